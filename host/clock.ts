@@ -1,0 +1,14 @@
+// The only place that asks what time it is. Everything that waits or stamps takes a Clock.
+
+/** Wall-clock time in milliseconds since the epoch, and monotonic time for durations. */
+export interface Clock {
+  now(): number;
+  monotonicMs(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** RFC 3339, UTC, milliseconds. */
+export function toTimestamp(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

@@ -1,0 +1,174 @@
+// The one table of errors. Codes are stable: never renamed, never reused; `docs/errors.md` is generated from this table and held to it by a test.
+
+/** Whose mistake it is: decides who is told and who must act. */
+export type Fault = 'plugin' | 'operator' | 'remote' | 'host';
+
+export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+interface ErrorRow {
+  readonly fault: Fault;
+  readonly retryable: boolean;
+  readonly httpStatus: number;
+  /** 1 failure · 2 usage · 3 refused by policy · 4 host not reachable. */
+  readonly exitCode: 1 | 2 | 3 | 4;
+  /** Template: `{name}` is replaced by the field of that name. Says what and which value. */
+  readonly message: string;
+  /** What to do about it. Same template rules. */
+  readonly fix: string;
+}
+
+const row = (fault: Fault, httpStatus: number, exitCode: ErrorRow['exitCode'], message: string, fix: string, retryable = false): ErrorRow => ({ fault, retryable, httpStatus, exitCode, message, fix });
+
+export const ERRORS = {
+  // Input
+  JSON_INVALID: row('operator', 400, 2, '{source} is not valid JSON at line {line}, column {column}: {problem}.', 'Correct the file at that position.'),
+  JSON_DUPLICATE_KEY: row('operator', 400, 2, "{source} names the key '{key}' twice (line {line}, column {column}).", 'Keep one of the two.'),
+  JSON_FORBIDDEN_KEY: row('operator', 400, 2, "{source} uses the key '{key}', which is never allowed (line {line}, column {column}).", 'Remove it.'),
+  JSON_TOO_DEEP: row('operator', 400, 2, '{source} nests deeper than {limit} levels (line {line}, column {column}).', 'Flatten the document.'),
+  JSON_TOO_LARGE: row('operator', 413, 2, '{source} has {size} bytes; the limit is {limit}.', 'Make it smaller.'),
+  JSON_ENCODING: row('operator', 400, 2, '{source} is not valid UTF-8 (byte {offset}): {problem}.', 'Save it as UTF-8 without a byte order mark.'),
+  SCHEMA_UNKNOWN_KEY: row('operator', 400, 2, "{source} has an unknown key '{key}' at {path} (line {line}, column {column}).{nearest}", 'Remove the key or correct its spelling.'),
+  SCHEMA_INVALID: row('operator', 400, 2, '{source} is wrong at {path} (line {line}, column {column}): {problem}.', 'Correct the value; the published schema lists what is allowed.'),
+  USAGE: row('operator', 400, 2, '{problem}.', 'See `gatehouse help {command}`.'),
+  HOME_NOT_FOUND: row('operator', 400, 2, "No Gatehouse home: '{home}' holds no manifests/host.json.", 'Create one with `gatehouse init <dir>`, or name one with --home.'),
+  CONFIG_OVERRIDE: row('operator', 400, 2, "The environment variable {name} is not usable: {problem}.", 'Correct or unset it.'),
+  CONFIG_UNSAFE: row('operator', 400, 3, 'The configuration is unsafe: {problem}.', '{remedy}'),
+  NOT_CONFIRMED: row('operator', 400, 2, '{question} needs an answer, and there is no terminal to ask on.', 'Pass --yes to agree.'),
+  HOST_UNREACHABLE: row('operator', 503, 4, 'No running host answers for {home} ({problem}).', 'Start it with `gatehouse start --home {home}`.'),
+  LISTEN_FAILED: row('operator', 500, 1, 'Cannot listen on {address}: {problem}.', 'Free the address, or choose another with --listen HOST:PORT.'),
+  INTERNAL: row('host', 500, 1, 'An unexpected error happened inside the host: {problem}.', 'This is a defect in Gatehouse; report it with the log lines around it.'),
+
+  // Store
+  STORE_LOCKED: row('operator', 503, 1, 'The data directory {dir} is in use by process {pid}.', 'Stop that host first, or choose another directory with --data.'),
+  STORE_VERSION: row('operator', 500, 1, 'The store in {dir} has schema version {found}; this host understands up to {known}.', 'Run the newer Gatehouse that wrote it, or choose another directory with --data.'),
+  STORE_ROW_TOO_LARGE: row('host', 500, 1, "A row of {size} bytes for table '{table}' exceeds {limit}.", 'This is a defect in Gatehouse; report it.'),
+  STORE_FAILED: row('host', 503, 1, 'The store could not commit: {problem}.', 'Check free disk space and the health of the data directory.', true),
+  STORE_CLOSED: row('host', 503, 1, 'The store is closed.', 'The host is stopping; try again when it runs.', true),
+
+  // Packages, signatures, trust
+  PACKAGE_NOT_FOUND: row('operator', 404, 3, "No package for '{plugin}' at {source}.", 'Build or copy the package there, or correct `source`.'),
+  PACKAGE_INVALID: row('plugin', 400, 3, 'The package {source} is refused: {problem}.', 'Rebuild it with `gatehouse build` and `gatehouse pack`.'),
+  PACKAGE_TOO_LARGE: row('plugin', 413, 3, 'The package {source} is too large: {problem}.', 'Leave out what the plugin does not need.'),
+  MANIFEST_INVALID: row('plugin', 400, 3, 'The manifest {source} is wrong: {problem}', 'Correct plugin.json and sign the package again.'),
+  HOST_API_MISMATCH: row('plugin', 400, 3, "'{plugin}' needs hostApi {range}; this host offers {offered}.", 'Use a version of the plugin, or of Gatehouse, that fits.'),
+  RELEASE_UNSIGNED: row('plugin', 400, 3, 'The package {source} has no plugin.dsse.json.', 'Sign it with `gatehouse sign <package> --key FILE`.'),
+  RELEASE_ENVELOPE: row('plugin', 400, 3, 'The signature envelope of {source} is refused: {problem}.', 'Sign the package again with `gatehouse sign`.'),
+  RELEASE_SIGNATURE: row('plugin', 400, 3, "The signature of '{plugin}' by {keyid} does not verify.", 'The package was changed after signing, or signed with another key. Obtain it again from its publisher.'),
+  RELEASE_FILES: row('plugin', 400, 3, 'The package {source} does not hold exactly the files its release names: {problem}.', 'Obtain the package again; do not edit files after signing.'),
+  RELEASE_IDENTITY: row('plugin', 400, 3, 'The release of {source} speaks of {claimed}, its manifest of {found}.', 'Sign the package again.'),
+  RELEASE_EXPIRED: row('plugin', 400, 3, "The release of '{plugin}' expired at {expiresAt}.", 'Obtain a newer release.'),
+  KEY_UNTRUSTED: row('operator', 403, 3, "'{plugin}' is signed by {keyid}, which no trust record of publisher '{publisher}' names.", 'If you trust that key, add its record with `gatehouse trust add FILE`.'),
+  KEY_PREFIX: row('operator', 403, 3, "The key {keyid} of publisher '{publisher}' may not sign '{plugin}': its prefixes are {prefixes}.", 'A publisher signs only ids under its own prefixes.'),
+  KEY_EXPIRED: row('operator', 403, 3, 'The key {keyid} is valid from {notBefore} to {notAfter}; the release is outside it.', 'Obtain a release signed with a valid key.'),
+  KEY_DEVELOPMENT: row('operator', 403, 3, "'{plugin}' is signed with the development key {keyid}, which profile '{profile}' (strict: {strict}) does not accept.", 'Use a release signed with a publisher key, or profile local without strict.'),
+  KEY_REFUSED: row('operator', 400, 3, 'The public key {keyid} is refused: {problem}.', 'Generate a new key with `gatehouse keys generate`.'),
+  KEY_FILE: row('operator', 400, 3, 'The key file {source} is refused: {problem}.', 'Use a file written by `gatehouse keys generate`.'),
+  TRUST_OVERLAP: row('operator', 400, 3, "Two trust records claim overlapping prefixes '{prefix}' and '{other}' ({first}, {second}); both are refused.", 'Remove one of the records.'),
+  TRUST_RECORD: row('operator', 400, 3, 'The trust record {source} is refused: {problem}.', 'Correct or remove it.'),
+  REVOKED: row('operator', 403, 3, "'{plugin}' is revoked: {problem}.", 'Remove the enablement, or move to a release that is not revoked.'),
+  ROLLBACK: row('operator', 409, 3, "'{plugin}' {version} is older than {highest}, which instance '{instance}' already ran.", 'Install {highest} or newer, or set "allowRollback": true in the enablement.'),
+  SAME_VERSION_CHANGED: row('operator', 409, 3, "'{plugin}' {version} has digest {digest}, but this version was seen with {seen}.", 'A published version never changes; ask the publisher for a new version.'),
+  DIGEST_MISMATCH: row('operator', 409, 3, "'{plugin}' has digest {digest}; the enablement pins {pinned}.", 'Install the pinned package, or review the new one and pin its digest.'),
+
+  // Registry
+  INSTANCE_COLLISION: row('operator', 409, 3, "Two enablements claim the instance '{instance}': {first} and {second}.", 'Give one of them another `instance`.'),
+  PACKAGE_COLLISION: row('operator', 409, 3, "Two packages claim '{plugin}' {version} with different content: {first} and {second}.", 'Remove one of them.'),
+  VERSION_UNSATISFIED: row('operator', 409, 3, "'{plugin}' {version} does not satisfy '{range}' asked for by {source}.", 'Install a fitting version or widen the range.'),
+  REQUIREMENT_MISSING: row('operator', 409, 3, "'{plugin}' requires '{required}' {range}, and no enabled plugin provides it.", 'Enable a fitting version of it.'),
+  GRANT_NOT_REQUESTED: row('operator', 400, 3, "The grant '{grant}' for instance '{instance}' was never asked for by '{plugin}'.", 'Remove it from the enablement.'),
+  GRANT_TOO_WIDE: row('operator', 400, 3, "The grant '{grant}' for instance '{instance}' is wider than the manifest asks: {problem}.", 'Narrow it to what the manifest requests.'),
+  PLUGIN_CONFIG_INVALID: row('operator', 400, 3, "The config of instance '{instance}' does not fit the plugin's schema at {path}: {problem}.", 'Correct `config` in the enablement.'),
+  SECRET_MISSING: row('operator', 400, 3, "Instance '{instance}' needs the secret '{handle}': {problem}.", 'Name it in the enablement: "secrets": { "{handle}": { "env": "NAME" } }.'),
+  APPROVAL_MISSING: row('operator', 403, 3, "Instance '{instance}' needs {needed} approvals and has {found}.", 'Have reviewers approve it.'),
+  TOOL_COLLISION: row('operator', 409, 3, "The tool '{tool}' is offered by two instances: '{first}' and '{second}'.", 'Disable one of them.'),
+  PLUGIN_NOT_FOUND: row('operator', 404, 1, "There is no instance '{instance}'.", 'List them with `gatehouse plugins list`.'),
+  TRANSITION_ILLEGAL: row('operator', 409, 3, "Instance '{instance}' cannot go from '{from}' to '{to}'.", 'See the states in docs/operate.md.'),
+  PLUGIN_NOT_READY: row('plugin', 503, 3, "Instance '{instance}' was not active by the boot deadline of {deadlineMs} ms (state '{state}').", 'Look at its log lines; raise boot.deadlineMs if it is merely slow.'),
+
+  // Sandbox and supervision
+  SANDBOX_START_FAILED: row('host', 503, 1, "The sandbox for '{instance}' did not start: {problem}.", 'Run `gatehouse doctor`.', true),
+  PLUGIN_LOAD_FAILED: row('plugin', 503, 3, "Plugin instance '{instance}' failed to load: {problem}.", 'This is a defect in the plugin; tell its author.'),
+  PLUGIN_HANDLER_MISSING: row('plugin', 502, 3, "Plugin instance '{instance}' of kind '{kind}' registers no handler '{handler}'.", 'This is a defect in the plugin; tell its author.'),
+  CALL_FAILED: row('plugin', 502, 1, "'{handler}' of '{instance}' threw: {problem}.", 'This is a defect in the plugin; tell its author.'),
+  CALL_TIMEOUT: row('plugin', 504, 1, "'{handler}' of '{instance}' did not finish within {limitMs} ms.", 'Raise limits.wallMsPerCall if the work is legitimate.', true),
+  CALL_CPU: row('plugin', 504, 1, "'{handler}' of '{instance}' used {usedMs} ms of CPU; the limit is {limitMs}.", 'Raise limits.cpuMsPerCall if the work is legitimate.'),
+  CALL_CANCELLED: row('host', 503, 1, "'{handler}' of '{instance}' was cancelled: {problem}.", 'Nothing to do: the work is tried again.', true),
+  RESULT_TOO_LARGE: row('plugin', 502, 1, "'{handler}' of '{instance}' returned more than {limit} bytes.", 'Return less.'),
+  RESULT_INVALID: row('plugin', 502, 1, "'{handler}' of '{instance}' returned something that is not a valid result at {path}: {problem}.", 'This is a defect in the plugin; tell its author.'),
+  SANDBOX_DIED: row('plugin', 502, 1, "The sandbox of '{instance}' ended: {problem}.", 'It restarts by itself; three strikes in 60 minutes quarantine it.', true),
+  SANDBOX_FRAME: row('plugin', 502, 1, "The sandbox of '{instance}' broke the frame protocol: {problem}.", 'It was ended. Treat the plugin as hostile until its author explains.'),
+  INSTANCE_UNAVAILABLE: row('plugin', 503, 1, "Instance '{instance}' is not available (state '{state}').", 'See `gatehouse plugins show {instance}`.', true),
+  INSTANCE_BUSY: row('plugin', 503, 1, "Instance '{instance}' has {depth} calls waiting.", 'Try again later.', true),
+
+  // Broker
+  CAPABILITY_UNKNOWN: row('plugin', 403, 3, "There is no capability '{capability}'.", 'See the capability list in docs/write-a-plugin.md.'),
+  CAPABILITY_DENIED: row('plugin', 403, 3, "'{instance}' may not use {capability}{value}.", "Ask for it in plugin.json and have the operator add it to `grants`."),
+  CAPABILITY_ARGUMENT: row('plugin', 400, 3, "'{capability}' was called with a wrong argument at {path}: {problem}.", 'See the capability in docs/write-a-plugin.md.'),
+  QUOTA_EXCEEDED: row('plugin', 429, 3, "'{instance}' has used up its quota for {capability}: {quota}.", 'Wait, or have the operator raise the quota in `grants`.', true),
+  KV_QUOTA: row('plugin', 429, 3, "'{instance}' holds {used} of {quotaBytes} bytes in kv; writing {size} more does not fit.", 'Delete what is not needed, or have the operator raise quotaBytes.'),
+  TOOL_UNKNOWN: row('plugin', 404, 3, "There is no active tool '{tool}'.", 'Enable the plugin that offers it.'),
+  TOOL_FAILED: row('plugin', 502, 3, "The tool '{tool}' failed: {problem}", 'Check the arguments; the tool reported this itself.'),
+  TOOL_ARGUMENT: row('plugin', 400, 3, "The tool '{tool}' refuses its arguments at {path}: {problem}.", 'Fit the tool’s inputSchema.'),
+  TOOL_DEPTH: row('plugin', 400, 3, "The tool '{tool}' was called {depth} tools deep; the limit is {limit}.", 'Call fewer tools from tools.'),
+  CALL_OVER: row('plugin', 409, 3, 'The call this request belongs to is over.', 'Await host calls inside the handler.'),
+
+  // Pipeline
+  INGRESS_NOT_FOUND: row('remote', 404, 1, "The channel '{instance}' has no route {method} {path}.", 'See the channel’s documentation.'),
+  INGRESS_SIGNATURE: row('remote', 401, 3, "The request to '{instance}' is not signed correctly.", 'Sign the exact bytes with the shared secret.'),
+  INGRESS_BODY: row('remote', 400, 1, "The channel '{instance}' refuses the request: {problem}.", 'Correct the request.'),
+  INGRESS_TOO_LARGE: row('remote', 413, 1, 'The body has more than {limit} bytes.', 'Send less.'),
+  SENDER_DENIED: row('remote', 403, 3, "'{instance}' does not admit this sender: {problem}.", 'Ask the operator to admit it.'),
+  SENDER_RATE: row('remote', 429, 3, 'Too many messages from this sender.', 'Slow down and send again.', true),
+  LANE_FULL: row('remote', 503, 3, 'The conversation has {depth} messages waiting.', 'Send again later.', true),
+  HOST_BUSY: row('remote', 503, 1, 'The host has {depth} messages in work.', 'Send again later.', true),
+  MODERATION_DENIED: row('remote', 403, 3, 'The message was refused: {reason}.', 'Change the message.'),
+  GATE_UNAVAILABLE: row('plugin', 503, 3, "The gate '{instance}' is not available, so nothing passes it.", 'Send again later; operators: see `gatehouse plugins show {instance}`.', true),
+  GATE_TIMEOUT: row('plugin', 503, 3, "The gate '{instance}' gave no answer in time.", 'Send again later.', true),
+  GATE_FAILED: row('plugin', 503, 3, "The gate '{instance}' failed, so the message is not let through.", 'Send again later; operators: see its log lines.', true),
+  HELD_FULL: row('plugin', 503, 3, 'Messages are held for a quarantined gate and no more fit.', 'Release or disable the gate.', true),
+  RESPOND_FAILED: row('plugin', 502, 1, "No reply: '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
+  REPLY_DENIED: row('plugin', 403, 3, 'The reply was refused: {reason}.', 'See the stage record of the message.'),
+  DELIVERY_FAILED: row('remote', 502, 1, "The delivery through '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
+  MESSAGE_NOT_FOUND: row('operator', 404, 1, "There is no message '{id}'.", 'List them with `gatehouse messages`.'),
+  DEAD_LETTER_NOT_FOUND: row('operator', 404, 1, "There is no dead letter '{id}'.", 'List them with `gatehouse dead-letters list`.'),
+
+  // Control plane
+  UNAUTHENTICATED: row('remote', 401, 3, 'This needs a bearer token.', 'Pass `authorization: Bearer ght_…`; the first one is in data/admin-token.'),
+  FORBIDDEN: row('remote', 403, 3, "This token lacks the scope '{scope}'.", 'Use a token with that scope.'),
+  MISDIRECTED: row('remote', 421, 3, 'This host does not answer for that name.', 'Add the name to `hosts` in manifests/host.json.'),
+  NOT_FOUND: row('remote', 404, 1, 'There is nothing at {path}.', 'See /openapi.json.'),
+  REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
+  STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+const fill = (template: string, fields: Fields) => template.replace(/\{(\w+)\}/g, (whole, name: string) => (fields[name] === undefined ? whole : String(fields[name])));
+
+/** A broken promise, with a stable code. Expected results are values, not errors. */
+export class GatehouseError extends Error {
+  readonly code: ErrorCode;
+  readonly fields: Fields;
+
+  constructor(code: ErrorCode, fields: Fields = {}, options?: ErrorOptions) {
+    super(fill(ERRORS[code].message, fields), options);
+    this.name = 'GatehouseError';
+    this.code = code;
+    this.fields = fields;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+
+  /** What to do about it, with this error's values filled in. */
+  get fix(): string {
+    return fill(ERRORS[this.code].fix, this.fields);
+  }
+}
+
+/** The text of anything thrown, without stack or path; for places that only report. */
+export function problemOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  return typeof thrown === 'string' ? thrown : 'an unknown error';
+}

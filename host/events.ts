@@ -1,0 +1,55 @@
+// What the core tells the world about itself, on node:diagnostics_channel. Metrics, logs and event streams subscribe; the core never waits for them.
+import { channel } from 'node:diagnostics_channel';
+import type { Diagnostic, PluginState } from '../schemas/control.ts';
+import type { Outcome } from '../schemas/message.ts';
+
+/** Every event: its name and its fields. Never message text, secrets or raw payloads. */
+export interface Events {
+  'plugin.state': { instance: string; plugin: string; from: PluginState; to: PluginState; actor: string; reason: string; code?: string };
+  'plugin.degraded': { diagnostic: Diagnostic };
+  'plugin.strike': { instance: string; plugin: string; cause: string; strikes: number };
+  'plugin.restarted': { instance: string; restarts: number; delayMs: number };
+  'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
+  'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
+  'capability.denied': { instance: string; capability: string; code: string; value?: string };
+  'message.outcome': { messageId: string; instance: string; direction: 'inbound' | 'outbound'; outcome: Outcome; code?: string; durationMs?: number };
+  'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
+  'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };
+  'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
+  'sandbox.ended': { instance: string; pid: number; cause: string };
+  'sandbox.late-rejection': { instance: string; message: string };
+  'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
+  'host.ready': { address: string };
+  'host.stopping': { reason: string };
+}
+
+export type EventName = keyof Events;
+
+const channels = new Map<EventName, ReturnType<typeof channel>>();
+
+function channelOf(name: EventName) {
+  let found = channels.get(name);
+  if (!found) channels.set(name, (found = channel(`gatehouse.${name}`)));
+  return found;
+}
+
+/** Whether anyone listens; ask before building fields on a hot path. */
+export function hasListeners(name: EventName): boolean {
+  return channelOf(name).hasSubscribers;
+}
+
+/** Tells every listener at once. A listener that throws never harms the publisher (diagnostics_channel reports it as an uncaught error, so listeners must not). */
+export function publish<N extends EventName>(name: N, fields: Events[N]): void {
+  const target = channelOf(name);
+  if (target.hasSubscribers) target.publish(fields);
+}
+
+/** Listens until the returned function is called. */
+export function subscribe<N extends EventName>(name: N, listener: (fields: Events[N]) => void): () => void {
+  const target = channelOf(name);
+  const handle = (fields: unknown) => listener(fields as Events[N]);
+  target.subscribe(handle);
+  return () => {
+    target.unsubscribe(handle);
+  };
+}

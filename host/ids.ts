@@ -1,0 +1,41 @@
+// Identifiers the host makes: time-ordered UUIDv7 (RFC 9562), strictly increasing within a process.
+import { randomFillSync } from 'node:crypto';
+import type { Clock } from './clock.ts';
+
+export interface Ids {
+  /** A UUIDv7 in lower-case text; later calls sort after earlier ones. */
+  next(): string;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const POOL_BYTES = 4096;
+
+/** RFC 9562 §6.2 method 1: a 12-bit counter after the millisecond keeps ids of one millisecond in order. */
+export function createIds(clock: Clock): Ids {
+  const pool = Buffer.allocUnsafe(POOL_BYTES);
+  let offset = POOL_BYTES;
+  let lastMs = 0;
+  let counter = 0;
+  return {
+    next() {
+      const nowMs = clock.now();
+      if (nowMs > lastMs) {
+        lastMs = nowMs;
+        counter = 0;
+      } else if (++counter > 0xfff) {
+        lastMs += 1;
+        counter = 0;
+      }
+      if (offset + 8 > POOL_BYTES) {
+        randomFillSync(pool);
+        offset = 0;
+      }
+      const time = lastMs.toString(16).padStart(12, '0');
+      const random = (index: number) => HEX[pool[offset + index] as number] as string;
+      const variant = HEX[((pool[offset] as number) & 0x3f) | 0x80] as string;
+      const id = `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${variant}${random(1)}-${random(2)}${random(3)}${random(4)}${random(5)}${random(6)}${random(7)}`;
+      offset += 8;
+      return id;
+    },
+  };
+}

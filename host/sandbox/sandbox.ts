@@ -1,0 +1,84 @@
+// The sandbox contract: one process, one isolate, one plugin instance. `sandbox-process.ts` implements it; the supervisor is its only user.
+import type { PluginKind } from '../../schemas/plugin-manifest.ts';
+
+export interface SandboxLimits {
+  readonly heapMb: number;
+  readonly cpuMsPerCall: number;
+  readonly wallMsPerCall: number;
+  readonly concurrency: number;
+}
+
+/** Everything a sandbox needs to run one instance; `source` is the verified text of plugin.js. */
+export interface SandboxSpec {
+  readonly instance: string;
+  readonly plugin: string;
+  readonly kind: PluginKind;
+  readonly source: string;
+  readonly config: unknown;
+  readonly limits: SandboxLimits;
+  readonly jitless: boolean;
+}
+
+export interface PluginCall {
+  /** `receive`, `send`, `respond`, `evaluate` or `call`. */
+  readonly handler: string;
+  /** A JSON value; already bounded by the caller. */
+  readonly input: unknown;
+  /** Unique per call; what the broker knows the call by. */
+  readonly callId: string;
+  /** Stable across retries of the same work. */
+  readonly attemptKey: string;
+}
+
+/** How a call ended. `cpuUs` is process CPU as the child reports it. Only `ok: false` with `retry` may be tried again without blaming the plugin for this call. */
+export type CallResult =
+  | { readonly ok: true; readonly value: unknown; readonly cpuUs: number; readonly wallMs: number }
+  | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly cpuUs: number; readonly wallMs: number };
+
+/** Codes of `errors.ts` that a call can end with. */
+export type CallFailure =
+  | 'CALL_FAILED' | 'CALL_TIMEOUT' | 'CALL_CPU' | 'CALL_CANCELLED' | 'RESULT_TOO_LARGE' | 'SANDBOX_DIED' | 'SANDBOX_FRAME' | 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY' | 'PLUGIN_HANDLER_MISSING';
+
+/** A request of plugin code to the host, as it came through the pipe of this sandbox. */
+export interface HostCall {
+  readonly callId: string;
+  readonly attemptKey: string;
+  readonly op: string;
+  readonly args: unknown;
+}
+
+/** What plugin code gets back: a JSON value, or an error it can read `code` and `message` of. */
+export type HostReply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly code: string; readonly message: string };
+
+export interface PluginLogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly text: string;
+  readonly fields?: Record<string, unknown>;
+}
+
+/** What the sandbox asks of its owner. `onHostCall` must settle; `onLog` must not throw. */
+export interface SandboxHooks {
+  onHostCall(call: HostCall): Promise<HostReply>;
+  onLog(line: PluginLogLine): void;
+}
+
+/** Why a sandbox ended; a strike needs a cause proven in the plugin. */
+export interface SandboxExit {
+  readonly cause: 'cpu' | 'memory' | 'frames' | 'silence' | 'abort' | 'wall' | 'load' | 'stopped' | 'outside';
+  readonly detail: string;
+  readonly strike: boolean;
+}
+
+export interface Sandbox {
+  readonly pid: number;
+  /** Highest confinement level reached, see docs/operate.md. */
+  readonly level: string;
+  readonly handlers: readonly string[];
+  /** Calls under way and waiting. */
+  readonly pending: number;
+  call(call: PluginCall): Promise<CallResult>;
+  /** Resolves once the process is gone, for whatever reason. */
+  readonly exited: Promise<SandboxExit>;
+  /** Lets calls in flight finish for `graceMs`, then ends the process. */
+  stop(graceMs: number): Promise<void>;
+}

@@ -1,0 +1,51 @@
+// Every default bound of the host in one table. Operators adjust downward freely, upward with a warning.
+
+/** Sizes in bytes, times in milliseconds, counts otherwise. */
+export const BOUNDS = {
+  frameFromChildBytes: 1024 * 1024,
+  frameToChildBytes: 16 * 1024 * 1024,
+  resultBytes: 512 * 1024,
+  messageListItems: 100,
+  messageListBytes: 128 * 1024,
+  messageTextBytes: 64 * 1024,
+  repliesPerMessage: 16,
+  messagesPerReceive: 64,
+  actionsPerCall: 64,
+  hostCallsPerCall: 64,
+  hostCallsPerProcess: 256,
+  hostCallBytes: 64 * 1024 + 4096,
+  hostCallsTotalPerCall: 2000,
+  logLinesPerSecond: 100,
+  logLineBytes: 2048,
+  ingressBodyBytes: 256 * 1024,
+  packageBytes: 16 * 1024 * 1024,
+  packageFiles: 1000,
+  manifestBytes: 64 * 1024,
+  jsonDepth: 8,
+  messageJsonDepth: 16,
+  kvKeyBytes: 512,
+  kvValueBytes: 64 * 1024,
+  sleepMinMs: 10,
+  sleepMaxMs: 10_000,
+  dedupeWindowMs: 7 * 24 * 3600 * 1000,
+  laneDepth: 1000,
+  senderPerSecond: 200,
+  senderBurst: 400,
+  heldMessages: 10_000,
+  heldBytes: 64 * 1024 * 1024,
+  heldMs: 24 * 3600 * 1000,
+  toolFailureText: 200,
+  lanesInFlight: 256,
+  deliveriesInFlight: 256,
+  socketsPerInstance: 1000,
+  pluginWaitMs: 2000,
+  storeRowBytes: 8 * 1024 * 1024,
+} as const;
+
+/** What a manifest may ask for when it says nothing, and the most it may ask for. */
+export const LIMITS = {
+  heapMb: { default: 32, least: 8, most: 512 },
+  cpuMsPerCall: { default: 50, least: 1, most: 5000 },
+  wallMsPerCall: { default: 2000, least: 10, most: 60_000 },
+  concurrency: { default: 64, least: 1, most: 256 },
+} as const;

@@ -1,0 +1,100 @@
+// Bodies of the control plane: what scripts and the command line exchange with a running host.
+import { Type, type Static } from 'typebox';
+import { closed, oneOf, text, whole } from './closed.ts';
+import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
+import { Direction, Outcome, Sender, StageRecord } from './message.ts';
+import { Grant } from './capability.ts';
+
+export const Severity = oneOf('fatal', 'degraded', 'warning');
+
+/** One finding about configuration, packages or trust; codes are stable and listed in docs/errors.md. */
+export const Diagnostic = closed({
+  code: text(100),
+  severity: Severity,
+  plugin: Type.Optional(text(200)),
+  instance: Type.Optional(text(200)),
+  manifest: Type.Optional(text(1000)),
+  stage: text(40),
+  rule: text(100),
+  message: text(4000),
+  fix: text(2000),
+});
+export type Diagnostic = Static<typeof Diagnostic>;
+
+export const PluginState = oneOf(
+  'discovered', 'verified', 'scanned', 'pending-approval', 'approved', 'starting', 'active', 'impaired', 'backoff',
+  'hibernated', 'draining', 'stopped', 'disabled', 'rejected', 'quarantined', 'revoked',
+);
+export type PluginState = Static<typeof PluginState>;
+
+export const PluginView = closed({
+  instance: InstanceName,
+  plugin: PluginId,
+  kind: Type.Union([text(40), Type.Null()]),
+  version: Type.Union([text(64), Type.Null()]),
+  digest: Type.Union([Digest, Type.Null()]),
+  state: PluginState,
+  required: Type.Boolean(),
+  grants: Type.Array(Grant),
+  restarts: whole(0, Number.MAX_SAFE_INTEGER),
+  strikes: whole(0, Number.MAX_SAFE_INTEGER),
+  cpuMs: Type.Number({ minimum: 0 }),
+  calls: whole(0, Number.MAX_SAFE_INTEGER),
+  code: Type.Optional(text(100)),
+  message: Type.Optional(text(4000)),
+});
+export type PluginView = Static<typeof PluginView>;
+
+export const MessageView = closed({
+  id: text(64),
+  instance: InstanceName,
+  conversation: text(256),
+  sender: Sender,
+  direction: Direction,
+  outcome: Outcome,
+  text: Type.Optional(Type.String()),
+  senderMessageId: Type.Optional(text(256)),
+  inReplyTo: Type.Optional(text(256)),
+  at: Timestamp,
+  flags: Type.Optional(Type.Array(text(100))),
+  stages: Type.Optional(Type.Array(StageRecord)),
+});
+export type MessageView = Static<typeof MessageView>;
+
+/** `POST /api/v1/messages`: an outbound message from the operator. */
+export const SendMessageBody = closed({ channel: InstanceName, to: text(256, { minLength: 1 }), text: text(65_536, { minLength: 1 }) });
+export type SendMessageBody = Static<typeof SendMessageBody>;
+
+export const DeadLetterView = closed({
+  id: text(64),
+  messageId: text(64),
+  instance: InstanceName,
+  conversation: text(256),
+  direction: Direction,
+  stage: text(40),
+  code: text(100),
+  reason: text(1000),
+  attempts: whole(0, 1_000_000),
+  at: Timestamp,
+});
+export type DeadLetterView = Static<typeof DeadLetterView>;
+
+export const DegradedPlugin = closed({ instance: InstanceName, state: PluginState, code: text(100), message: text(4000) });
+export type DegradedPlugin = Static<typeof DegradedPlugin>;
+
+export const PluginActionBody = closed({ reason: text(1000, { minLength: 1 }) });
+
+/** RFC 9457 problem details with the host's extension members. */
+export const Problem = closed({
+  type: text(300),
+  title: text(300),
+  status: whole(400, 599),
+  detail: Type.Optional(text(4000)),
+  instance: Type.Optional(text(500)),
+  code: text(100),
+  reason: Type.Optional(text(1000)),
+  retryAfterMs: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER)),
+  queue: Type.Optional(text(100)),
+  depth: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER)),
+});
+export type Problem = Static<typeof Problem>;

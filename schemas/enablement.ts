@@ -1,0 +1,47 @@
+// `manifests/plugins/<name>.json`: which plugin runs, at which version, required or optional, and what it is granted.
+import { Type, type Static } from 'typebox';
+import { Grant } from './capability.ts';
+import { closed, oneOf, text, whole } from './closed.ts';
+import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
+import { Limits } from './plugin-manifest.ts';
+
+/** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
+export const SecretReference = Type.Union([
+  closed({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,199}$' }) }),
+  closed({ file: text(1000, { minLength: 1 }) }),
+]);
+export type SecretReference = Static<typeof SecretReference>;
+
+/** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
+export const AdmitPolicy = closed({
+  allowSenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
+  denySenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
+  allowConversations: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
+  senderPerSecond: Type.Optional(whole(1, 1_000_000)),
+  senderBurst: Type.Optional(whole(1, 1_000_000)),
+});
+export type AdmitPolicy = Static<typeof AdmitPolicy>;
+
+export const Enablement = closed(
+  {
+    $schema: Type.Optional(text(300)),
+    plugin: PluginId,
+    version: Type.Optional(VersionRange),
+    instance: Type.Optional(InstanceName),
+    source: Type.Optional(text(500, { minLength: 1, description: 'A package, relative to the home directory.' })),
+    digest: Type.Optional(Digest),
+    required: Type.Optional(Type.Boolean({ default: false })),
+    enabled: Type.Optional(Type.Boolean({ default: true })),
+    order: Type.Optional(whole(-1_000_000, 1_000_000, { default: 100 })),
+    allowRollback: Type.Optional(Type.Boolean({ default: false })),
+    grants: Type.Optional(Type.Array(Grant, { maxItems: 64 })),
+    config: Type.Optional(Type.Record(Type.String({ maxLength: 100 }), Type.Unknown())),
+    secrets: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), SecretReference)),
+    limits: Type.Optional(Limits),
+    admit: Type.Optional(AdmitPolicy),
+    approvals: Type.Optional(whole(0, 16, { default: 0 })),
+    onQuarantine: Type.Optional(oneOf('hold', 'bypass', 'exit')),
+  },
+  { title: 'Gatehouse enablement' },
+);
+export type Enablement = Static<typeof Enablement>;

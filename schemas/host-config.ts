@@ -1,0 +1,31 @@
+// `manifests/host.json`: the operator's settings. Every key has a default.
+import { Type, type Static } from 'typebox';
+import { closed, oneOf, text, whole } from './closed.ts';
+
+export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
+export type Profile = Static<typeof Profile>;
+
+export const EgressException = closed({
+  host: text(253, { minLength: 1 }),
+  scheme: oneOf('http', 'https'),
+  port: whole(1, 65_535),
+  address: Type.Optional(text(45)),
+});
+
+export const HostConfig = closed(
+  {
+    $schema: Type.Optional(text(300)),
+    listen: Type.Optional(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):\\d{1,5}$', maxLength: 300, default: '127.0.0.1:4280' })),
+    hosts: Type.Optional(Type.Array(text(253, { minLength: 1 }), { maxItems: 64, default: [], description: 'Names, beside loopback and the listen address, that a request may carry in `Host`.' })),
+    dataDir: Type.Optional(text(1000, { minLength: 1, default: 'data', description: 'Relative to the home directory.' })),
+    profile: Type.Optional(Type.Unsafe<Profile>({ ...Profile, default: 'local' })),
+    strict: Type.Optional(Type.Boolean({ default: false })),
+    collision: Type.Optional(Type.Unsafe<'reject' | 'first' | 'last'>(Type.String({ enum: ['reject', 'first', 'last'], default: 'reject' }))),
+    boot: Type.Optional(closed({ deadlineMs: Type.Optional(whole(100, 600_000, { default: 10_000 })) }, { default: {} })),
+    egress: Type.Optional(closed({ allow: Type.Optional(Type.Array(EgressException, { maxItems: 256, default: [] })) }, { default: {} })),
+    log: Type.Optional(closed({ level: Type.Optional(Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>(Type.String({ enum: ['debug', 'info', 'warn', 'error'], default: 'info' }))) }, { default: {} })),
+    sandbox: Type.Optional(closed({ warm: Type.Optional(whole(0, 16, { default: 2 })), jitless: Type.Optional(Type.Boolean({ default: true })) }, { default: {} })),
+  },
+  { title: 'Gatehouse host configuration' },
+);
+export type HostConfig = Static<typeof HostConfig>;

@@ -1,0 +1,45 @@
+// The grammars of every name that crosses a border: plugin, publisher, instance, tool, digest, key id.
+import { Type, type Static } from 'typebox';
+
+const SEGMENT = '[a-z][a-z0-9-]{0,39}';
+
+/** `publisher.name[.more[.more]]`: 2 to 4 segments, at most 128 characters; the first segment is the publisher. */
+export const PluginId = Type.String({ pattern: `^${SEGMENT}(\\.${SEGMENT}){1,3}$`, maxLength: 128 });
+export type PluginId = Static<typeof PluginId>;
+
+/** First segment of a plugin id, and the name in a trust record. */
+export const Publisher = Type.String({ pattern: `^${SEGMENT}$`, maxLength: 40 });
+export type Publisher = Static<typeof Publisher>;
+
+/** One running enablement. */
+export const InstanceName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$', maxLength: 64 });
+export type InstanceName = Static<typeof InstanceName>;
+
+/** A tool's own name; it is addressed from outside as `<plugin id>/<tool>`. */
+export const ToolName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$', maxLength: 64 });
+export const ToolAddress = Type.String({ pattern: `^${SEGMENT}(\\.${SEGMENT}){1,3}/[a-z][a-z0-9-]{0,63}$`, maxLength: 200 });
+
+/** The name by which plugin and operator speak of a secret; never its value. */
+export const SecretHandle = Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$', maxLength: 64 });
+
+/** Semantic version 2.0.0 without build metadata (https://semver.org). */
+export const Version = Type.String({
+  pattern: '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?$',
+  maxLength: 64,
+});
+
+/** A semver range; its syntax is judged by the `semver` library when it is resolved. */
+export const VersionRange = Type.String({ minLength: 1, maxLength: 128 });
+
+/** `sha256:` and 64 lowercase hex digits. */
+export const Digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+
+/** `ed25519:` and the first 32 hex digits of sha256 over the raw 32-byte public key. */
+export const KeyId = Type.String({ pattern: '^ed25519:[0-9a-f]{32}$' });
+
+/** RFC 3339, UTC, milliseconds: `2026-11-21T08:00:00.000Z`. */
+export const Timestamp = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$' });
+export type Timestamp = Static<typeof Timestamp>;
+
+/** A secure origin, `https://host[:port]`, lower case, no path. */
+export const HttpsOrigin = Type.String({ pattern: '^https://[a-z0-9.-]+(:\\d{1,5})?$', maxLength: 300 });

@@ -1,0 +1,127 @@
+// Messages and what travels with them: the canonical message, what channels hand in and take out, sessions, decisions, outcomes.
+import { Type, type Static } from 'typebox';
+import { BOUNDS } from './bounds.ts';
+import { closed, oneOf, text, whole } from './closed.ts';
+import { InstanceName, SecretHandle, Timestamp } from './ids.ts';
+
+const externalId = text(256, { minLength: 1 });
+const messageText = text(BOUNDS.messageTextBytes);
+
+export const Direction = oneOf('inbound', 'outbound');
+export type Direction = Static<typeof Direction>;
+
+export const Sender = closed({ id: externalId, name: Type.Optional(text(256)) });
+export type Sender = Static<typeof Sender>;
+
+export const MediaReference = closed({ kind: oneOf('image', 'audio', 'video', 'file'), url: text(2000), name: Type.Optional(text(256)), mimeType: Type.Optional(text(100)) });
+
+/** What a channel's `receive` returns for each message that arrived. */
+export const InboundMessage = closed({
+  id: externalId,
+  conversation: externalId,
+  sender: Sender,
+  text: messageText,
+  mentions: Type.Optional(Type.Array(text(256), { maxItems: 100 })),
+  media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
+  replyTo: Type.Optional(externalId),
+  at: Type.Optional(Timestamp),
+});
+export type InboundMessage = Static<typeof InboundMessage>;
+
+export const Reply = closed({ text: messageText, media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })), replyTo: Type.Optional(externalId) });
+export type Reply = Static<typeof Reply>;
+
+/** One step of the record every message carries; `instance` and `cpuUs` where a plugin did the work. */
+export const StageRecord = closed({
+  stage: text(40),
+  decision: text(40),
+  reason: Type.Optional(text(500)),
+  durationMs: Type.Number({ minimum: 0 }),
+  instance: Type.Optional(InstanceName),
+  cpuUs: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER)),
+});
+export type StageRecord = Static<typeof StageRecord>;
+
+/** The canonical message, as skills and moderation see it. */
+export const Message = closed({
+  id: text(64),
+  senderMessageId: externalId,
+  instance: InstanceName,
+  conversation: externalId,
+  sender: Sender,
+  text: messageText,
+  mentions: Type.Array(text(256), { maxItems: 100 }),
+  media: Type.Array(MediaReference, { maxItems: 16 }),
+  replyTo: Type.Optional(externalId),
+  at: Timestamp,
+  flags: Type.Array(text(100), { maxItems: 100 }),
+  stages: Type.Array(StageRecord, { maxItems: 200 }),
+});
+export type Message = Static<typeof Message>;
+
+export const Session = closed({ key: text(600), startedAt: Timestamp, messages: whole(0, Number.MAX_SAFE_INTEGER) });
+export type Session = Static<typeof Session>;
+
+/** What became of a message. `held` waits for a quarantined gate; `replayed` marks a dead letter put back to work. */
+export const Outcome = oneOf('accepted', 'answered', 'unanswered', 'denied', 'held', 'pending', 'delivered', 'dead-lettered', 'dropped');
+export type Outcome = Static<typeof Outcome>;
+
+const labels = Type.Array(text(100), { maxItems: 32 });
+const reason = text(500);
+
+/** What a moderation plugin decides. A value, never an exception. */
+export const Decision = Type.Union([
+  closed({ effect: Type.Literal('pass') }),
+  closed({ effect: Type.Literal('deny'), reason }),
+  closed({ effect: Type.Literal('modify'), text: messageText, reason, labels: Type.Optional(labels) }),
+  closed({ effect: Type.Literal('flag'), labels, reason }),
+]);
+export type Decision = Static<typeof Decision>;
+
+const stringMap = Type.Record(Type.String({ maxLength: 200 }), text(8192));
+
+/** What the host hands to a channel's `receive`. */
+export const ChannelRequest = Type.Union([
+  closed({ kind: Type.Literal('http'), method: text(10), path: text(2000), params: stringMap, query: stringMap, headers: stringMap, body: Type.String() }),
+  closed({ kind: oneOf('open', 'frame', 'close'), connection: text(64), conversation: externalId, query: stringMap, text: Type.Optional(Type.String()) }),
+]);
+export type ChannelRequest = Static<typeof ChannelRequest>;
+
+export const HttpResponse = closed({ status: whole(200, 599), headers: Type.Optional(stringMap), body: Type.Optional(Type.Union([Type.String({ maxLength: BOUNDS.resultBytes }), Type.Record(Type.String(), Type.Unknown()), Type.Array(Type.Unknown())])) });
+export type HttpResponse = Static<typeof HttpResponse>;
+
+/** Work a channel asks the host to perform for it, under the channel's own grants. */
+export const Action = Type.Union([
+  closed({ request: closed({ method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), url: text(2000), headers: Type.Optional(stringMap), body: Type.Optional(text(BOUNDS.messageTextBytes)), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }) }),
+  closed({ frame: Type.Union([closed({ connection: text(64) }), closed({ conversation: externalId })]), text: text(BOUNDS.resultBytes) }),
+]);
+export type Action = Static<typeof Action>;
+
+export const ReceiveResult = closed({
+  messages: Type.Optional(Type.Array(InboundMessage, { maxItems: BOUNDS.messagesPerReceive })),
+  respond: Type.Optional(HttpResponse),
+  actions: Type.Optional(Type.Array(Action, { maxItems: BOUNDS.actionsPerCall })),
+});
+export type ReceiveResult = Static<typeof ReceiveResult>;
+
+export const SendResult = closed({ actions: Type.Array(Action, { maxItems: BOUNDS.actionsPerCall }) });
+export type SendResult = Static<typeof SendResult>;
+
+/** What the host hands to a channel's `send`; `inReplyTo` is the sender's own id. */
+export const Delivery = closed({
+  id: text(64),
+  conversation: externalId,
+  inReplyTo: Type.Union([externalId, Type.Null()]),
+  text: messageText,
+  media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
+  at: Timestamp,
+  attempt: whole(1, 1000),
+});
+export type Delivery = Static<typeof Delivery>;
+
+export const RespondResult = Type.Union([closed({ replies: Type.Array(Reply, { maxItems: BOUNDS.repliesPerMessage }) }), Type.Null()]);
+export type RespondResult = Static<typeof RespondResult>;
+
+/** One line of a conversation as `ctx.message.list` returns it. */
+export const ConversationItem = closed({ id: text(64), direction: Direction, text: messageText, inReplyTo: Type.Optional(externalId), at: Timestamp });
+export type ConversationItem = Static<typeof ConversationItem>;

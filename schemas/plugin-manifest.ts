@@ -1,0 +1,119 @@
+// `plugin.json`: what the author claims and asks for.
+import { Type, type Static } from 'typebox';
+import { LIMITS } from './bounds.ts';
+import { Capability } from './capability.ts';
+import { closed, oneOf, text, whole } from './closed.ts';
+import { PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
+
+/** The plugin API this host offers; a manifest's `hostApi` range is held against it. */
+export const HOST_API_VERSION = '1.0.0';
+
+export const PluginKind = oneOf('channel', 'skill', 'moderation', 'tool');
+export type PluginKind = Static<typeof PluginKind>;
+
+const limit = (name: keyof typeof LIMITS) =>
+  Type.Optional(whole(LIMITS[name].least, LIMITS[name].most, { default: LIMITS[name].default }));
+
+export const Limits = closed({
+  heapMb: limit('heapMb'),
+  cpuMsPerCall: limit('cpuMsPerCall'),
+  wallMsPerCall: limit('wallMsPerCall'),
+  concurrency: limit('concurrency'),
+});
+export type Limits = Static<typeof Limits>;
+
+/** A JSON Schema (2020-12) kept as data; compiled by ajv in strict mode where it is used. */
+export const EmbeddedSchema = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown());
+
+export const IngressVerification = Type.Union([
+  closed({
+    scheme: Type.Literal('hmac-sha256'),
+    secret: SecretHandle,
+    header: Type.String({ pattern: '^[a-z][a-z0-9-]{0,99}$' }),
+    prefix: Type.Optional(text(100)),
+    over: oneOf('body', 'target'),
+  }),
+  closed({ scheme: Type.Literal('none') }),
+]);
+export type IngressVerification = Static<typeof IngressVerification>;
+
+export const IngressRoute = closed({
+  method: oneOf('GET', 'POST', 'PUT', 'DELETE'),
+  path: Type.String({ pattern: '^/[A-Za-z0-9_.:/-]*$', maxLength: 200, description: 'Below /channels/<instance>; `:name` matches one segment.' }),
+  bodyLimitBytes: Type.Optional(whole(0, 16 * 1024 * 1024)),
+  verify: IngressVerification,
+});
+export type IngressRoute = Static<typeof IngressRoute>;
+
+export const ChannelSection = closed({
+  abilities: Type.Array(oneOf('receive', 'send', 'typing', 'edit', 'react', 'media', 'stream', 'threads', 'mentions', 'commands'), { maxItems: 16, uniqueItems: true }),
+  ingress: Type.Array(IngressRoute, { maxItems: 32 }),
+  assets: Type.Optional(closed({ path: Type.String({ pattern: '^/[A-Za-z0-9_./-]*$', maxLength: 200 }), dir: Type.String({ pattern: '^assets(/[A-Za-z0-9_.-]+)*$', maxLength: 200 }) })),
+  socket: Type.Optional(
+    closed({
+      path: Type.String({ pattern: '^/[A-Za-z0-9_./-]*$', maxLength: 200 }),
+      conversation: closed({ query: Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' }) }),
+      origin: oneOf('same', 'any'),
+      maxFrameBytes: whole(1, 1024 * 1024),
+    }),
+  ),
+});
+export type ChannelSection = Static<typeof ChannelSection>;
+
+export const SkillSection = closed({
+  triggers: Type.Optional(
+    closed({
+      prefixes: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { maxItems: 64 })),
+      commands: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' }), { maxItems: 64 })),
+      always: Type.Optional(Type.Boolean()),
+    }),
+  ),
+});
+export type SkillSection = Static<typeof SkillSection>;
+
+export const ModerationPhase = oneOf('validation', 'authorization', 'policy', 'telemetry');
+export const ModerationSection = closed({
+  mode: oneOf('gate', 'observer'),
+  phase: ModerationPhase,
+  directions: Type.Array(oneOf('inbound', 'outbound'), { minItems: 1, maxItems: 2, uniqueItems: true }),
+});
+export type ModerationSection = Static<typeof ModerationSection>;
+
+export const ToolDeclaration = closed({
+  name: ToolName,
+  description: text(2000),
+  inputSchema: EmbeddedSchema,
+  outputSchema: EmbeddedSchema,
+  effects: oneOf('read', 'write'),
+  idempotent: Type.Boolean(),
+});
+export type ToolDeclaration = Static<typeof ToolDeclaration>;
+
+export const PluginManifest = closed(
+  {
+    $schema: Type.Optional(text(300)),
+    manifestVersion: Type.Literal(1),
+    id: PluginId,
+    publisher: Publisher,
+    version: Version,
+    kind: PluginKind,
+    displayName: text(100, { minLength: 1 }),
+    description: text(1000),
+    license: text(100, { minLength: 1 }),
+    repository: Type.Optional(text(300)),
+    securityContact: Type.Optional(text(300)),
+    hostApi: VersionRange,
+    capabilities: Type.Optional(Type.Array(Capability, { maxItems: 64, default: [] })),
+    limits: Type.Optional(Limits),
+    config: Type.Optional(EmbeddedSchema),
+    requires: Type.Optional(
+      Type.Array(closed({ id: PluginId, range: VersionRange, optional: Type.Optional(Type.Boolean()) }), { maxItems: 32 }),
+    ),
+    channel: Type.Optional(ChannelSection),
+    skill: Type.Optional(SkillSection),
+    moderation: Type.Optional(ModerationSection),
+    tools: Type.Optional(Type.Array(ToolDeclaration, { minItems: 1, maxItems: 64 })),
+  },
+  { title: 'Gatehouse plugin manifest' },
+);
+export type PluginManifest = Static<typeof PluginManifest>;
