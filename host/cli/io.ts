@@ -1,0 +1,98 @@
+// How every command speaks: data on stdout, talk on stderr, one answer for people and for scripts. Made by cli.ts, handed to each command.
+import { createInterface } from 'node:readline/promises';
+import { styleText } from 'node:util';
+import { GatehouseError } from '../errors.ts';
+
+/** Options every command has; `cli.ts` declares them once. */
+export interface GlobalOptions {
+  readonly home?: string;
+  readonly data?: string;
+  readonly json: boolean;
+  readonly yes: boolean;
+}
+
+export type Tone = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan';
+
+export interface Io {
+  readonly options: GlobalOptions;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  /** The one result of a command, on stdout: with --json one JSON document, else what `render` makes of the same value. */
+  print(value: unknown, render: () => string): void;
+  /** A line of data on stdout, as it is. For streams of lines; everything else uses `print`. */
+  line(text: string): void;
+  /** Talk for people, on stderr. */
+  say(text: string): void;
+  /** Resolves once the person agreed, or at once with --yes. Throws NOT_CONFIRMED without a terminal to ask on, DECLINED on anything but yes. */
+  confirm(question: string): Promise<void>;
+  /** The code the process ends with when the command returns; for results that are failures, such as a package that does not verify. */
+  exitWith(code: ExitCode): void;
+  /** Colour, where stdout is a terminal that wants it (https://no-color.org). */
+  tone(tone: Tone, text: string): string;
+}
+
+/** 0 ok · 1 failure · 2 usage · 3 refused by policy · 4 host not reachable; 130 and 143 for a second signal. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130 | 143;
+
+export interface IoStreams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export interface IoParts {
+  readonly streams: IoStreams;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  /** Read at each use: the parser fills them in after the Io exists. */
+  readonly options: () => GlobalOptions;
+  readonly exitWith: (code: ExitCode) => void;
+}
+
+export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io {
+  const { stdin, stdout, stderr } = streams;
+  return {
+    get options() {
+      return options();
+    },
+    env,
+    cwd,
+    exitWith,
+    print(value, render) {
+      stdout.write(`${options().json ? JSON.stringify(value) : render()}\n`);
+    },
+    line(text) {
+      stdout.write(`${text}\n`);
+    },
+    say(text) {
+      stderr.write(`${text}\n`);
+    },
+    async confirm(question) {
+      if (options().yes) return;
+      if (!stdin.isTTY || !stderr.isTTY) throw new GatehouseError('NOT_CONFIRMED', { question: `'${question}'` });
+      const prompt = createInterface({ input: stdin, output: stderr });
+      try {
+        const answer = await prompt.question(`${question} [y/N] `);
+        if (!/^\s*(y|yes)\s*$/i.test(answer)) throw new GatehouseError('DECLINED', { question });
+      } finally {
+        prompt.close();
+      }
+    },
+    tone: (tone, text) => (options().json ? text : styleText(tone, text, { stream: stdout })),
+  };
+}
+
+// C0 and C1 controls but newline and tab; bidirectional controls (CVE-2021-42574); zero-width characters; line and paragraph separators; tags.
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const UNSAFE_ON_TERMINAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** Foreign text made safe for a terminal: no escape sequence, nothing that hides or reorders what a person reads. */
+export function plain(text: string): string {
+  return text.replace(UNSAFE_ON_TERMINAL, '�');
+}
+
+/** The same for one line of a table: line breaks and tabs become spaces, and what is longer than `width` ends in `…`. */
+export function plainLine(text: string, width = 120): string {
+  const line = plain(text).replace(/[\n\t]+/g, ' ');
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
