@@ -29,7 +29,7 @@ export const ERRORS = {
   JSON_ENCODING: row('operator', 400, 2, '{source} is not valid UTF-8 at line {line}, column {column} (byte {offset}): {problem}.', 'Save it as UTF-8 without a byte order mark.'),
   SCHEMA_UNKNOWN_KEY: row('operator', 400, 2, "{source} has an unknown key '{key}' at {path} (line {line}, column {column}).{nearest}", 'Remove the key or correct its spelling.'),
   SCHEMA_INVALID: row('operator', 400, 2, '{source} is wrong at {path} (line {line}, column {column}): {problem}.', 'Correct the value; the published schema lists what is allowed.'),
-  USAGE: row('operator', 400, 2, '{problem}.', 'See `gatehouse help {command}`.'),
+  USAGE: row('operator', 400, 2, '{problem}.', 'See `gatehouse help`, or a command with --help.'),
   HOME_NOT_FOUND: row('operator', 400, 2, "No Gatehouse home: '{home}' holds no manifests/host.json.", 'Create one with `gatehouse init <dir>`, or name one with --home.'),
   CONFIG_OVERRIDE: row('operator', 400, 2, "The environment variable {name} is not usable: {problem}.", 'Correct or unset it.'),
   CONFIG_UNSAFE: row('operator', 400, 3, 'The configuration is unsafe: {problem}.', '{remedy}'),
