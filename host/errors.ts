@@ -43,6 +43,7 @@ export const ERRORS = {
   STORE_LOCKED: row('operator', 503, 1, 'The data directory {dir} is in use by process {pid}.', 'Stop that host first, or choose another directory with --data.'),
   STORE_VERSION: row('operator', 500, 1, 'The store in {dir} has schema version {found}; this host understands up to {known}.', 'Run the newer Gatehouse that wrote it, or choose another directory with --data.'),
   STORE_ROW_TOO_LARGE: row('host', 500, 1, "A row of {size} bytes for table '{table}' exceeds {limit}.", 'This is a defect in Gatehouse; report it.'),
+  STORE_KEY: row('host', 500, 1, "A key for table '{table}' is refused: {problem}.", 'This is a defect in Gatehouse; report it.'),
   STORE_FAILED: row('host', 503, 1, 'The store could not commit: {problem}.', 'Check free disk space and the health of the data directory.', true),
   STORE_CLOSED: row('host', 503, 1, 'The store is closed.', 'The host is stopping; try again when it runs.', true),
 
@@ -51,6 +52,7 @@ export const ERRORS = {
   PACKAGE_INVALID: row('plugin', 400, 3, 'The package {source} is refused: {problem}.', 'Rebuild it with `gatehouse build` and `gatehouse pack`.'),
   PACKAGE_TOO_LARGE: row('plugin', 413, 3, 'The package {source} is too large: {problem}.', 'Leave out what the plugin does not need.'),
   MANIFEST_INVALID: row('plugin', 400, 3, 'The manifest {source} is wrong: {problem}', 'Correct plugin.json and sign the package again.'),
+  PLUGIN_SCHEMA: row('plugin', 400, 3, 'The JSON Schema in {source} is refused at {path}: {problem}.', 'Simplify the schema; docs/write-a-plugin.md lists what the host supports.'),
   HOST_API_MISMATCH: row('plugin', 400, 3, "'{plugin}' needs hostApi {range}; this host offers {offered}.", 'Use a version of the plugin, or of Gatehouse, that fits.'),
   RELEASE_UNSIGNED: row('plugin', 400, 3, 'The package {source} has no plugin.dsse.json.', 'Sign it with `gatehouse sign <package> --key FILE`.'),
   RELEASE_ENVELOPE: row('plugin', 400, 3, 'The signature envelope of {source} is refused: {problem}.', 'Sign the package again with `gatehouse sign`.'),
@@ -135,9 +137,19 @@ export const ERRORS = {
 
   // Control plane
   UNAUTHENTICATED: row('remote', 401, 3, 'This needs a bearer token.', 'Pass `authorization: Bearer ght_…`; the first one is in data/admin-token.'),
+  LOCKED_OUT: row('remote', 429, 3, 'Too many wrong tokens came from this address.', 'Wait, then use a token that is right.', true),
   FORBIDDEN: row('remote', 403, 3, "This token lacks the scope '{scope}'.", 'Use a token with that scope.'),
   MISDIRECTED: row('remote', 421, 3, 'This host does not answer for that name.', 'Add the name to `hosts` in manifests/host.json.'),
   NOT_FOUND: row('remote', 404, 1, 'There is nothing at {path}.', 'See /openapi.json.'),
+  METHOD_NOT_ALLOWED: row('remote', 405, 1, '{path} does not answer {method}.', 'Use one of the methods in the `allow` header.'),
+  MEDIA_TYPE: row('remote', 415, 1, 'This takes a body of type application/json.', 'Send JSON with `content-type: application/json`.'),
+  REQUEST_MALFORMED: row('remote', 400, 1, 'The request is not valid HTTP: {problem}.', 'Correct the client.'),
+  REQUEST_TIMEOUT: row('remote', 408, 1, 'The request did not arrive in time.', 'Send it faster, or in smaller parts.'),
+  HEADERS_TOO_LARGE: row('remote', 431, 1, 'The request has too many bytes of headers.', 'Send fewer headers.'),
+  URL_TOO_LONG: row('remote', 414, 1, 'A part of the address is too long.', 'Shorten it.'),
+  ORIGIN_REFUSED: row('remote', 403, 3, "A socket of '{instance}' may not be opened from {origin}.", 'Open it from a page of this host, under the name the page was loaded from.'),
+  UPGRADE_REQUIRED: row('remote', 426, 1, '{path} is a WebSocket.', 'Connect with a WebSocket client.'),
+  SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets open, which is the most it may have.", 'Try again later.', true),
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
   STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
 } as const satisfies Record<string, ErrorRow>;

@@ -1,0 +1,220 @@
+// Turns ajv's errors into one sentence about one place: the alternative that was meant, the key that was meant. Used by schema.ts.
+
+/** What is wrong with a value, and where. */
+export interface Explanation {
+  /** RFC 6901 pointer into the value; `/` is the value itself. */
+  readonly path: string;
+  /** Continues the sentence "… is wrong at <path>: ". Never holds the value, which may be a secret. */
+  readonly problem: string;
+  /** The unknown key, when that is the problem. */
+  readonly key?: string;
+  /** The known key closest to it by edit distance. */
+  readonly nearest?: string;
+}
+
+/** The part of an ajv error this needs. */
+export interface SchemaError {
+  readonly instancePath: string;
+  readonly schemaPath: string;
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message?: string;
+}
+
+/** Names the first problem of `value`; of a union, the problem in the alternative that its tag, or else its keys, say was meant. */
+export function explain(schema: unknown, value: unknown, errors: readonly SchemaError[]): Explanation {
+  let scope = errors;
+  for (;;) {
+    const union = outermostUnion(scope);
+    if (!union) break;
+    const branches = at(schema, union.path);
+    const target = at(value, union.error.instancePath);
+    const choice = Array.isArray(branches) ? meantAlternative(branches, target) : undefined;
+    if (choice === undefined || typeof choice === 'object') return { path: union.error.instancePath || '/', problem: 'it fits none of the allowed forms', ...choice };
+    const prefix = `${union.path}/${choice}/`;
+    const inside = scope.filter((each) => each.schemaPath.startsWith(prefix));
+    if (inside.length === 0) break;
+    scope = inside;
+  }
+  const error = scope[0];
+  return error ? describe(schema, value, error) : { path: '/', problem: 'it does not fit the schema' };
+}
+
+const UNIONS: ReadonlySet<string> = new Set(['anyOf', 'oneOf']);
+
+/** The failed union whose alternatives every remaining error is about, with its own path in the schema; none when an error lies outside it. */
+function outermostUnion(errors: readonly SchemaError[]): { path: string; error: SchemaError } | undefined {
+  const unions = errors.filter((each) => UNIONS.has(each.keyword)).sort((a, b) => a.schemaPath.length - b.schemaPath.length);
+  const error = unions[0];
+  return error && errors.every((each) => each === error || each.schemaPath.startsWith(`${error.schemaPath}/`)) ? { path: error.schemaPath, error } : undefined;
+}
+
+/** The index of the alternative that was meant, or the tag that none of them has. */
+function meantAlternative(branches: readonly unknown[], value: unknown): number | { path?: string; problem: string } | undefined {
+  const ofType = branches.flatMap((branch, index) => (fitsType(branch, value) ? [index] : []));
+  if (ofType.length === 0) return { problem: `it must be ${listed([...new Set(branches.map(typeName))])}, but is ${nameOfType(value)}` };
+  if (!isRecord(value)) return ofType[0];
+  const scored = ofType.map((index) => ({ index, ...score(branches[index], value) }));
+  const untagged = scored.filter((each) => each.mismatch === undefined);
+  const best = (untagged.length > 0 ? untagged : scored).reduce((left, right) => (right.points > left.points ? right : left));
+  return best.index;
+}
+
+/** A matching tag outweighs any number of keys; a key the alternative knows speaks for it, one it does not against it. */
+function score(branch: unknown, value: Readonly<Record<string, unknown>>): { points: number; mismatch?: string } {
+  const properties = isRecord(branch) && isRecord(branch['properties']) ? branch['properties'] : {};
+  let points = 0;
+  let mismatch: string | undefined;
+  for (const [key, given] of Object.entries(value)) {
+    const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    if (!isRecord(property)) {
+      points -= 1;
+      continue;
+    }
+    points += 1;
+    const allowed = allowedValues(property);
+    if (allowed?.includes(given)) points += 100;
+    else if (allowed) mismatch = key;
+  }
+  return mismatch === undefined ? { points } : { points, mismatch };
+}
+
+function describe(schema: unknown, value: unknown, error: SchemaError): Explanation {
+  const path = error.instancePath || '/';
+  const { params } = error;
+  switch (error.keyword) {
+    case 'additionalProperties':
+    case 'unevaluatedProperties': {
+      const key = String(params['additionalProperty'] ?? params['unevaluatedProperty']);
+      return unknownKey(path, key, nearestOf(key, knownKeys(schema, error)));
+    }
+    case 'required': {
+      const missing = String(params['missingProperty']);
+      const misspelt = unknownKeys(schema, value, error).find((key) => nearestOf(key, [missing]) !== undefined);
+      return misspelt === undefined ? { path, problem: `the key '${missing}' is missing` } : unknownKey(path, misspelt, missing);
+    }
+    case 'type':
+      return { path, problem: `it must be ${listed([params['type']].flat().map((each) => article(String(each))))}, but is ${nameOfType(at(value, error.instancePath))}` };
+    case 'const':
+      return { path, problem: `it must be ${alternatives(schema, error, [params['allowedValue']])}` };
+    case 'enum':
+      return { path, problem: `it must be ${alternatives(schema, error, Array.isArray(params['allowedValues']) ? params['allowedValues'] : [])}` };
+    default:
+      return { path, problem: `it ${error.message ?? 'does not fit the schema'}` };
+  }
+}
+
+function unknownKey(path: string, key: string, nearest: string | undefined): Explanation {
+  return { path, problem: `the key '${shorten(key)}' is unknown`, key, ...(nearest === undefined ? {} : { nearest }) };
+}
+
+function knownKeys(schema: unknown, error: SchemaError): readonly string[] {
+  const properties = at(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/properties`);
+  return isRecord(properties) ? Object.keys(properties) : [];
+}
+
+/** Of a closed object; an open one has none. */
+function unknownKeys(schema: unknown, value: unknown, error: SchemaError): readonly string[] {
+  const closed = at(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/additionalProperties`) === false;
+  const target = at(value, error.instancePath);
+  const known = new Set(knownKeys(schema, error));
+  return closed && isRecord(target) ? Object.keys(target).filter((key) => !known.has(key)) : [];
+}
+
+/** The allowed values of a failed `const` or `enum`; of a tag, those of every alternative beside it. */
+function alternatives(schema: unknown, error: SchemaError, own: readonly unknown[]): string {
+  const tag = /^(.*\/(?:anyOf|oneOf))\/\d+(\/properties\/[^/]+)\/(?:const|enum)$/.exec(error.schemaPath);
+  const branches = tag ? at(schema, tag[1] ?? '') : undefined;
+  const all = tag && Array.isArray(branches) ? branches.flatMap((_, index) => allowedValues(at(schema, `${tag[1]}/${index}${tag[2]}`)) ?? []) : own;
+  return listed((all.length > 0 ? all : own).slice(0, 40).map((each) => (typeof each === 'string' ? `'${shorten(each)}'` : JSON.stringify(each))));
+}
+
+function allowedValues(schema: unknown): readonly unknown[] | undefined {
+  if (!isRecord(schema)) return undefined;
+  if (Object.hasOwn(schema, 'const')) return [schema['const']];
+  return Array.isArray(schema['enum']) ? schema['enum'] : undefined;
+}
+
+/** Follows a pointer (`#/…` or `/…`) through plain data; undefined where it leads nowhere. */
+function at(root: unknown, pointer: string): unknown {
+  let here = root;
+  for (const raw of pointer.replace(/^#/, '').split('/').slice(1)) {
+    const part = decodeURIComponent(raw).replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, part)) return undefined;
+    here = Reflect.get(here, part);
+  }
+  return here;
+}
+
+function fitsType(branch: unknown, value: unknown): boolean {
+  if (!isRecord(branch) || branch['type'] === undefined) return true;
+  return [branch['type']].flat().some((type) => type === jsonType(value) || (type === 'number' && typeof value === 'number'));
+}
+
+function typeName(branch: unknown): string {
+  return isRecord(branch) && typeof branch['type'] === 'string' ? article(branch['type']) : 'another type';
+}
+
+function nameOfType(value: unknown): string {
+  return value === undefined ? 'missing' : article(jsonType(value));
+}
+
+function jsonType(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return Number.isInteger(value) ? 'integer' : typeof value;
+}
+
+function article(type: string): string {
+  if (type === 'null') return 'null';
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? 'something else') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** The known word closest to `word`, if it is close enough to have been meant: a third of its length, at least one edit. */
+export function nearestOf(word: string, known: readonly string[]): string | undefined {
+  if (word.length > 64) return undefined;
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of known) {
+    const distance = Math.abs(candidate.length - word.length) < bestDistance ? editDistance(word.toLowerCase(), candidate.toLowerCase()) : bestDistance;
+    if (distance >= bestDistance) continue;
+    best = candidate;
+    bestDistance = distance;
+  }
+  return best;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1] ? 0 : 1;
+      let cost = Math.min(cell(last, column) + 1, cell(current, column - 1) + 1, cell(last, column - 1) + same);
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) cost = Math.min(cost, cell(beforeLast, column - 2) + 1);
+      current.push(cost);
+    }
+    beforeLast = last;
+    last = current;
+  }
+  return cell(last, b.length);
+}
+
+function cell(row: readonly number[], column: number): number {
+  return row[column] ?? Infinity;
+}
