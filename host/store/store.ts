@@ -1,6 +1,6 @@
 // The store port: three verbs and a hint, the etcd transaction shape, so that an embedded engine and a distributed one can both serve it.
 
-/** A key is an ordered path; strings sort bytewise, numbers numerically, shorter paths before longer ones. Parts never collide across positions. */
+/** A key is an ordered path; strings sort bytewise and before numbers, numbers numerically, shorter paths before longer ones. Parts never collide across positions. */
 export type Key = readonly (string | number)[];
 
 /** A table's name and the type of its rows; every table is declared once, in `tables.ts`. */
@@ -46,9 +46,10 @@ export interface Commit {
 
 export type CommitResult = 'committed' | 'conflict';
 
-/** Half-open range `[from, to)`; either end may be left out. `reverse` walks from the end. */
+/** Half-open range `[from, to)`; either end may be left out. `after` is a `from` that excludes itself: the last key of the page before. `reverse` walks from the end. */
 export interface RangeOptions {
   readonly from?: Key;
+  readonly after?: Key;
   readonly to?: Key;
   readonly limit?: number;
   readonly reverse?: boolean;
@@ -58,7 +59,7 @@ export interface Store extends AsyncDisposable {
   get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined>;
   /** Rows whose key starts with `prefix`, in order; `from`/`to` are relative to the table, not to the prefix. */
   range<Row>(table: Table<Row>, prefix: Key, options?: RangeOptions): Promise<Entry<Row>[]>;
-  /** All or nothing; resolves when on disk. A failed expectation is the value `conflict` and writes nothing. Throws STORE_FAILED, STORE_ROW_TOO_LARGE, STORE_CLOSED. */
+  /** All or nothing; resolves when on disk. A failed expectation is the value `conflict` and writes nothing. Throws STORE_FAILED, STORE_KEY, STORE_ROW_TOO_LARGE, STORE_CLOSED. */
   commit(commit: Commit): Promise<CommitResult>;
   /** A hint that something in the table changed; may be late or merged, never lost. */
   watch(table: Table<unknown>, onChange: () => void): () => void;
@@ -67,4 +68,15 @@ export interface Store extends AsyncDisposable {
 /** Typed row for `commit.put`. */
 export function put<Row>(table: Table<Row>, key: Key, value: Row): Put {
   return { table, key, value };
+}
+
+/** Every row under `prefix` in order, page by page: between pages others run, so rows written meanwhile may or may not be seen. `pageRows` defaults to 1,000. */
+export async function* scan<Row>(store: Store, table: Table<Row>, prefix: Key, pageRows = 1000): AsyncGenerator<Entry<Row>[], void, void> {
+  let after: Key | undefined;
+  for (;;) {
+    const page = await store.range(table, prefix, { limit: pageRows, ...(after && { after }) });
+    if (page.length > 0) yield page;
+    if (page.length < pageRows) return;
+    after = page.at(-1)?.key;
+  }
 }

@@ -1,0 +1,186 @@
+// The store port on LMDB: one environment, one named database a table, group commit by lmdb-js. `host.ts` opens it; nothing else imports lmdb.
+import { setImmediate } from 'node:timers/promises';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Clock } from '../clock.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { hasListeners, publish } from '../events.ts';
+import { decodeKey, encodeKey, encodePrefix, endOfPrefix, justAfter } from './keys.ts';
+import { migrate, type Migration } from './migrations.ts';
+import { takeOwnerLock, type OwnerLock } from './owner-lock.ts';
+import { decodeRow, encodeRow, versionOf } from './rows.ts';
+import type { Commit, CommitResult, Entry, Key, RangeOptions, Store, Stored, Table } from './store.ts';
+import { meta, TABLES, type MetaRow } from './tables.ts';
+import { createVersions } from './versions.ts';
+import { Watches } from './watches.ts';
+
+export interface StoreStats {
+  readonly committed: number;
+  readonly conflict: number;
+  readonly failed: number;
+  /** Commits not yet on disk. */
+  readonly inFlight: number;
+  readonly usedBytes: number;
+}
+
+export interface LmdbStore extends Store {
+  stats(): StoreStats;
+}
+
+export interface StoreOptions {
+  /** Owned by this process alone while open; made with mode 0700. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly migrations?: readonly Migration[];
+}
+
+/** Where the map begins; LMDB grows it by itself. Written as a power because `2 << 30` is negative, which LMDB takes for a size. */
+const INITIAL_MAP_BYTES = 2 ** 30;
+/** Room for tables that migrations bring. */
+const MAX_TABLES = 64;
+
+/** Takes the directory, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_VERSION, STORE_FAILED. */
+export async function openStore({ dir, clock, migrations }: StoreOptions): Promise<LmdbStore> {
+  const lock = await takeOwnerLock(dir);
+  let store: LmdbEngine | undefined;
+  try {
+    store = new LmdbEngine(openEnvironment(dir), lock, clock);
+    await migrate(store, dir, migrations);
+    return store;
+  } catch (error) {
+    await (store ? store[Symbol.asyncDispose]() : lock.release());
+    throw error;
+  }
+}
+
+type Binary = Database<Buffer, Buffer>;
+
+class LmdbEngine implements LmdbStore {
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #lock: OwnerLock;
+  readonly #clock: Clock;
+  readonly #databases: ReadonlyMap<string, Binary>;
+  readonly #nextVersion: () => number;
+  readonly #watches = new Watches();
+  readonly #counts = { committed: 0, conflict: 0, failed: 0, inFlight: 0 };
+  #closing: Promise<void> | undefined;
+
+  constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, clock: Clock) {
+    this.#root = root;
+    this.#lock = lock;
+    this.#clock = clock;
+    this.#databases = new Map(TABLES.map(({ name }) => [name, root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })]));
+    this.#nextVersion = createVersions(() => this.#claimEpoch());
+  }
+
+  async get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
+    const bytes = this.#database(table).getBinary(encodeKey(table.name, key));
+    return bytes && decodeRow<Row>(bytes);
+  }
+
+  async range<Row>(table: Table<Row>, prefix: Key, options: RangeOptions = {}): Promise<Entry<Row>[]> {
+    const range = rangeOf(table.name, prefix, options);
+    const database = this.#database(table);
+    return range ? Array.from(database.getRange(range), ({ key, value }) => ({ key: decodeKey(key), ...decodeRow<Row>(value) })) : [];
+  }
+
+  async commit({ expect = [], put = [], remove = [] }: Commit): Promise<CommitResult> {
+    const version = this.#nextVersion();
+    const expectations = expect.map(({ table, key, version }) => ({ database: this.#database(table), key: encodeKey(table.name, key), version }));
+    const puts = put.map(({ table, key, value }) => ({ database: this.#database(table), key: encodeKey(table.name, key), row: encodeRow(table.name, value, version) }));
+    const removals = remove.map(({ table, key }) => ({ database: this.#database(table), key: encodeKey(table.name, key) }));
+
+    // Everything that can be refused has been refused above: an exception in here would leave the puts before it in place.
+    const transaction = (): CommitResult => {
+      for (const expectation of expectations) if (!holds(expectation)) return 'conflict';
+      for (const { database, key, row } of puts) void database.put(key, row);
+      for (const { database, key } of removals) void database.remove(key);
+      return 'committed';
+    };
+
+    const startedMs = this.#clock.monotonicMs();
+    let outcome: CommitResult | 'failed' = 'failed';
+    this.#counts.inFlight += 1;
+    try {
+      outcome = await this.#root.transaction(transaction);
+    } catch (thrown) {
+      const cause = await commitErrorOf(thrown);
+      throw new GatehouseError('STORE_FAILED', { problem: problemOf(cause) }, { cause });
+    } finally {
+      this.#counts.inFlight -= 1;
+      this.#counts[outcome] += 1;
+      if (hasListeners('store.commit')) publish('store.commit', { rows: puts.length + removals.length, durationMs: this.#clock.monotonicMs() - startedMs, outcome });
+    }
+    if (outcome === 'committed') this.#watches.changed(put, remove);
+    return outcome;
+  }
+
+  watch(table: Table<unknown>, onChange: () => void): () => void {
+    this.#database(table);
+    return this.#watches.add(table.name, onChange);
+  }
+
+  stats(): StoreStats {
+    if (this.#closing) throw new GatehouseError('STORE_CLOSED');
+    const { lastPageNumber = 0, pageSize = 0 }: { lastPageNumber?: number; pageSize?: number } = this.#root.getStats();
+    return { ...this.#counts, usedBytes: (lastPageNumber + 1) * pageSize };
+  }
+
+  /** Waits for commits under way, then gives the directory back. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#root.close().then(() => this.#lock.release());
+    return this.#closing;
+  }
+
+  #database(table: Table<unknown>): Binary {
+    if (this.#closing) throw new GatehouseError('STORE_CLOSED');
+    const found = this.#databases.get(table.name);
+    if (!found) throw new GatehouseError('INTERNAL', { problem: `there is no table '${table.name}'` });
+    return found;
+  }
+
+  /** On the calling thread and flushed: once at open, and again after 2^32 commits. */
+  #claimEpoch(): number {
+    const database = this.#database(meta);
+    const key = encodeKey(meta.name, meta.key('epoch'));
+    return this.#root.transactionSync(() => {
+      const bytes = database.getBinary(key);
+      const last = bytes && decodeRow<MetaRow>(bytes).value;
+      const epoch = (last && 'epoch' in last ? last.epoch : 0) + 1;
+      database.putSync(key, encodeRow(meta.name, { epoch }, 0));
+      return epoch;
+    });
+  }
+}
+
+function openEnvironment(dir: string): RootDatabase<Buffer, Buffer> {
+  try {
+    // `noSubdir` is said because lmdb-js otherwise takes a directory whose name holds a dot for a file.
+    return open<Buffer, Buffer>({ path: dir, noSubdir: false, encoding: 'binary', keyEncoding: 'binary', maxDbs: MAX_TABLES, mapSize: INITIAL_MAP_BYTES, overlappingSync: false });
+  } catch (thrown) {
+    throw new GatehouseError('STORE_FAILED', { problem: problemOf(thrown) }, { cause: thrown });
+  }
+}
+
+function holds({ database, key, version }: { database: Binary; key: Buffer; version: number | 'absent' }): boolean {
+  const bytes = database.getBinary(key);
+  return bytes ? versionOf(bytes) === version : version === 'absent';
+}
+
+/** What lmdb-js walks, or undefined when nothing can lie between the ends. Reversed, it starts at the high end: excluded, and the low end included. */
+function rangeOf(table: string, prefix: Key, { from, after, to, limit, reverse }: RangeOptions) {
+  const within = encodePrefix(table, prefix);
+  const lows = [within.length > 0 ? within : Buffer.of(0), ...(from ? [encodePrefix(table, from)] : []), ...(after ? [justAfter(encodePrefix(table, after))] : [])];
+  const highs = [endOfPrefix(within), ...(to ? [encodePrefix(table, to)] : [])];
+  const low = lows.reduce((highest, each) => (Buffer.compare(each, highest) > 0 ? each : highest));
+  const high = highs.reduce((lowest, each) => (Buffer.compare(each, lowest) < 0 ? each : lowest));
+  if (limit === 0 || Buffer.compare(low, high) >= 0) return undefined;
+  const bounded = limit === undefined ? {} : { limit };
+  return reverse ? { ...bounded, reverse, start: high, exclusiveStart: true, end: low, inclusiveEnd: true } : { ...bounded, start: low, end: high };
+}
+
+/** lmdb-js rejects a commit with a general error and the true one as a promise beside it, which must be awaited or it counts as unhandled. */
+async function commitErrorOf(thrown: unknown): Promise<unknown> {
+  const beside = thrown instanceof Error && 'commitError' in thrown ? thrown.commitError : undefined;
+  if (!(beside instanceof Promise)) return thrown;
+  return Promise.race([beside.catch((error: unknown) => error), setImmediate(thrown)]);
+}

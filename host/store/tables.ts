@@ -1,0 +1,248 @@
+// Every table of the store: its name, its key layout, its row and who writes it. Nobody else spells a table name or a key.
+import { hash } from 'node:crypto';
+import type { Grant } from '../../schemas/capability.ts';
+import type { MessageView, PluginState } from '../../schemas/control.ts';
+import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
+import type { Key, Table } from './store.ts';
+
+/** First part of every key that belongs to the operator's organisation; the only one until there are tenants. */
+export const TENANT = 'default';
+
+type Parts = readonly (string | number)[];
+/** The leading parts of a key: what a range may be restricted to. */
+type Leading<P extends Parts> = P extends readonly [...infer First extends Parts, string | number] ? P | Leading<First> : P;
+
+/** A table and its key layout. Host tables have no tenant in their keys: they speak of this machine's store, or of bytes alone. */
+export interface TableDeclaration<Row, P extends Parts> extends Table<Row> {
+  /** For people: the key parts in order. */
+  readonly layout: string;
+  /** For people: the only parts of the host that write it. */
+  readonly writtenBy: string;
+  key(...parts: P): Key;
+  /** All keys that start with these parts; none means the whole table. */
+  prefix(...parts: Leading<P>): Key;
+}
+
+function tenantTable<Row, P extends Parts>(name: string, layout: string, writtenBy: string): TableDeclaration<Row, P> {
+  return { name, layout: `[tenant, ${layout}]`, writtenBy, key: (...parts) => [TENANT, ...parts], prefix: (...parts) => [TENANT, ...parts] };
+}
+
+function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy: string): TableDeclaration<Row, P> {
+  return { name, layout: `[${layout}]`, writtenBy, key: (...parts) => parts, prefix: (...parts) => parts };
+}
+
+// ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A message with everything known about it; `MessageView` is what the control plane shows of it. */
+export interface MessageRow extends Omit<MessageView, 'text' | 'flags' | 'stages'> {
+  readonly text: string;
+  readonly mentions: readonly string[];
+  readonly media: Message['media'];
+  /** What the sender marked as quoted: the sender's own id. */
+  readonly replyTo?: string;
+  readonly sessionKey: string;
+  readonly flags: readonly string[];
+  readonly stages: readonly StageRecord[];
+  /** Outbound: the host's id of the message it answers (`inReplyTo` is the sender's own id of it). */
+  readonly answers?: string;
+  readonly code?: string;
+  readonly reason?: string;
+  /** Hex sha256 of the text as it arrived, when moderation changed it. */
+  readonly originalSha256?: string;
+}
+
+export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends');
+
+export interface ConversationRow {
+  readonly direction: Direction;
+}
+
+/** The order of a conversation: message ids sort by time. */
+export const conversations = tenantTable<ConversationRow, [instance: string, conversation: string, messageId: string]>('conversations', 'instance, conversation, messageId', 'pipeline: accept, respond');
+
+/** What became of a sender's message id. `denied` is the content-free tombstone: nothing of the message, only hash, decision and reason. */
+export interface DedupeRow {
+  readonly messageId: string | null;
+  readonly outcome: 'accepted' | 'denied' | 'held';
+  readonly code?: string;
+  readonly reason?: string;
+  readonly atMs: number;
+}
+
+/** Keys come from `dedupeKey`. */
+export const dedupe = tenantTable<DedupeRow, [instance: string, keyHash: string]>('dedupe', 'instance, sha256(conversation, senderMessageId)', 'pipeline: accept, moderate; the sweeper after 7 days');
+
+/** One layout for every outcome, hashed because a denial may keep nothing of the message; so one read answers "seen before?". */
+export function dedupeKey(instance: string, conversation: string, senderMessageId: string): Key {
+  return dedupe.key(instance, hash('sha256', JSON.stringify([conversation, senderMessageId]), 'hex'));
+}
+
+export interface SessionRow {
+  readonly startedAt: string;
+  readonly lastAt: string;
+  readonly messages: number;
+}
+
+export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions', 'sessionKey', 'pipeline: accept, respond');
+
+// ── Work that waits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** An accepted message waiting for its answer; removed by the commit that answers it. */
+export interface LaneRow {
+  readonly messageId: string;
+  readonly instance: string;
+  readonly attempts: number;
+  /** Epoch milliseconds before which it is not tried. */
+  readonly notBeforeMs?: number;
+}
+
+export const lanes = tenantTable<LaneRow, [sessionKey: string, messageId: string]>('lanes', 'sessionKey, messageId', 'pipeline: accept, respond');
+
+/** An outbound message waiting to be sent; removed by settle. */
+export interface DeliveryRow {
+  readonly messageId: string;
+  /** The sender's own id of the message it answers. */
+  readonly inReplyTo: string | null;
+  readonly attempts: number;
+  readonly notBeforeMs?: number;
+  /** Set before a send that may happen without its result reaching us: after a crash the send counts as `unknown`. */
+  readonly sendingSinceMs?: number;
+}
+
+export const deliveries = tenantTable<DeliveryRow, [instance: string, conversation: string, messageId: string]>('deliveries', 'instance, conversation, messageId', 'pipeline: respond, settle; operator sends');
+
+/** Work that ended without success. The message itself stays in `messages`; `work` names the queue a replay puts it back into. */
+export interface DeadLetterRow {
+  readonly id: string;
+  readonly messageId: string;
+  readonly instance: string;
+  readonly conversation: string;
+  readonly direction: Direction;
+  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver'; readonly inReplyTo: string | null };
+  readonly stage: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly at: string;
+}
+
+export const deadLetters = tenantTable<DeadLetterRow, [id: string]>('deadLetters', 'id', 'pipeline: respond, settle; operator: replay, drop');
+
+/** A message committed before moderation because its gate is quarantined with `onQuarantine: "hold"`. */
+export interface HeldRow {
+  readonly message: MessageRow;
+  readonly sizeBytes: number;
+  readonly heldAtMs: number;
+}
+
+export const held = tenantTable<HeldRow, [gate: string, messageId: string]>('held', 'gate instance, messageId', 'pipeline: hold, release');
+
+// ── What plugins own ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface KvRow {
+  readonly value: unknown;
+  /** What the entry counts against the quota: key and value as JSON, in UTF-8 bytes. */
+  readonly sizeBytes: number;
+}
+
+export const kv = tenantTable<KvRow, [instance: string, key: string]>('kv', 'instance, key', 'capability kv, inside respond’s commit');
+
+export interface KvUsageRow {
+  readonly bytes: number;
+}
+
+export const kvUsage = tenantTable<KvUsageRow, [instance: string]>('kvUsage', 'instance', 'capability kv, with each kv write');
+
+export interface QuotaRow {
+  /** The window counted, for example `2026-11-21` for a day. */
+  readonly window: string;
+  readonly used: number;
+}
+
+export const quotas = tenantTable<QuotaRow, [instance: string, quota: string]>('quotas', 'instance, quota', 'broker, once a second');
+
+export interface CostRow {
+  readonly calls: number;
+  readonly cpuUs: number;
+  readonly egressBytes: number;
+  readonly kvBytes: number;
+}
+
+export const costs = tenantTable<CostRow, [instance: string, day: string]>('costs', 'instance, day (UTC, yyyy-mm-dd)', 'broker, once a second');
+
+// ── The life of plugins ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Where an instance stands; survives restarts so that quarantine and disable do. */
+export interface PluginRow {
+  readonly plugin: string;
+  readonly version: string | null;
+  readonly digest: string | null;
+  readonly state: PluginState;
+  readonly actor: string;
+  readonly reason: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly at: string;
+  /** The highest version this instance ever ran: less is a rollback. */
+  readonly highestVersion: string | null;
+  /** Epoch milliseconds of recent strikes, oldest first. */
+  readonly strikesAtMs: readonly number[];
+  /** Present while quarantined. */
+  readonly quarantine?: { readonly at: string; readonly actor: string; readonly reason: string; readonly code: string; readonly evidenceDigest?: string };
+  /** The grants of the last start, to show what changed. */
+  readonly grants?: readonly Grant[];
+}
+
+export const plugins = tenantTable<PluginRow, [instance: string]>('plugins', 'instance', 'registry');
+
+export interface TransitionRow {
+  readonly from: PluginState;
+  readonly to: PluginState;
+  readonly actor: string;
+  readonly reason: string;
+  readonly code?: string;
+  readonly evidenceDigest?: string;
+  readonly at: string;
+}
+
+export const transitions = tenantTable<TransitionRow, [instance: string, id: string]>('transitions', 'instance, id (UUIDv7)', 'registry; bounded per instance');
+
+export interface VersionRow {
+  readonly digest: string;
+  readonly firstSeenAt: string;
+}
+
+export const versions = tenantTable<VersionRow, [plugin: string, version: string]>('versions', 'plugin, version', 'registry, when an instance becomes active');
+
+export interface VerificationRow {
+  readonly verifiedAt: string;
+}
+
+/** Package digests whose signature a second, independent implementation has confirmed. */
+export const verifications = hostTable<VerificationRow, [packageDigest: string]>('verifications', 'packageDigest', 'registry, after verifying');
+
+// ── The host ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface TokenRow {
+  readonly id: string;
+  /** Hex sha256 of the secret half. */
+  readonly secretSha256: string;
+  readonly label: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: string;
+  readonly expiresAt?: string;
+  readonly revokedAt?: string;
+}
+
+export const tokens = tenantTable<TokenRow, [tokenId: string]>('tokens', 'tokenId', 'control plane');
+
+export type MetaRow = { readonly schema: number } | { readonly epoch: number };
+
+/** Facts about the store itself. */
+export const meta = hostTable<MetaRow, [fact: 'schema' | 'epoch']>('meta', 'fact', 'store: opening, migrations');
+
+/** Every table there is; the engine opens exactly these. */
+export const TABLES: readonly TableDeclaration<unknown, never>[] = [
+  meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
+  kv, kvUsage, quotas, costs, plugins, transitions, versions, verifications, tokens,
+];
