@@ -1,0 +1,113 @@
+// `ctx`, the second argument of every handler: all that plugin code can reach outside its own sandbox. The host builds it, one per call.
+import type { ConversationItem } from '../schemas/message.ts';
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
+
+/** One page of a list. Pass `cursor` back as `after` for the next page; null when nothing follows. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly cursor: string | null;
+}
+
+/**
+ * What a handler works with during one call.
+ *
+ * Every client is always there. A call to one that the operator did not grant rejects with code `CAPABILITY_DENIED`, and the host records it.
+ * Host calls are served only while their handler runs: await them. After it has returned they reject with `CALL_OVER`.
+ * A handler may have 64 host calls waiting at once and make 2,000 in all. Its wall clock (`limits.wallMsPerCall`, 2,000 ms by default) pauses while it waits for them, up to four times that limit.
+ *
+ * @typeParam Config the plugin's own configuration, as its `config` schema in plugin.json allows it.
+ */
+export interface PluginContext<Config = JsonObject> {
+  /** The running instance: two bots of one plugin are two instances. */
+  readonly instance: string;
+  /** What the operator wrote under `config`, held against the schema in plugin.json, with its defaults filled in. Frozen. */
+  readonly config: Config;
+  /** Unique for this call. */
+  readonly callId: string;
+  /** The same for every attempt at the same work: handlers run at least once, so use it as an idempotency key. */
+  readonly attemptKey: string;
+  /** When the call began, in milliseconds since the epoch. `Date.now()` and `new Date()` say the same; time stands still within a call. */
+  readonly now: number;
+  /** Lines for the operator: text up to 2 KiB with its fields, 100 lines a second; more is dropped and counted. Needs no grant. */
+  readonly log: Logger;
+  /** Resolves after `ms` milliseconds, from 10 to 10,000; shorter waits are rounded up. Needs no grant. */
+  sleep(ms: number): Promise<void>;
+  readonly http: HttpClient;
+  readonly kv: KvClient;
+  readonly message: MessageClient;
+  readonly tool: ToolClient;
+}
+
+/** Constant text, data in `fields`: `ctx.log.info('feed read', { items: 12 })`. Never log message text or credentials. */
+export interface Logger {
+  debug(text: string, fields?: JsonObject): void;
+  info(text: string, fields?: JsonObject): void;
+  warn(text: string, fields?: JsonObject): void;
+  error(text: string, fields?: JsonObject): void;
+}
+
+/** Values that outlive the sandbox, private to this instance. Capability `kv`. */
+export interface KvClient {
+  /** The value, or null when there is none. Sees what this call has written. */
+  get(key: string): Promise<JsonValue>;
+  /**
+   * Keeps `value`. Writes are committed together with the result of the handler: if it throws or is cut off, none of them happened.
+   *
+   * A key has 1 to 512 bytes and no control characters, a value at most 64 KiB of JSON (`CAPABILITY_ARGUMENT`);
+   * keys and values together stay within the granted `quotaBytes` (`KV_QUOTA`).
+   */
+  set(key: string, value: JsonValue): Promise<void>;
+  /** Removes the key; nothing happens when there is none. */
+  delete(key: string): Promise<void>;
+  /** Keys in byte order, those after `after`. `limit` is 1 to 100, default 100; a page holds at most 128 KiB. */
+  list(options?: { readonly prefix?: string; readonly after?: string; readonly limit?: number }): Promise<Page<{ readonly key: string; readonly value: JsonValue }>>;
+}
+
+export interface MessageClient {
+  /**
+   * Reads a conversation of this instance, oldest first, both directions; `after` is a message id. Capability `message.read`.
+   * `limit` is 1 to 100, default 100; a page holds at most 128 KiB of text. `cursor` is the id of the last item, or null when there was none.
+   */
+  list(conversation: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<ConversationItem>>;
+  /** Writes to a conversation of a channel instance that the grant names. Capability `message.send`. To answer a message, return replies from `respond` instead: that needs no grant. */
+  send(message: { readonly instance: string; readonly conversation: string; readonly text: string }): Promise<{ readonly messageId: string }>;
+}
+
+/** Capability `tool.call`. */
+export interface ToolClient {
+  /**
+   * Calls a tool by its address, `<plugin id>/<tool>`, and resolves to its result.
+   *
+   * Rejects with `TOOL_UNKNOWN` (nobody offers it now), `TOOL_ARGUMENT` (it does not take these arguments), `TOOL_FAILED` (it said no;
+   * the message carries up to 200 characters of why), `TOOL_DEPTH` (more than 4 tools calling each other), `QUOTA_EXCEEDED`.
+   */
+  call(name: string, args: JsonValue): Promise<JsonValue>;
+}
+
+/** Capability `http.fetch`: https to the granted origins and methods only, performed by the host. */
+export interface HttpClient {
+  /** Resolves for every status; rejects with `CAPABILITY_DENIED`, `QUOTA_EXCEEDED`, or the code of what kept the response away. At most 3 redirects, 10 s, and 256 KiB of body. */
+  fetch(url: string, init?: FetchInit): Promise<FetchResponse>;
+}
+
+export interface FetchInit {
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly headers?: Readonly<Record<string, string>>;
+  /** At most 64 KiB of UTF-8. */
+  readonly body?: string;
+  /** Handles of granted secrets (`secret.use`) to put into this request. The plugin never sees their values. */
+  readonly secrets?: readonly string[];
+}
+
+export interface FetchResponse {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** UTF-8 text. */
+  readonly body: string;
+}

@@ -1,0 +1,42 @@
+// Errors on both sides of the border: the one a plugin throws with a code of its own, and how to tell which one the host answered with.
+
+/** The codes a host call can reject with; docs/errors.md explains each. Treat one you do not know as a failure. */
+export type HostErrorCode =
+  | 'CAPABILITY_DENIED'
+  | 'CAPABILITY_UNKNOWN'
+  | 'CAPABILITY_ARGUMENT'
+  | 'QUOTA_EXCEEDED'
+  | 'KV_QUOTA'
+  | 'TOOL_UNKNOWN'
+  | 'TOOL_ARGUMENT'
+  | 'TOOL_FAILED'
+  | 'TOOL_DEPTH'
+  | 'CALL_OVER'
+  | 'INTERNAL';
+
+/**
+ * Thrown by a plugin to fail with a code. Name, code and the first 500 characters of the message reach the host; a stack never does.
+ *
+ * A plain `Error` works as well. To refuse a message, do not throw: a moderation plugin returns `{ effect: 'deny', reason }`.
+ *
+ * @example throw new PluginError('FEED_UNREADABLE', `The feed ${url} is not valid JSON.`);
+ */
+export class PluginError extends Error {
+  // Fields define own data properties, which work where the prototypes are frozen and are all that the sandbox reads of an error.
+  override readonly name = 'PluginError';
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * Whether something caught carries one of these codes.
+ *
+ * @example try { … } catch (error) { if (!hasCode(error, 'QUOTA_EXCEEDED')) throw error; }
+ */
+export function hasCode<Code extends string = HostErrorCode>(error: unknown, ...codes: readonly Code[]): error is Error & { readonly code: Code } {
+  return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
+}
