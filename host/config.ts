@@ -1,5 +1,13 @@
-// The operator's settings, read once: default < manifests/host.json < GATEHOUSE_<PATH> < flag.
-import type { Profile } from '../schemas/host-config.ts';
+// The operator's settings, read once: default < manifests/host.json < GATEHOUSE_<PATH> < flag. Called by the command line, before anything starts.
+import { existsSync, readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { join, resolve } from 'node:path';
+import { IsObject, type TObject, type TSchema } from 'typebox';
+import { BOUNDS } from '../schemas/bounds.ts';
+import { HostConfig, type Profile } from '../schemas/host-config.ts';
+import { GatehouseError, problemOf } from './errors.ts';
+import { nearestOf } from './nearest.ts';
+import { compileSchema, parseDocument } from './schema.ts';
 
 /** Settings with every default applied and every path absolute. */
 export interface ResolvedConfig {
@@ -15,4 +23,167 @@ export interface ResolvedConfig {
   readonly egress: { readonly allow: readonly { host: string; scheme: 'http' | 'https'; port: number; address?: string }[] };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
   readonly sandbox: { readonly warm: number; readonly jitless: boolean };
+}
+
+export interface ConfigSources {
+  /** As `findHome` returned it. */
+  readonly home: string;
+  /** --data, relative to `cwd`. */
+  readonly data?: string | undefined;
+  /** --listen HOST:PORT. */
+  readonly listen?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+}
+
+export const hostConfigPath = (home: string) => join(home, 'manifests', 'host.json');
+
+/** --home, else GATEHOUSE_HOME, else the current directory. Throws HOME_NOT_FOUND unless it holds manifests/host.json. */
+export function findHome({ home, env, cwd }: { readonly home?: string | undefined; readonly env: NodeJS.ProcessEnv; readonly cwd: string }): string {
+  const found = resolve(cwd, home ?? (env['GATEHOUSE_HOME'] || '.'));
+  if (!existsSync(hostConfigPath(found))) throw new GatehouseError('HOME_NOT_FOUND', { home: found });
+  return found;
+}
+
+/** Throws JSON_* and SCHEMA_* for the file, CONFIG_OVERRIDE for the environment, USAGE for a flag, CONFIG_UNSAFE for what must not run. */
+export function loadConfig(sources: ConfigSources): ResolvedConfig {
+  const source = hostConfigPath(sources.home);
+  const written = parseDocument(readFileSync(source), hostConfig, { source, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
+  const settings = withDefaults(HostConfig, overridden(written, sources.env));
+  if (!complete.is(settings)) throw new GatehouseError('INTERNAL', { problem: `the defaults do not fit their schema at ${complete.explain(settings)?.path}` });
+  const config: ResolvedConfig = {
+    home: sources.home,
+    dataDir: sources.data === undefined ? resolve(sources.home, settings.dataDir) : resolve(sources.cwd, sources.data),
+    manifestsDir: join(sources.home, 'manifests'),
+    listen: parseListen(sources.listen ?? settings.listen),
+    hosts: settings.hosts.map((name) => name.toLowerCase()),
+    profile: settings.profile,
+    strict: settings.strict,
+    collision: settings.collision,
+    boot: settings.boot,
+    egress: settings.egress,
+    log: settings.log,
+    sandbox: settings.sandbox,
+  };
+  refuseUnsafe(config);
+  return config;
+}
+
+/** What the schema describes, with nothing missing. */
+type Settings = Omit<ResolvedConfig, 'home' | 'manifestsDir' | 'listen'> & { readonly listen: string };
+
+/** `host:port`, with an IPv6 address in brackets; port 0 asks for any free one. */
+function parseListen(text: string): ResolvedConfig['listen'] {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || port > 65_535) throw new GatehouseError('USAGE', { problem: `The address to listen on, '${text}', is not HOST:PORT` });
+  return { host: host.toLowerCase(), port };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** `http://127.0.0.1:4280`, with brackets where the address needs them. */
+export function httpAddress({ host, port }: ResolvedConfig['listen']): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Combinations nobody should find out about afterwards. */
+function refuseUnsafe({ profile, listen, egress }: ResolvedConfig): void {
+  const loopback = isLoopback(listen.host);
+  if (profile === 'local' && !loopback) {
+    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile local listens on ${listen.host}, beyond this machine`, remedy: 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.' });
+  }
+  if (profile === 'internet' && egress.allow.length > 0) {
+    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile internet does not permit egress exceptions, and egress.allow names ${egress.allow.map((each) => each.host).join(', ')}`, remedy: 'Remove egress.allow from manifests/host.json.' });
+  }
+  if (profile === 'internet' && !loopback) {
+    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile internet listens on ${listen.host} without TLS`, remedy: 'Listen on 127.0.0.1 behind a proxy that ends TLS.' });
+  }
+}
+
+// ---- the schema read as data: defaults and environment names both come from it
+
+function withDefaults(schema: TSchema, value: unknown): unknown {
+  if (!IsObject(schema)) return value ?? ('default' in schema ? schema.default : undefined);
+  const given: Readonly<Record<string, unknown>> = { ...Object(value) };
+  return Object.fromEntries(Object.entries(schema.properties).map(([key, child]) => [key, withDefaults(child, given[key])]));
+}
+
+interface Override {
+  readonly name: string;
+  readonly path: readonly string[];
+  readonly schema: TSchema;
+}
+
+function overridesOf(schema: TObject, path: readonly string[] = []): Override[] {
+  return Object.entries(schema.properties).flatMap(([key, child]) => {
+    if (key === '$schema') return [];
+    const here = [...path, key];
+    return IsObject(child) ? overridesOf(child, here) : [{ name: `GATEHOUSE_${here.join('_').toUpperCase()}`, path: here, schema: child }];
+  });
+}
+
+const OVERRIDES = overridesOf(HostConfig);
+const hostConfig = compileSchema(HostConfig);
+/** The same check says more of a document that `withDefaults` has been through: nothing is missing. */
+const complete = compileSchema<Settings>(HostConfig);
+
+/** Names of the environment variables that override a setting, as docs and doctor show them. */
+export const OVERRIDE_NAMES: readonly string[] = OVERRIDES.map(({ name }) => name);
+
+/**
+ * The settings with the environment's say. A name that is almost an override is refused, so that a misspelled GATEHOUSE_STRICT never goes
+ * unnoticed; others are left alone: secrets are often named GATEHOUSE_…, and Kubernetes adds GATEHOUSE_SERVICE_HOST and its like to a service of that name.
+ */
+function overridden(written: HostConfig, env: NodeJS.ProcessEnv): unknown {
+  let settings: unknown = written;
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('GATEHOUSE_') || text === undefined || NOT_OVERRIDES.has(name)) continue;
+    const override = OVERRIDES.find((each) => each.name === name);
+    if (override) settings = withAt(settings, override.path, readOverride(override, text));
+    else {
+      const nearest = nearestOf(name, [...OVERRIDE_NAMES, ...NOT_OVERRIDES]);
+      if (nearest) throw new GatehouseError('CONFIG_OVERRIDE', { name, problem: `no setting has that name; did you mean ${nearest}?` });
+    }
+  }
+  return settings;
+}
+
+const NOT_OVERRIDES: ReadonlySet<string> = new Set(['GATEHOUSE_HOME', 'GATEHOUSE_LAUNCHER_FD']);
+
+function readOverride({ name, schema }: Override, text: string): unknown {
+  let value: unknown;
+  try {
+    value = fromText(schema, text);
+  } catch (thrown) {
+    throw new GatehouseError('CONFIG_OVERRIDE', { name, problem: problemOf(thrown) }, { cause: thrown });
+  }
+  const finding = compileSchema(schema).explain(value);
+  if (finding) throw new GatehouseError('CONFIG_OVERRIDE', { name, problem: `'${text}' ${finding.problem}` });
+  return value;
+}
+
+/** Text as the setting's type; what does not read as that type stays text and is refused by the schema. */
+function fromText(schema: TSchema, text: string): unknown {
+  switch ('type' in schema ? schema.type : undefined) {
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'integer':
+      return /^-?\d+$/.test(text) ? Number(text) : text;
+    case 'array':
+      return text.trimStart().startsWith('[') ? JSON.parse(text) : text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+    default:
+      return text;
+  }
+}
+
+/** The same document with `value` at `path`. */
+function withAt(document: unknown, path: readonly string[], value: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return value;
+  const object: Readonly<Record<string, unknown>> = { ...Object(document) };
+  return { ...object, [key]: withAt(object[key], rest, value) };
 }

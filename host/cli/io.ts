@@ -82,9 +82,9 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
   };
 }
 
-// C0 and C1 controls but newline and tab; bidirectional controls (CVE-2021-42574); zero-width characters; line and paragraph separators; tags.
+// C0 and C1 controls but newline and tab; bidirectional controls (CVE-2021-42574); invisible characters but the joiners that emoji and Persian need; line and paragraph separators; tags.
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const UNSAFE_ON_TERMINAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const UNSAFE_ON_TERMINAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /** Foreign text made safe for a terminal: no escape sequence, nothing that hides or reorders what a person reads. */
 export function plain(text: string): string {

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+// The launcher: plain JavaScript that Node 20 parses. Runs the host on Node 24 or newer, its own or the one in node_modules.
+import { spawn } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NEEDED_MAJOR = 24;
+const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
+
+if (majorOf(process.versions.node) >= NEEDED_MAJOR) await run();
+else relaunch();
+
+/** Published packages carry dist/; a checkout runs its sources. */
+async function run() {
+  const built = join(here, '..', 'dist', 'host', 'main.js');
+  const entry = existsSync(built) ? built : join(here, '..', 'main.ts');
+  /** @type {{ main: (argv: readonly string[]) => Promise<void> }} */
+  const { main } = await import(pathToFileURL(entry).href);
+  await main(process.argv.slice(2));
+}
+
+/** Starts this file again under the `node` package, as a child that ends when this process does. */
+function relaunch() {
+  // Set already: the node found there is too old itself.
+  const node = process.env['GATEHOUSE_LAUNCHER_FD'] ? undefined : findNode();
+  if (!node) {
+    process.stderr.write(`Gatehouse needs Node.js ${NEEDED_MAJOR} or newer; this is ${process.versions.node}, and no newer \`node\` package is installed beside it.\nInstall Node.js ${NEEDED_MAJOR}, or run \`npm install --save-dev node@${NEEDED_MAJOR}\`.\n`);
+    process.exitCode = 2;
+    return;
+  }
+  // Nothing is ever written to fd 3: its end-of-file is how the child learns of this process's death, SIGKILL included.
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, GATEHOUSE_LAUNCHER_FD: '3' },
+  });
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`Cannot run ${node}: ${error.message}\n`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    process.exit(code ?? 128 + (signal ? constants.signals[signal] : 0));
+  });
+}
+
+/** node_modules/node/bin/node, from this file's folder upward. */
+function findNode() {
+  const binary = process.platform === 'win32' ? 'node.exe' : 'node';
+  for (let folder = here; ; folder = dirname(folder)) {
+    const candidate = join(folder, 'node_modules', 'node', 'bin', binary);
+    if (existsSync(candidate)) return candidate;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** @param {string} version */
+function majorOf(version) {
+  return Number(version.split('.')[0]);
+}

@@ -1,0 +1,128 @@
+// The command line: which commands there are, the options all share, and how a failure is told. Called by main.ts.
+import { Command, CommanderError } from 'commander';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import { createIo, plain, type ExitCode, type GlobalOptions, type Io, type IoStreams } from './io.ts';
+
+/** What each file in commands/ exports: adds its command, with its subcommands, to the program. */
+export interface CommandModule {
+  register(program: Command, io: Io): void;
+}
+
+interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** Runs a host until it stops; main.ts composes it. Resolves with the exit code. */
+export type Serve = (options: { readonly home: string; readonly data?: string; readonly listen?: string }, io: Io) => Promise<ExitCode>;
+
+export interface CliParts {
+  readonly argv: readonly string[];
+  readonly streams: IoStreams;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly serve: Serve;
+}
+
+/** In the order help shows them. Only the command that is asked for is loaded: `status` never pays for the bundler. */
+const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => ({
+  init: { summary: 'create a home directory with the first-party plugins', load: () => import('./commands/init.ts') },
+  start: { summary: 'run the host', load: async () => (await import('./commands/start.ts')).startCommand(serve) },
+  check: { summary: 'say whether a start would succeed, and why not', load: () => import('./commands/check.ts') },
+  status: { summary: 'show the running host', load: () => import('./commands/status.ts') },
+  doctor: { summary: 'examine machine, home and data directory', load: () => import('./commands/doctor.ts') },
+  send: { summary: 'send a message through a channel', load: () => import('./commands/send.ts') },
+  messages: { summary: 'list and show messages', load: () => import('./commands/messages.ts') },
+  plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
+  'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },
+  new: { summary: 'start a plugin of your own', load: () => import('./commands/new.ts') },
+  build: { summary: 'bundle a plugin into dist/', load: () => import('./commands/build.ts') },
+  pack: { summary: 'pack a built plugin into a .tgz', load: () => import('./commands/pack.ts') },
+  sign: { summary: 'sign a package', load: () => import('./commands/sign.ts') },
+  keys: { summary: 'generate and show signing keys', load: () => import('./commands/keys.ts') },
+  verify: { summary: 'verify the signature and content of a package', load: () => import('./commands/verify.ts') },
+  inspect: { summary: 'show what a package is and asks for', load: () => import('./commands/inspect.ts') },
+  trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
+  'first-party': { summary: 'build the plugins that come with Gatehouse', load: () => import('./commands/first-party.ts') },
+});
+
+/** Parses and runs one command; resolves with the exit code and never rejects. */
+export async function runCli(parts: CliParts): Promise<ExitCode> {
+  const program = new Command('gatehouse');
+  let exitCode: ExitCode = 0;
+  const io = createIo({
+    streams: parts.streams,
+    env: parts.env,
+    cwd: parts.cwd,
+    options: () => globalOptions(program),
+    exitWith: (code) => {
+      exitCode = code;
+    },
+  });
+  program
+    .description('A small host that runs untrusted messaging plugins: signed, sandboxed, supervised.')
+    .version(VERSION)
+    .option('--home <dir>', 'the home directory (default: GATEHOUSE_HOME, else the current directory)')
+    .option('--data <dir>', 'the data directory (default: dataDir of manifests/host.json)')
+    .option('--json', 'print data as JSON')
+    .option('--yes', 'agree to every question')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => void parts.streams.stdout.write(text), writeErr: (text) => void parts.streams.stderr.write(text), outputError: () => undefined })
+    .exitOverride()
+    .addHelpText('after', '\nExample:\n  gatehouse init my-home && gatehouse start --home my-home');
+  try {
+    await registerCommands(program, io, parts);
+    await program.parseAsync([...parts.argv], { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    return report(thrown, io);
+  }
+}
+
+/** The asked-for command for real, the others as names: enough for help and for «did you mean». */
+async function registerCommands(program: Command, io: Io, parts: CliParts): Promise<void> {
+  const wanted = wantedCommand(parts.argv);
+  for (const [name, { summary, load }] of Object.entries(commandTable(parts.serve))) {
+    if (name === wanted) (await load()).register(program, io);
+    else program.command(name).description(summary);
+  }
+}
+
+/** The first word that is neither an option nor the value of one; `help x` asks for x. */
+function wantedCommand(argv: readonly string[]): string | undefined {
+  const words: string[] = [];
+  let isValue = false;
+  for (const word of argv) {
+    if (!isValue && !word.startsWith('-')) words.push(word);
+    isValue = !isValue && (word === '--home' || word === '--data');
+  }
+  return words[0] === 'help' ? words[1] : words[0];
+}
+
+function globalOptions(program: Command): GlobalOptions {
+  const { home, data, json, yes } = program.opts<{ home?: string; data?: string; json?: boolean; yes?: boolean }>();
+  return { ...(home === undefined ? {} : { home }), ...(data === undefined ? {} : { data }), json: json ?? false, yes: yes ?? false };
+}
+
+/** Tells a failure to people on stderr and, with --json, to scripts on stdout. */
+function report(thrown: unknown, io: Io): ExitCode {
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2;
+  const error = asGatehouseError(thrown);
+  const { code, message, fix } = error;
+  if (io.options.json) io.print({ error: { code, message, fix } }, () => '');
+  io.say(`${plain(message)}\n${plain(fix)}`);
+  return error.row.exitCode;
+}
+
+function asGatehouseError(thrown: unknown): GatehouseError {
+  if (thrown instanceof GatehouseError) return thrown;
+  if (thrown instanceof CommanderError) return new GatehouseError('USAGE', { problem: usageProblem(thrown.message) });
+  return new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown });
+}
+
+/** `error: unknown option '--jsn'\n(Did you mean --json?)` → `unknown option '--jsn' (did you mean --json?)`. */
+function usageProblem(message: string): string {
+  return message.replace(/^error: /, '').replace(/\n\(Did you mean/, ' (did you mean').replace(/\.$/, '');
+}

@@ -1,0 +1,42 @@
+// Who is asking, and may they: bearer tokens against the store, scopes, lockout. Called by server.ts before anything else of a request is looked at.
+import type { Clock } from '../clock.ts';
+import { GatehouseError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { createLockout } from './lockout.ts';
+import { permits, type Scope } from './scopes.ts';
+import { readToken, type Principal } from './tokens.ts';
+
+export interface Credentials {
+  readonly authorization: string | undefined;
+  readonly address: string;
+}
+
+export interface Auth {
+  /** Throws UNAUTHENTICATED for a missing or wrong token, LOCKED_OUT for an address that guessed too often. */
+  authenticate(credentials: Credentials): Promise<Principal>;
+}
+
+export function createAuth(store: Store, clock: Clock): Auth {
+  const lockout = createLockout(clock);
+  return {
+    async authenticate({ authorization, address }) {
+      if (authorization === undefined) throw new GatehouseError('UNAUTHENTICATED');
+      const retryAfterMs = lockout.lockedForMs(address);
+      if (retryAfterMs > 0) throw new GatehouseError('LOCKED_OUT', { retryAfterMs });
+      const principal = await readToken(bearerOf(authorization), store, clock);
+      if (principal) return principal;
+      lockout.wrong(address);
+      throw new GatehouseError('UNAUTHENTICATED');
+    },
+  };
+}
+
+/** Throws FORBIDDEN unless the principal's scopes permit it. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (!permits(principal.scopes, scope)) throw new GatehouseError('FORBIDDEN', { scope });
+}
+
+/** RFC 6750: the scheme's case does not matter. */
+function bearerOf(authorization: string): string {
+  return /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
+}

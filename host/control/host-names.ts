@@ -1,0 +1,23 @@
+// Which names a request may address this host by. A page whose name was made to resolve here (DNS rebinding) is turned away. Called by server.ts for every request.
+import { isLoopback, type ResolvedConfig } from '../config.ts';
+
+/** Tells whether a `Host` header is loopback, the listen address or a configured name; the port does not matter. */
+export function hostNames({ listen, hosts }: Pick<ResolvedConfig, 'listen' | 'hosts'>): (header: string | undefined) => boolean {
+  const names = new Set([listen.host.toLowerCase(), ...hosts.map((name) => name.toLowerCase())]);
+  return (header) => {
+    const name = nameOf(header);
+    return name !== undefined && (isLoopback(name) || names.has(name));
+  };
+}
+
+/** `[::1]:4280` → `::1`, `Example.org:80` → `example.org`; undefined for what is neither. */
+function nameOf(header: string | undefined): string | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]/@?#]+))(?::\d{1,5})?$/.exec(header ?? '');
+  return (match?.[1] ?? match?.[2])?.toLowerCase();
+}
+
+/** Whether an `Origin` is this host under the name the request was addressed to. Either scheme: a proxy may have ended TLS. */
+export function isSameOrigin(origin: string, host: string | undefined): boolean {
+  const lower = origin.toLowerCase();
+  return host !== undefined && (lower === `http://${host.toLowerCase()}` || lower === `https://${host.toLowerCase()}`);
+}

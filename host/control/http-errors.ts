@@ -1,0 +1,83 @@
+// Every way a request can fail becomes problem+json here, Fastify's own refusals and Node's parser errors included. Called by server.ts.
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { GatehouseError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { PROBLEM_TYPE, problemDocument, retryAfter } from '../problem.ts';
+import type { Problem } from '../../schemas/control.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
+
+/** The last word of a request that failed. What we did not foresee is logged here and told without detail. */
+export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): FastifyReply {
+  const error = asGatehouseError(thrown);
+  if (error.code === 'INTERNAL') log.error({ err: thrown, method: reply.request.method, route: reply.request.routeOptions.url }, 'a request failed unexpectedly');
+  const problem = problemOfRequest(error);
+  if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply.code(problem.status).headers(SECURITY_HEADERS).headers(retryAfter(problem)).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** The extension members come from the error's fields of those names. */
+function problemOfRequest(error: GatehouseError): Problem {
+  const { reason, retryAfterMs, depth } = error.fields;
+  return problemDocument(error, {
+    ...(typeof reason === 'string' ? { reason } : {}),
+    ...(typeof retryAfterMs === 'number' ? { retryAfterMs: Math.ceil(retryAfterMs) } : error.row.retryable ? { retryAfterMs: RETRY_MS } : {}),
+    ...(typeof depth === 'number' ? { depth } : {}),
+  });
+}
+
+/** Advice for retryable refusals that name no time of their own. */
+const RETRY_MS = 1000;
+
+export function pathOf(request: FastifyRequest): string {
+  const { url } = request;
+  const end = url.indexOf('?');
+  return (end === -1 ? url : url.slice(0, end)).slice(0, 200);
+}
+
+function asGatehouseError(thrown: unknown): GatehouseError {
+  if (thrown instanceof GatehouseError) return thrown;
+  const { code, statusCode } = foreign(thrown);
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new GatehouseError('INGRESS_TOO_LARGE', { limit: API_BODY_BYTES }, { cause: thrown });
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new GatehouseError('MEDIA_TYPE', {}, { cause: thrown });
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new GatehouseError('URL_TOO_LONG', {}, { cause: thrown });
+    case 'FST_ERR_BAD_URL':
+      return new GatehouseError('REQUEST_MALFORMED', { problem: 'its address has a broken percent escape' }, { cause: thrown });
+    default:
+      if (statusCode >= 400 && statusCode < 500) return new GatehouseError('REQUEST_MALFORMED', { problem: 'the body does not match its headers' }, { cause: thrown });
+      return new GatehouseError('INTERNAL', { problem: 'its log tells more' }, { cause: thrown });
+  }
+}
+
+/** The most a body of the API may have; a channel's bodies have their own bound. */
+export const API_BODY_BYTES = 256 * 1024;
+
+function foreign(thrown: unknown): Pick<FastifyError, 'code'> & { readonly statusCode: number } {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  const statusCode = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500;
+  return { code, statusCode };
+}
+
+/** A connection whose bytes are not HTTP, too many, or too slow: there is no request to answer, so the answer is written by hand and the connection ends. */
+export function answerClientError(error: Error, socket: Socket): void {
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = problemOfRequest(
+    code === 'ERR_HTTP_REQUEST_TIMEOUT' ? new GatehouseError('REQUEST_TIMEOUT')
+    : code === 'HPE_HEADER_OVERFLOW' ? new GatehouseError('HEADERS_TOO_LARGE')
+    : new GatehouseError('REQUEST_MALFORMED', { problem: 'it cannot be parsed' }),
+  );
+  const body = JSON.stringify(problem);
+  const headers = { 'content-type': PROBLEM_TYPE, 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${head}\r\n${body}`);
+}

@@ -1,0 +1,110 @@
+// The shape of a route under /api/v1 and how it meets Fastify. Each file beside this one lists its routes as data; server.ts registers them.
+import type { FastifyInstance } from 'fastify';
+import type { Static, TSchema } from 'typebox';
+import { GatehouseError } from '../../errors.ts';
+import type { Page } from '../../host.ts';
+import { compileSchema } from '../../schema.ts';
+import { parseStrict } from '../../strict-json.ts';
+import { BOUNDS } from '../../../schemas/bounds.ts';
+import { pathOf } from '../http-errors.ts';
+import type { Scope } from '../scopes.ts';
+import { SECURITY_HEADERS } from '../security-headers.ts';
+
+export interface ApiCall<Body = unknown> {
+  readonly params: Readonly<Record<string, string>>;
+  /** One value a name; a name given twice is refused. */
+  readonly query: Readonly<Record<string, string>>;
+  readonly body: Body;
+  /** `token:<id>`, for the record. */
+  readonly actor: string;
+}
+
+export interface ApiRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below /api/v1, with `:name` for parameters. */
+  readonly path: string;
+  readonly scope: Scope;
+  readonly summary: string;
+  /** 200 unless said otherwise. */
+  readonly status?: number;
+  /** The query names it takes; others are refused. */
+  readonly query?: readonly string[];
+  readonly body?: TSchema;
+  run(call: ApiCall): unknown;
+}
+
+/** A route whose body is typed by its schema: the check below earns the type. */
+export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
+  const checker = compileSchema(route.body);
+  return {
+    ...route,
+    run(call) {
+      const { body } = call;
+      if (checker.is(body)) return route.run({ ...call, body });
+      const { path = '/', problem = 'a JSON body is missing' } = (body === undefined ? undefined : checker.explain(body)) ?? {};
+      throw new GatehouseError('REQUEST_INVALID', { path, problem });
+    },
+  };
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
+    try {
+      done(null, parseStrict(Buffer.from(bytes), { source: 'the request body', maxBytes: bytes.length, maxDepth: BOUNDS.messageJsonDepth }).value);
+    } catch (thrown) {
+      done(thrown instanceof Error ? thrown : new Error('unreadable body'));
+    }
+  });
+  for (const route of routes) {
+    app.route({
+      method: route.method,
+      url: route.path,
+      config: { scope: route.scope },
+      handler: async (request, reply) => {
+        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: `token:${request.principal?.tokenId ?? ''}` };
+        reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
+        return await route.run(call);
+      },
+    });
+  }
+  for (const [path, known] of Map.groupBy(routes, (route) => route.path)) {
+    const allowed: string[] = known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+    app.route({
+      method: METHODS.filter((method) => !allowed.includes(method)),
+      url: path,
+      config: {},
+      onRequest: async (request) => {
+        throw new GatehouseError('METHOD_NOT_ALLOWED', { path: pathOf(request), method: request.method, allow: allowed.join(', ') });
+      },
+      handler: async () => undefined,
+    });
+  }
+}
+
+/** `limit` and `cursor` of a list, as every list takes them. */
+export const PAGE_QUERY = ['cursor', 'limit'] as const;
+
+export function pageOf({ cursor, limit }: Readonly<Record<string, string>>): { readonly cursor?: string; readonly limit?: number } {
+  if (limit !== undefined && !(/^\d{1,3}$/.test(limit) && Number(limit) >= 1 && Number(limit) <= 200)) throw new GatehouseError('REQUEST_INVALID', { path: '?limit', problem: 'must be a whole number from 1 to 200' });
+  return { ...(cursor === undefined ? {} : { cursor }), ...(limit === undefined ? {} : { limit: Number(limit) }) };
+}
+
+/** Exactly the two members of a page, whatever the host's object carries besides. */
+export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ items, cursor });
+
+function queryOf(query: unknown, known: readonly string[]): Record<string, string> {
+  const result: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries({ ...Object(query) })) {
+    if (!known.includes(name)) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: known.length === 0 ? 'this takes no query' : `unknown; this takes ${known.join(', ')}` });
+    if (typeof value !== 'string') throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: 'given more than once' });
+    result[name] = value;
+  }
+  return result;
+}
+
+function flat(params: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries({ ...Object(params) }).map(([name, value]) => [name, String(value)]));
+}

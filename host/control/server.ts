@@ -1,0 +1,134 @@
+// The control plane: one Fastify server for health, metrics, the API and channel ingress. Composed by main.ts around a running host.
+import websocket from '@fastify/websocket';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { httpAddress } from '../config.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { ensureAdminToken } from './admin-token.ts';
+import { createAuth, requireScope } from './auth.ts';
+import './fastify-types.ts';
+import { hostNames } from './host-names.ts';
+import { API_BODY_BYTES, answerClientError, pathOf, sendProblem } from './http-errors.ts';
+import { registerApi, type ApiRoute } from './routes/api.ts';
+import { registerChannels } from './routes/channels.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { registerHealth } from './routes/health.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
+import { pluginRoutes } from './routes/plugins.ts';
+import { statusRoutes } from './routes/status.ts';
+import { SOCKET_LIMITS, createSockets, type SocketLimits } from './sockets.ts';
+
+export interface ControlParts {
+  readonly host: Host;
+  readonly metrics: MetricsSource;
+  readonly sockets?: Partial<SocketLimits>;
+}
+
+export interface Control extends AsyncDisposable {
+  /** `http://127.0.0.1:4280`, with the port that was really taken. */
+  readonly address: string;
+  /** Refuses what is new, lets what is under way finish for at most `graceMs` (default 5 s), then ends every connection. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADER_BYTES = 16 * 1024;
+const CLOSE_GRACE_MS = 5000;
+/** No frame is larger on any channel: the manifest's schema says so. */
+const SOCKET_FRAME_BYTES = 1024 * 1024;
+
+/** Every route under /api/v1, in the order the documentation shows them. */
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...deadLetterRoutes(host)];
+
+/** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
+export async function startControl({ host, metrics, sockets: limits }: ControlParts): Promise<Control> {
+  const { config, store, clock, log } = host;
+  await ensureAdminToken(store, clock, config.dataDir);
+  const auth = createAuth(store, clock);
+  const answersTo = hostNames(config);
+  const sockets = createSockets(log, { ...SOCKET_LIMITS, ...limits });
+  let stopping = false;
+
+  const app: FastifyInstance = Fastify({
+    logger: false, // Fastify's request log costs 42 % of requests per second; what matters is an event of the core
+    bodyLimit: API_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (cause, request, reply) => {
+      void answerUnroutable(cause, request, reply);
+    },
+    clientErrorHandler: answerClientError,
+  });
+
+  /** Before routing and validation: a stranger learns nothing about what exists. */
+  async function admit(request: FastifyRequest): Promise<void> {
+    if (!answersTo(request.headers.host)) throw new GatehouseError('MISDIRECTED');
+    if (stopping) throw new GatehouseError('STOPPING');
+    const { open, scope } = request.routeOptions.config;
+    if (open) return;
+    const principal = await auth.authenticate({ authorization: request.headers.authorization, address: request.ip });
+    if (scope) requireScope(principal, scope);
+    request.principal = principal;
+  }
+
+  /** An address that cannot be routed runs no hooks, and is no way around them. */
+  async function answerUnroutable(cause: Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const refusal = await admit(request).then(() => cause, (thrown: unknown) => thrown);
+    await sendProblem(refusal, reply, log);
+  }
+
+  app.decorateRequest('principal', null);
+  app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log));
+  app.setNotFoundHandler((request) => {
+    throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
+  });
+  // An upgrade that is refused leaves a bare socket behind; ws lifts this limit from those that are accepted.
+  app.server.on('upgrade', ({ socket }) => {
+    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
+  });
+  await app.register(websocket, {
+    options: { maxPayload: SOCKET_FRAME_BYTES, perMessageDeflate: false },
+    errorHandler: (error, socket) => {
+      log.debug({ err: error }, 'socket ended by an error');
+      socket.terminate();
+    },
+    preClose: () => sockets.close(),
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    if (stopping) reply.header('connection', 'close');
+    await admit(request);
+  });
+
+  registerHealth(app, host);
+  registerMetrics(app, metrics, config.profile);
+  app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
+  await app.register(async (api) => registerApi(api, apiRoutes(host)), { prefix: '/api/v1' });
+  await app.register(async (channels) => registerChannels(channels, host, sockets));
+
+  const address = await listen(app, config.listen);
+
+  async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
+    stopping = true;
+    // A connection that becomes idle from now on is closed instead of kept.
+    app.server.keepAliveTimeout = 1;
+    const late = setTimeout(() => app.server.closeAllConnections(), graceMs);
+    await app.close();
+    clearTimeout(late);
+  }
+
+  return { address, close, [Symbol.asyncDispose]: () => close() };
+}
+
+async function listen(app: FastifyInstance, { host, port }: Host['config']['listen']): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    await app.close();
+    throw new GatehouseError('LISTEN_FAILED', { address: `${host}:${port}`, problem: problemOf(thrown) }, { cause: thrown });
+  }
+  const bound = app.server.address();
+  return httpAddress({ host, port: bound !== null && typeof bound === 'object' ? bound.port : port });
+}

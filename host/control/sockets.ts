@@ -1,0 +1,131 @@
+// WebSockets of channels: bounded in number, in frame size and in what a slow reader may leave unread; the silent are dropped. Called by routes/channels.ts.
+import type { WebSocket } from '@fastify/websocket';
+import { BOUNDS } from '../../schemas/bounds.ts';
+import { GatehouseError } from '../errors.ts';
+import type { ChannelFace, SocketSession } from '../host.ts';
+import type { Log } from '../log.ts';
+
+export interface SocketLimits {
+  readonly perInstance: number;
+  /** A socket that has not answered the previous ping when the next is due is dropped. */
+  readonly pingMs: number;
+  /** Bytes a peer may leave unread before its socket is cut. */
+  readonly unreadBytes: number;
+  /** How long a peer may take to answer a close. */
+  readonly closeMs: number;
+}
+
+export const SOCKET_LIMITS: SocketLimits = { perInstance: BOUNDS.socketsPerInstance, pingMs: 30_000, unreadBytes: 1024 * 1024, closeMs: 1000 };
+
+// RFC 6455 §7.4.1
+const GOING_AWAY = 1001;
+const UNSUPPORTED_DATA = 1003;
+const TOO_BIG = 1009;
+const INTERNAL = 1011;
+/** Longer reasons do not fit a control frame (RFC 6455 §5.5). */
+const REASON_CHARACTERS = 100;
+
+export interface OpenSocket {
+  readonly face: ChannelFace;
+  readonly maxFrameBytes: number;
+  readonly conversation: string;
+  readonly query: Record<string, string>;
+}
+
+export interface Sockets {
+  /** Throws SOCKETS_FULL; asked before the handshake, so that a refusal is an HTTP answer. */
+  requireRoom(instance: string): void;
+  /** Joins an open WebSocket to its channel until either ends. */
+  attach(socket: WebSocket, open: OpenSocket): Promise<void>;
+  /** Tells every peer that the host goes away; ends those that do not answer in time. */
+  close(): Promise<void>;
+}
+
+export function createSockets(log: Log, limits: SocketLimits): Sockets {
+  const open = new Map<WebSocket, { answered: boolean }>();
+  const perInstance = new Map<string, number>();
+  let emptied: (() => void) | undefined;
+
+  const keepalive = setInterval(() => {
+    for (const [socket, peer] of open) {
+      if (!peer.answered) socket.terminate();
+      else {
+        peer.answered = false;
+        socket.ping();
+      }
+    }
+  }, limits.pingMs).unref();
+
+  const enter = (socket: WebSocket, instance: string) => {
+    const peer = { answered: true };
+    open.set(socket, peer);
+    perInstance.set(instance, (perInstance.get(instance) ?? 0) + 1);
+    socket.on('pong', () => {
+      peer.answered = true;
+    });
+    socket.once('close', () => {
+      open.delete(socket);
+      const left = (perInstance.get(instance) ?? 1) - 1;
+      if (left > 0) perInstance.set(instance, left);
+      else perInstance.delete(instance);
+      if (open.size === 0) emptied?.();
+    });
+  };
+
+  return {
+    requireRoom(instance) {
+      const depth = perInstance.get(instance) ?? 0;
+      if (depth >= limits.perInstance) throw new GatehouseError('SOCKETS_FULL', { instance, depth });
+    },
+
+    async attach(socket, { face, maxFrameBytes, conversation, query }) {
+      enter(socket, face.instance);
+      // Until the channel knows the socket nothing is read from it: frames wait in the peer's own buffers, not in ours.
+      socket.pause();
+      let session: SocketSession | undefined;
+      let gone = false;
+      socket.on('close', () => {
+        gone = true;
+        session?.closed();
+      });
+      socket.on('message', (data, isBinary) => {
+        if (isBinary || !Buffer.isBuffer(data)) socket.close(UNSUPPORTED_DATA, 'text frames only');
+        else if (data.length > maxFrameBytes) socket.close(TOO_BIG, `a frame may have ${maxFrameBytes} bytes`);
+        else session?.frame(data.toString());
+      });
+      try {
+        session = await face.socket({
+          conversation,
+          query,
+          send(text) {
+            if (socket.bufferedAmount > limits.unreadBytes) {
+              log.warn({ instance: face.instance, unreadBytes: socket.bufferedAmount }, 'socket cut: its peer does not read');
+              socket.terminate();
+            } else if (socket.readyState === socket.OPEN) socket.send(text);
+          },
+          close: (code, reason) => socket.close(code, reason.slice(0, REASON_CHARACTERS)),
+        });
+      } catch (thrown) {
+        log.warn({ instance: face.instance, err: thrown }, 'socket refused by its channel');
+        socket.close(INTERNAL, 'the channel could not open the conversation');
+        socket.resume();
+        return;
+      }
+      if (gone) session.closed();
+      else socket.resume();
+    },
+
+    async close() {
+      clearInterval(keepalive);
+      if (open.size === 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      emptied = resolve;
+      for (const socket of open.keys()) socket.close(GOING_AWAY, 'the host is stopping');
+      const late = setTimeout(() => {
+        for (const socket of open.keys()) socket.terminate();
+      }, limits.closeMs);
+      await promise;
+      clearTimeout(late);
+    },
+  };
+}
