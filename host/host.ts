@@ -4,6 +4,7 @@ import type { ChannelSection } from '../schemas/plugin-manifest.ts';
 import type { Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import type { Log } from './log.ts';
+import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import type { Store } from './store/store.ts';
 
 export interface Page<Item> {
@@ -25,34 +26,7 @@ export interface MessageQuery extends PageQuery {
   readonly direction?: 'inbound' | 'outbound';
 }
 
-export interface IngressRequest {
-  readonly method: string;
-  /** Path below `/channels/<instance>`, decoded, starting with `/`. */
-  readonly path: string;
-  /** The request target exactly as sent, for signatures over it. */
-  readonly target: string;
-  readonly query: Record<string, string>;
-  readonly headers: Record<string, string>;
-  readonly body: Buffer;
-}
-
-export interface IngressAnswer {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly body: string | Buffer;
-}
-
-export interface SocketPeer {
-  readonly conversation: string;
-  readonly query: Record<string, string>;
-  send(text: string): void;
-  close(code: number, reason: string): void;
-}
-
-export interface SocketSession {
-  frame(text: string): void;
-  closed(): void;
-}
+export type { IngressAnswer, IngressRequest, SocketPeer, SocketSession };
 
 /** What the control plane needs to know of one channel instance. */
 export interface ChannelFace {

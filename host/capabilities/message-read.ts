@@ -1,0 +1,49 @@
+// `ctx.message.list(conversation, { after, limit })`: reads the caller's own conversations, oldest first, page by page.
+import { Type } from 'typebox';
+import { BOUNDS } from '../../schemas/bounds.ts';
+import { closed } from '../../schemas/closed.ts';
+import type { ConversationItem } from '../../schemas/message.ts';
+import { compileSchema } from '../schema.ts';
+import type { Store } from '../store/store.ts';
+import { conversations, messages } from '../store/tables.ts';
+import { operation } from './capability.ts';
+
+interface Request {
+  conversation: string;
+  after?: string | null;
+  limit?: number;
+}
+
+const request = compileSchema<Request>(
+  closed({
+    conversation: Type.String({ minLength: 1, maxLength: 256 }),
+    after: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: BOUNDS.messageListItems })),
+  }),
+);
+
+/** A page holds at most 100 items or 128 KiB of text; `cursor` is the last id, or null when nothing follows `after`. */
+export function messageList(store: Store) {
+  return operation<Request, 'message.read'>({
+    op: 'message.list',
+    capability: 'message.read',
+    request,
+    authorize: () => undefined,
+    async perform({ conversation, after, limit = BOUNDS.messageListItems }, caller) {
+      const prefix = conversations.prefix(caller.instance, conversation);
+      const rows = await store.range(conversations, prefix, { ...(after ? { from: conversations.key(caller.instance, conversation, after) } : {}), limit: limit + 1 });
+      const items: ConversationItem[] = [];
+      let bytes = 0;
+      for (const row of rows) {
+        const id = String(row.key[3]);
+        if (id === after || items.length === limit) continue;
+        const message = (await store.get(messages, messages.key(id)))?.value;
+        if (!message) continue;
+        bytes += Buffer.byteLength(message.text);
+        if (items.length > 0 && bytes > BOUNDS.messageListBytes) break;
+        items.push({ id, direction: message.direction, text: message.text, ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at });
+      }
+      return { items, cursor: items.at(-1)?.id ?? null };
+    },
+  });
+}

@@ -1,0 +1,106 @@
+// What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
+import type { InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
+import type { AdmitPolicy } from '../../schemas/enablement.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import type { Key } from '../store/store.ts';
+import type { MessageRow, SessionRow } from '../store/tables.ts';
+import type { Recorded } from './run-stages.ts';
+
+/** A message on its way in, from the channel's hands to the accept commit. */
+export interface InboundContext extends Recorded {
+  messageId: string;
+  readonly instance: string;
+  readonly admit: AdmitPolicy;
+  readonly arrived: InboundMessage;
+  readonly stages: StageRecord[];
+  /** Writes of the plugin calls made for it; they ride in the accept commit. */
+  readonly scopes: CallScope[];
+  readonly flags: string[];
+  readonly receivedAtMs: number;
+  readonly sessionKey: string;
+  readonly dedupeKey: Key;
+  /** Whether admit took a place in the lane for it. */
+  reserved: boolean;
+  /** The gate it was held for, when it comes back from there. */
+  readonly heldBy?: string;
+  /** Set by normalize; moderation may replace its text. */
+  text: string;
+  /** sha256 of the text as it arrived, once a gate has modified it. */
+  originalSha256?: string;
+  /** Set by accept: what it committed. */
+  row?: MessageRow;
+  session?: SessionRow;
+}
+
+/** A reply on its way through sanitize and screen. */
+export interface DraftReply {
+  readonly text: string;
+  readonly replyTo?: string;
+  readonly media?: Reply['media'];
+  readonly flags: readonly string[];
+}
+
+/** An accepted message at the head of its lane. */
+export interface LaneContext extends Recorded {
+  readonly messageId: string;
+  readonly instance: string;
+  readonly row: MessageRow;
+  readonly message: Message;
+  readonly session: SessionRow;
+  readonly sessionKey: string;
+  /** Tries before this one. */
+  readonly attempts: number;
+  readonly stages: StageRecord[];
+  readonly scopes: CallScope[];
+  /** Who answered; undefined when no skill did. */
+  answeredBy?: string;
+  replies: readonly DraftReply[];
+  /** Replies refused on the way out; they leave a reason and no content. */
+  refused: number;
+}
+
+/** An outbound message at the head of its delivery lane. */
+export interface DeliveryContext extends Recorded {
+  readonly messageId: string;
+  readonly row: MessageRow;
+  readonly attempts: number;
+  readonly stages: StageRecord[];
+  readonly scopes: CallScope[];
+}
+
+/** A stored inbound message as plugins see it. */
+export function messageOf(row: MessageRow): Message {
+  return {
+    id: row.id,
+    senderMessageId: row.senderMessageId ?? row.id,
+    instance: row.instance,
+    conversation: row.conversation,
+    sender: row.sender,
+    text: row.text,
+    mentions: [...row.mentions],
+    media: [...row.media],
+    ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
+    at: row.at,
+    flags: [...row.flags],
+    stages: [...row.stages],
+  };
+}
+
+/** A message on its way in, as plugins see it. */
+export function asMessage(context: InboundContext, at: string): Message {
+  const { arrived } = context;
+  return {
+    id: context.messageId,
+    senderMessageId: arrived.id,
+    instance: context.instance,
+    conversation: arrived.conversation,
+    sender: arrived.sender,
+    text: context.text,
+    mentions: arrived.mentions ?? [],
+    media: arrived.media ?? [],
+    ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
+    at,
+    flags: context.flags,
+    stages: context.stages,
+  };
+}

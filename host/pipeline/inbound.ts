@@ -1,0 +1,170 @@
+// Takes one arrived message through the inbound stages and says what became of it. Two arrivals of one message at the same moment share one run.
+import type { InboundMessage, StageRecord } from '../../schemas/message.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import type { Clock } from '../clock.ts';
+import { GatehouseError } from '../errors.ts';
+import { publish } from '../events.ts';
+import type { Ids } from '../ids.ts';
+import type { Log } from '../log.ts';
+import { put, type Store } from '../store/store.ts';
+import { dedupe, dedupeKey, type HeldRow, type MessageRow, type SessionRow } from '../store/tables.ts';
+import type { Acceptance } from './acceptance.ts';
+import type { InboundContext } from './context.ts';
+import type { ChannelEntry } from './plugin-directory.ts';
+import { runStages } from './run-stages.ts';
+import type { Stage, Verdict } from './stage.ts';
+
+export interface Arrival {
+  readonly channel: ChannelEntry;
+  readonly message: InboundMessage;
+  /** Records of verify and receive. */
+  readonly stages: StageRecord[];
+  readonly scopes: CallScope[];
+}
+
+export interface InboundParts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly store: Store;
+  readonly stages: readonly Stage<InboundContext>[];
+  /** What a message that was held still has to pass. */
+  readonly stagesAfterHold: readonly Stage<InboundContext>[];
+  /** Gives back the place in the lane that admit took, when the message did not get as far. */
+  unreserve(sessionKey: string): void;
+  /** Told after the accept commit; puts the message into its lane. */
+  onAccepted(row: MessageRow, session: SessionRow): void;
+}
+
+/** Messages between arrival and accept at any moment. */
+const MOST_IN_WORK = 20_000;
+
+export class Inbound {
+  readonly #parts: InboundParts;
+  readonly #inWork = new Map<string, Promise<Acceptance>>();
+
+  constructor(parts: InboundParts) {
+    this.#parts = parts;
+  }
+
+  get inWork(): number {
+    return this.#inWork.size;
+  }
+
+  /** Resolves after the accept commit, or with the refusal. Never rejects. */
+  async submit(arrival: Arrival): Promise<Acceptance> {
+    const { channel, message } = arrival;
+    const key = dedupeKey(channel.instance, message.conversation, message.id);
+    const name = String(key.at(-1));
+    const already = this.#inWork.get(name);
+    if (already) {
+      const theirs = await already;
+      return theirs.status === 'accepted' ? { status: 'duplicate', messageId: theirs.messageId } : theirs;
+    }
+    if (this.#inWork.size >= MOST_IN_WORK) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'host', depth: this.#inWork.size } };
+
+    const context: InboundContext = {
+      messageId: this.#parts.ids.next(),
+      instance: channel.instance,
+      admit: channel.admit,
+      arrived: message,
+      stages: arrival.stages,
+      scopes: arrival.scopes.slice(),
+      flags: [],
+      receivedAtMs: this.#parts.clock.now(),
+      sessionKey: sessionKeyOf(channel.instance, message.conversation),
+      dedupeKey: key,
+      text: message.text,
+      reserved: false,
+    };
+    const run = this.#run(context);
+    this.#inWork.set(name, run);
+    try {
+      return await run;
+    } finally {
+      this.#inWork.delete(name);
+    }
+  }
+
+  /** Judges a held message as if it had just arrived; its content is kept until the commit that ends it. */
+  async resume({ gate, row }: { readonly gate: string; readonly row: HeldRow }): Promise<Acceptance> {
+    const { message } = row;
+    const senderMessageId = message.senderMessageId ?? message.id;
+    const context: InboundContext = {
+      messageId: message.id,
+      instance: message.instance,
+      admit: {},
+      arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], media: [...message.media], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }) },
+      stages: [...message.stages],
+      scopes: [],
+      flags: [...message.flags],
+      receivedAtMs: row.heldAtMs,
+      sessionKey: message.sessionKey,
+      dedupeKey: dedupeKey(message.instance, message.conversation, senderMessageId),
+      heldBy: gate,
+      text: message.text,
+      reserved: false,
+    };
+    return await this.#run(context, this.#parts.stagesAfterHold);
+  }
+
+  async #run(context: InboundContext, stages = this.#parts.stages): Promise<Acceptance> {
+    const startedAt = this.#parts.clock.monotonicMs();
+    const verdict = await runStages(stages, context, this.#parts);
+    const acceptance = await this.#conclude(context, verdict);
+    if (context.reserved && acceptance.status !== 'accepted') this.#parts.unreserve(context.sessionKey);
+    const durationMs = this.#parts.clock.monotonicMs() - startedAt;
+    publish('message.outcome', { messageId: context.messageId, instance: context.instance, direction: 'inbound', outcome: outcomeOf(acceptance), durationMs, ...(acceptance.status === 'refused' ? { code: acceptance.code } : {}) });
+    return acceptance;
+  }
+
+  async #conclude(context: InboundContext, verdict: Verdict): Promise<Acceptance> {
+    switch (verdict.decision) {
+      case 'pass':
+        if (context.row && context.session) this.#parts.onAccepted(context.row, context.session);
+        return { status: 'accepted', messageId: context.messageId };
+      case 'duplicate':
+      case 'held':
+        return { status: verdict.decision, messageId: verdict.messageId };
+      case 'refuse':
+        if (verdict.tombstone) await this.#bury(context, verdict.code, verdict.reason ?? '');
+        return { status: 'refused', code: verdict.code, fields: verdict.fields, ...(verdict.reason === undefined ? {} : { reason: verdict.reason }) };
+      case 'retry':
+      case 'give-up':
+        return { status: 'refused', code: verdict.code, fields: { problem: verdict.problem } };
+      default:
+        return verdict satisfies never;
+    }
+  }
+
+  /** A denial leaves a hash, a decision and a reason; nothing of the message. */
+  async #bury(context: InboundContext, code: string, reason: string): Promise<void> {
+    await this.#parts.store
+      .commit({ put: [put(dedupe, context.dedupeKey, { messageId: null, outcome: 'denied', code, reason, atMs: context.receivedAtMs })] })
+      .catch((error: unknown) => {
+        // Without its tombstone a redelivery is judged afresh, which is safe; the store reports its own failure.
+        this.#parts.log.warn({ messageId: context.messageId, code: error instanceof GatehouseError ? error.code : 'INTERNAL' }, 'a tombstone was not written');
+      });
+  }
+}
+
+/** One session for each conversation of an instance. */
+export function sessionKeyOf(instance: string, conversation: string): string {
+  return `${instance}:${conversation}`;
+}
+
+function outcomeOf(acceptance: Acceptance) {
+  switch (acceptance.status) {
+    case 'accepted':
+      return 'accepted';
+    case 'duplicate':
+      return 'dropped';
+    case 'held':
+      return 'held';
+    case 'refused':
+      return 'denied';
+    default:
+      return acceptance satisfies never;
+  }
+}
+

@@ -1,0 +1,201 @@
+// The door of a channel: a request or frame comes in, is verified by the host, read by the channel's `receive`, and each message goes through the inbound stages. The source is answered after the accept commit, never before.
+import { isUtf8 } from 'node:buffer';
+import { ReceiveResult, type ChannelRequest, type StageRecord } from '../../schemas/message.ts';
+import type { IngressRoute } from '../../schemas/plugin-manifest.ts';
+import type { Clock } from '../clock.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import { problemOf, type ErrorCode, type Fields } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { performActions } from '../outbound/actions.ts';
+import type { SocketHub } from '../outbound/sockets.ts';
+import { compileSchema } from '../schema.ts';
+import { problemAnswer } from '../problem.ts';
+import { ackFrame, httpAnswer, jsonAnswer, type Acceptance } from './acceptance.ts';
+import type { Arrival } from './inbound.ts';
+import type { PluginCalls } from './plugin-calls.ts';
+import type { ChannelEntry } from './plugin-directory.ts';
+import { matchRoute } from './routes.ts';
+import { isVerified } from './stages/verify.ts';
+
+export interface IngressRequest {
+  readonly method: string;
+  /** Path below the channel, decoded. */
+  readonly path: string;
+  /** The request target exactly as sent, for signatures over it and for routing. */
+  readonly target: string;
+  readonly query: Record<string, string>;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+export interface IngressAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string | Buffer;
+}
+
+export interface SocketPeer {
+  readonly conversation: string;
+  readonly query: Record<string, string>;
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+export interface SocketSession {
+  frame(text: string): void;
+  closed(): void;
+}
+
+export interface IngressParts {
+  readonly calls: PluginCalls;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sockets: SocketHub;
+  /** Runs the inbound stages; never rejects. */
+  submit(arrival: Arrival): Promise<Acceptance>;
+  /** Commits what a call wrote when no message carries it. */
+  commitWrites(scope: CallScope): Promise<void>;
+}
+
+/** What `receive` made of a request, with its records and what it wrote. */
+interface Received {
+  readonly result: ReceiveResult;
+  readonly scope: CallScope;
+  readonly records: readonly StageRecord[];
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly fields: Fields;
+}
+
+/** Frames of one socket that may wait for the one before them. */
+const FRAMES_WAITING = 64;
+/** Headers a plugin never sees: they carry credentials of the host's own users. */
+const HIDDEN_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization']);
+
+const receiveResult = compileSchema<ReceiveResult>(ReceiveResult);
+
+export class Ingress {
+  readonly #parts: IngressParts;
+
+  constructor(parts: IngressParts) {
+    this.#parts = parts;
+  }
+
+  /** Never rejects: whatever the remote or the plugin did is an answer. */
+  async http(channel: ChannelEntry, request: IngressRequest): Promise<IngressAnswer> {
+    const match = matchRoute(channel.section.ingress, channel.instance, request.method, request.target);
+    if (!match) return problemAnswer('INGRESS_NOT_FOUND', { instance: channel.instance, method: request.method, path: request.target.split('?')[0]?.slice(0, 200) ?? '' });
+    const limit = match.route.bodyLimitBytes;
+    if (limit !== undefined && request.body.length > limit) return problemAnswer('INGRESS_TOO_LARGE', { limit });
+
+    const startedAt = this.#parts.clock.monotonicMs();
+    if (!isVerified(match.route.verify, request, channel.secret)) return problemAnswer('INGRESS_SIGNATURE', { instance: channel.instance });
+    if (!isUtf8(request.body)) return problemAnswer('INGRESS_BODY', { instance: channel.instance, problem: 'the body is not valid UTF-8' });
+    const verified: StageRecord = { stage: 'verify', decision: 'pass', reason: match.route.verify.scheme, durationMs: round(this.#parts.clock.monotonicMs() - startedAt) };
+
+    const received = await this.#receive(channel, requestForPlugin(request, match), verified);
+    if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);
+    const acceptances = await this.#submitAll(channel, received);
+    this.#perform(channel, received.result);
+    if (acceptances.length > 0) return httpAnswer(acceptances);
+    return respond(received.result);
+  }
+
+  /** Opens a socket: `open` runs first, then frames one after the other, then `close`. */
+  async socket(channel: ChannelEntry, peer: SocketPeer): Promise<SocketSession> {
+    const { sockets } = this.#parts;
+    const connection = sockets.add(channel.instance, peer.conversation, peer);
+    const request = (kind: 'open' | 'frame' | 'close', text?: string): ChannelRequest => ({ kind, connection: connection.id, conversation: peer.conversation, query: peer.query, ...(text === undefined ? {} : { text }) });
+    const verified = (): StageRecord => ({ stage: 'verify', decision: 'pass', reason: 'socket', durationMs: 0 });
+
+    const opened = this.#exchange(channel, request('open'), verified(), peer);
+    sockets.opening(channel.instance, peer.conversation, opened.then(() => undefined));
+    let turn: Promise<unknown> = opened.then((ok) => ok || peer.close(1011, 'the channel is not available'));
+    let waiting = 0;
+
+    return {
+      frame: (text) => {
+        if (waiting >= FRAMES_WAITING) {
+          peer.close(1013, 'too many frames at once');
+          return;
+        }
+        waiting += 1;
+        turn = turn.then(() => this.#exchange(channel, request('frame', text), verified(), peer)).finally(() => (waiting -= 1));
+      },
+      closed: () => {
+        connection.remove();
+        void turn.then(() => this.#exchange(channel, request('close'), verified(), { send: () => undefined }));
+      },
+    };
+  }
+
+  async #exchange(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, peer: Pick<SocketPeer, 'send'>): Promise<boolean> {
+    const received = await this.#receive(channel, request, verified);
+    if ('refusal' in received) {
+      peer.send(JSON.stringify({ type: 'error', code: received.refusal.code, message: 'The channel could not read this.' }));
+      return false;
+    }
+    const messages = received.result.messages ?? [];
+    await this.#submitAll(channel, received, (acceptance, index) => peer.send(ackFrame(messages[index]?.id ?? '', acceptance)));
+    this.#perform(channel, received.result);
+    return true;
+  }
+
+  async #receive(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord): Promise<Received | { readonly refusal: Refusal }> {
+    const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: '', waitMs: channel.wallMs });
+    if (!result.ok) {
+      const unavailable = result.code === 'INSTANCE_UNAVAILABLE' || result.code === 'INSTANCE_BUSY' || result.retry;
+      if (unavailable) return { refusal: { code: 'INSTANCE_UNAVAILABLE', fields: { instance: channel.instance, state: 'not active' } } };
+      return { refusal: { code: 'CALL_FAILED', fields: { handler: 'receive', instance: channel.instance, problem: 'the plugin failed' } } };
+    }
+    if (!receiveResult.is(result.value)) {
+      scope.release();
+      const wrong = receiveResult.explain(result.value);
+      return { refusal: { code: 'RESULT_INVALID', fields: { handler: 'receive', instance: channel.instance, path: wrong?.path, problem: wrong?.problem } } };
+    }
+    const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, durationMs: result.wallMs, cpuUs: result.cpuUs };
+    return { result: result.value, scope, records: [verified, record] };
+  }
+
+  /** One message after the other: their order is the order the channel gave. */
+  async #submitAll(channel: ChannelEntry, { result, scope, records }: Received, told?: (acceptance: Acceptance, index: number) => void): Promise<Acceptance[]> {
+    const acceptances: Acceptance[] = [];
+    let writes: CallScope[] = scope.hasWrites ? [scope] : [];
+    for (const [index, message] of (result.messages ?? []).entries()) {
+      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: writes });
+      // Only a message that was accepted has taken the writes into its commit.
+      if (acceptance.status === 'accepted') writes = [];
+      acceptances.push(acceptance);
+      told?.(acceptance, index);
+    }
+    for (const left of writes) await this.#parts.commitWrites(left);
+    return acceptances;
+  }
+
+  #perform(channel: ChannelEntry, result: ReceiveResult): void {
+    if (!result.actions?.length) return;
+    try {
+      performActions(channel.instance, result.actions, this.#parts.sockets);
+    } catch (error) {
+      this.#parts.log.warn({ instance: channel.instance, err: problemOf(error) }, 'an action of a channel was refused');
+    }
+  }
+}
+
+function requestForPlugin(request: IngressRequest, { path, params }: { readonly route: IngressRoute; readonly path: string; readonly params: Record<string, string> }): ChannelRequest {
+  const headers: Record<string, string> = { __proto__: null } as unknown as Record<string, string>;
+  for (const [name, value] of Object.entries(request.headers)) if (!HIDDEN_HEADERS.has(name)) headers[name] = value;
+  return { kind: 'http', method: request.method, path, params, query: request.query, headers, body: request.body.toString('utf8') };
+}
+
+function respond({ respond: answer }: ReceiveResult): IngressAnswer {
+  if (!answer) return { status: 204, headers: {}, body: '' };
+  const { status, headers = {}, body = '' } = answer;
+  if (typeof body === 'string') return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...lowerCased(headers) }, body };
+  return { ...jsonAnswer(status, body), headers: { 'content-type': status >= 400 ? 'application/problem+json; charset=utf-8' : 'application/json; charset=utf-8', ...lowerCased(headers) } };
+}
+
+const lowerCased = (headers: Record<string, string>) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+const round = (ms: number) => Math.round(ms * 1000) / 1000;

@@ -1,0 +1,105 @@
+// Works the head of a lane: takes an accepted message through the lane stages and says whether it is done, tried again, or dead.
+import { toTimestamp, type Clock } from '../clock.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import { GatehouseError } from '../errors.ts';
+import { publish } from '../events.ts';
+import type { Ids } from '../ids.ts';
+import type { Log } from '../log.ts';
+import type { Verdict as LaneVerdict } from '../store/lanes.ts';
+import { put, type Store } from '../store/store.ts';
+import { deadLetters, lanes, messages, type DeadLetterRow, type MessageRow, type SessionRow } from '../store/tables.ts';
+import { messageOf, type LaneContext } from './context.ts';
+import { runStages } from './run-stages.ts';
+import type { SessionBook } from './sessions.ts';
+import type { Stage } from './stage.ts';
+
+/** What waits in a lane. A fresh message brings its row; a recovered one is read when its turn comes. */
+export interface LaneItem {
+  readonly messageId: string;
+  readonly attempts: number;
+  readonly row?: MessageRow;
+  readonly session?: SessionRow;
+}
+
+export interface LaneWorkParts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly store: Store;
+  readonly book: SessionBook;
+  readonly stages: readonly Stage<LaneContext>[];
+}
+
+export class LaneWork {
+  readonly #parts: LaneWorkParts;
+
+  constructor(parts: LaneWorkParts) {
+    this.#parts = parts;
+  }
+
+  async work(item: LaneItem, sessionKey: string): Promise<LaneVerdict<LaneItem>> {
+    const { store, clock, book } = this.#parts;
+    const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
+    if (!row) {
+      this.#parts.log.error({ messageId: item.messageId, sessionKey: undefined }, 'a lane entry has no message');
+      await store.commit({ remove: [{ table: lanes, key: lanes.key(sessionKey, item.messageId) }] });
+      return 'done';
+    }
+    const scopes: CallScope[] = [];
+    const context: LaneContext = {
+      messageId: row.id,
+      instance: row.instance,
+      row,
+      message: messageOf(row),
+      session: item.session ?? (await book.get(sessionKey, clock.now())),
+      sessionKey,
+      attempts: item.attempts,
+      stages: [...row.stages],
+      scopes,
+      replies: [],
+      refused: 0,
+    };
+    const verdict = await runStages(this.#parts.stages, context, this.#parts);
+    if (verdict.decision === 'pass') return 'done';
+    for (const scope of scopes) scope.release();
+    const attempts = item.attempts + 1;
+    if (verdict.decision === 'retry') {
+      const retryAtMs = clock.now() + verdict.afterMs;
+      const retried: MessageRow = { ...row, stages: bounded(context.stages) };
+      await store.commit({ put: [put(lanes, lanes.key(sessionKey, row.id), { messageId: row.id, instance: row.instance, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
+      return { retryAtMs, item: { ...item, attempts, row: retried } };
+    }
+    const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' ? verdict.code : 'INTERNAL';
+    const reason = verdict.decision === 'give-up' ? verdict.problem : new GatehouseError(code).message;
+    await this.#bury(row, sessionKey, context, { code, reason, attempts });
+    return 'done';
+  }
+
+  async #bury(row: MessageRow, sessionKey: string, context: LaneContext, { code, reason, attempts }: { code: string; reason: string; attempts: number }): Promise<void> {
+    const { store, ids, clock } = this.#parts;
+    const letter: DeadLetterRow = {
+      id: ids.next(),
+      messageId: row.id,
+      instance: row.instance,
+      conversation: row.conversation,
+      direction: 'inbound',
+      work: { kind: 'respond', sessionKey },
+      stage: context.stages.at(-1)?.stage ?? 'respond',
+      code,
+      reason: reason.slice(0, 1000),
+      attempts,
+      at: toTimestamp(clock.now()),
+    };
+    await store.commit({
+      put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(row.id), { ...row, outcome: 'dead-lettered', code, stages: bounded(context.stages) })],
+      remove: [{ table: lanes, key: lanes.key(sessionKey, row.id) }],
+    });
+    publish('dead-letter.created', { id: letter.id, messageId: row.id, instance: row.instance, stage: letter.stage, code });
+    publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: 'dead-lettered', code });
+  }
+}
+
+/** Tries leave records; the oldest go when there are too many for the row. */
+export function bounded(stages: MessageRow['stages']): MessageRow['stages'] {
+  return stages.length <= 150 ? stages : stages.slice(-150);
+}

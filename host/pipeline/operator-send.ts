@@ -1,0 +1,98 @@
+// A message the operator writes: sanitized and screened like any reply, stored, delivered, and waited for.
+import type { SendMessageBody } from '../../schemas/control.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import { GatehouseError } from '../errors.ts';
+import type { Ids } from '../ids.ts';
+import { put, type Store } from '../store/store.ts';
+import { conversations, deliveries, messages, type MessageRow } from '../store/tables.ts';
+import type { DeliveryItem } from './delivery-work.ts';
+import { askGates, type GateParts } from './gates.ts';
+import { sessionKeyOf } from './inbound.ts';
+import { sanitizeText } from './stages/sanitize.ts';
+
+/** How long `send` waits for the delivery before it reports `pending`. */
+const WAIT_MS = 10_000;
+
+export interface OperatorSendParts extends GateParts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly store: Store;
+  enqueueDelivery(item: DeliveryItem): void;
+}
+
+export interface Sent {
+  readonly messageId: string;
+  readonly outcome: string;
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+export class OperatorSend {
+  readonly #parts: OperatorSendParts;
+  readonly #waiting = new Map<string, (row: MessageRow) => void>();
+
+  constructor(parts: OperatorSendParts) {
+    this.#parts = parts;
+  }
+
+  /** Outcomes: `delivered`, `denied` (with code and reason), `dead-lettered`, or `pending` when it takes longer than 10 s. Throws when the channel is unknown or a gate is not available. */
+  async send(body: SendMessageBody, actor: string): Promise<Sent> {
+    const { directory, ids, clock, store } = this.#parts;
+    if (!directory.channel(body.channel)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: body.channel });
+    const text = sanitizeText(body.text);
+    if (text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
+
+    const stages: MessageRow['stages'][number][] = [];
+    const scopes: CallScope[] = [];
+    const provisional = ids.next();
+    const message = { id: provisional, senderMessageId: provisional, instance: body.channel, conversation: body.to, sender: { id: actor }, text, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
+    const outcome = await askGates({ message, direction: 'outbound', attemptKey: provisional, stages, scopes }, this.#parts);
+    for (const scope of scopes) scope.release();
+    if (outcome.effect === 'deny') return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: outcome.reason };
+    if (outcome.effect !== 'pass') throw outcome.effect === 'hold' ? new GatehouseError('GATE_UNAVAILABLE', { instance: outcome.gate }) : new GatehouseError(outcome.code, outcome.fields);
+
+    const row: MessageRow = {
+      id: ids.next(),
+      instance: body.channel,
+      conversation: body.to,
+      sessionKey: sessionKeyOf(body.channel, body.to),
+      sender: { id: actor },
+      direction: 'outbound',
+      outcome: 'pending',
+      text: outcome.text,
+      mentions: [],
+      media: [],
+      at: toTimestamp(clock.now()),
+      flags: outcome.flags,
+      stages,
+    };
+    const settled = this.#outcomeOf(row.id);
+    await store.commit({
+      put: [
+        put(messages, messages.key(row.id), row),
+        put(conversations, conversations.key(row.instance, row.conversation, row.id), { direction: 'outbound' }),
+        put(deliveries, deliveries.key(row.instance, row.conversation, row.id), { messageId: row.id, inReplyTo: null, attempts: 0 }),
+      ],
+    });
+    this.#parts.enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row });
+    return await settled;
+  }
+
+  /** Told of every outbound message that was delivered or given up. */
+  settled(row: MessageRow): void {
+    if (this.#waiting.size > 0) this.#waiting.get(row.id)?.(row);
+  }
+
+  #outcomeOf(messageId: string): Promise<Sent> {
+    return new Promise((resolve) => {
+      const finish = (sent: Sent) => {
+        clearTimeout(timer);
+        this.#waiting.delete(messageId);
+        resolve(sent);
+      };
+      const timer = setTimeout(() => finish({ messageId, outcome: 'pending' }), WAIT_MS);
+      this.#waiting.set(messageId, (row) => finish({ messageId, outcome: row.outcome, ...(row.code === undefined ? {} : { code: row.code }), ...(row.reason === undefined ? {} : { reason: row.reason }) }));
+    });
+  }
+}

@@ -1,0 +1,171 @@
+// The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
+import type { KvLedger } from '../capabilities/kv-ledger.ts';
+import type { SenderRates } from '../broker/quota.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import type { Clock } from '../clock.ts';
+import type { Ids } from '../ids.ts';
+import type { Log } from '../log.ts';
+import { publish } from '../events.ts';
+import { SocketHub } from '../outbound/sockets.ts';
+import { createLanes, type Lanes } from '../store/lanes.ts';
+import type { Store } from '../store/store.ts';
+import type { MessageRow } from '../store/tables.ts';
+import type { DeliveryContext, InboundContext, LaneContext } from './context.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
+import { Held } from './held.ts';
+import { Inbound } from './inbound.ts';
+import { Ingress } from './ingress.ts';
+import { LaneWork, type LaneItem } from './lane-work.ts';
+import { OperatorSend } from './operator-send.ts';
+import type { PluginCalls } from './plugin-calls.ts';
+import type { PluginDirectory } from './plugin-directory.ts';
+import { waitingDeliveries, waitingMessages } from './recovery.ts';
+import { SessionBook } from './sessions.ts';
+import type { Stage } from './stage.ts';
+import { accept, type AcceptParts } from './stages/accept.ts';
+import { admit, type AdmitParts } from './stages/admit.ts';
+import { conclude, type ConcludeParts } from './stages/conclude.ts';
+import { deliver, type DeliverParts } from './stages/deliver.ts';
+import { moderate, type ModerateParts } from './stages/moderate.ts';
+import { normalize } from './stages/normalize.ts';
+import { respond, type RespondParts } from './stages/respond.ts';
+import { sanitize } from './stages/sanitize.ts';
+import { screen } from './stages/screen.ts';
+import { settle, type SettleParts } from './stages/settle.ts';
+import { shape } from './stages/shape.ts';
+
+// A request or frame reaches ingress.ts: the host verifies it (stages/verify.ts), the channel's `receive` reads it, and each message begins here.
+const inboundStages = (parts: AdmitParts & ModerateParts & AcceptParts): readonly Stage<InboundContext>[] => [
+  normalize, //        the same text for the same input on every channel
+  admit(parts), //     redeliveries recognised, allow-lists, the sender's rate, room in the lane
+  moderate(parts), //  gates in order, fail closed; a denial leaves a tombstone without content
+  accept(parts), //    one durable commit; only now is the source told "accepted"
+];
+
+// The lane of its session takes it up, one message at a time, hundreds of lanes at once.
+const laneStages = (parts: RespondParts & ModerateParts & ConcludeParts): readonly Stage<LaneContext>[] => [
+  respond(parts), //   skills in order until one answers
+  sanitize, //         no character in a reply that hides or reorders text
+  screen(parts), //    gates again, on the way out
+  conclude(parts), //  one commit: outcome, replies, deliveries, kv, lane entry gone
+];
+
+// Each reply waits in the delivery lane of its conversation.
+const outboundStages = (parts: DeliverParts & SettleParts): readonly Stage<DeliveryContext>[] => [
+  shape, //            fitted to the channel
+  deliver(parts), //   the channel's `send`, bounded tries
+  settle(parts), //    one commit: delivered, out of the queue
+];
+
+/** Beyond this many waiting messages, rows are read from the store when their turn comes. */
+const MOST_ROWS_IN_MEMORY = 5000;
+
+export interface PipelineParts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  readonly rates: SenderRates;
+  readonly calls: PluginCalls;
+  readonly directory: PluginDirectory;
+  /** A quarantined gate with `onQuarantine: "exit"` met a message. */
+  onGateExit(instance: string): void;
+}
+
+export interface Pipeline extends AsyncDisposable {
+  readonly ingress: Ingress;
+  readonly sockets: SocketHub;
+  readonly operator: OperatorSend;
+  readonly deadLetters: DeadLetters;
+  readonly held: Held;
+  readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
+  readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running'>;
+  /** Takes up what the store still holds from before; work begins at once. */
+  recover(): Promise<{ readonly messages: number; readonly deliveries: number }>;
+  /** Takes up no new work and waits for what runs; the rest waits on disk. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/** Wires the stages to the store, the plugins and the two sets of lanes. */
+export function createPipeline(parts: PipelineParts): Pipeline {
+  const { clock, log, store, ledger } = parts;
+  const book = new SessionBook(store);
+  const sockets = new SocketHub();
+
+  const onFault = (work: string) => (thrown: unknown) => {
+    log.error({ work, err: thrown instanceof Error ? thrown.message : 'unknown' }, 'a lane could not finish its work; it is tried again');
+    return { retryAtMs: clock.now() + 1000 };
+  };
+  const deliveryLanes = createLanes<DeliveryItem>({ clock, work: (item) => deliveryWork.work(item), onFault: onFault('deliver') });
+  const messageLanes = createLanes<LaneItem>({ clock, work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
+  const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
+
+  const operator = new OperatorSend({ ...parts, enqueueDelivery });
+  const held: Held = new Held({ clock, store, log, resubmit: (resumed) => inbound.resume(resumed) });
+  const everything = {
+    ...parts,
+    book,
+    sockets,
+    reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
+    laneDepth: (sessionKey: string) => messageLanes.depth(sessionKey),
+    hold: (context: InboundContext, gate: string) => held.hold(context, gate),
+    onReply: (row: MessageRow) => enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row }),
+    onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
+    onSettled: (row: MessageRow) => {
+      publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome });
+      operator.settled(row);
+    },
+  };
+
+  const inbound = new Inbound({
+    ...parts,
+    stages: inboundStages(everything),
+    stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
+    unreserve: (sessionKey) => messageLanes.unreserve(sessionKey),
+    onAccepted: (row, session) => messageLanes.enqueue(row.sessionKey, messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { messageId: row.id, attempts: 0, row, session } : { messageId: row.id, attempts: 0 }),
+  });
+  const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
+  const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
+  const ingress = new Ingress({ ...parts, sockets, submit: (arrival) => inbound.submit(arrival), commitWrites: (scope) => commitWrites(store, ledger, scope) });
+  const deadLetters = new DeadLetters({ store, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
+
+  const drain = async (deadlineMs: number) => {
+    await messageLanes.close(deadlineMs);
+    await deliveryLanes.close(deadlineMs);
+  };
+  return {
+    ingress,
+    sockets,
+    operator,
+    deadLetters,
+    held,
+    lanes: messageLanes,
+    deliveries: deliveryLanes,
+    async recover() {
+      await held.recover();
+      const [messages, deliveries] = await Promise.all([messageLanes.recover(waitingMessages(store)), deliveryLanes.recover(waitingDeliveries(store, deliveryLane))]);
+      return { messages, deliveries };
+    },
+    drain,
+    [Symbol.asyncDispose]: () => drain(0),
+  };
+}
+
+/** The routing key of a delivery: one conversation of one instance, in order. */
+function deliveryLane(item: Pick<DeliveryItem, 'instance' | 'conversation'>): string {
+  return `${item.instance}:${item.conversation}`;
+}
+
+/** Writes of a call that no message carries get a commit of their own. */
+async function commitWrites(store: Store, ledger: KvLedger, scope: CallScope): Promise<void> {
+  const rows = await ledger.rowsOf(scope);
+  try {
+    await store.commit({ put: rows.put, remove: rows.remove });
+  } finally {
+    rows.done();
+    scope.release();
+  }
+}
+

@@ -1,0 +1,39 @@
+// Who takes part in the pipeline right now, in the order that counts. The registry knows; stages only ask.
+import type { AdmitPolicy } from '../../schemas/enablement.ts';
+import type { Direction } from '../../schemas/message.ts';
+import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
+
+export interface GateEntry {
+  readonly instance: string;
+  readonly wallMs: number;
+  /** False while it is quarantined, disabled by a fault or not yet started; a gate that is not available denies. */
+  readonly available: boolean;
+  readonly quarantined: boolean;
+  readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
+}
+
+export interface SkillEntry {
+  readonly instance: string;
+  readonly wallMs: number;
+  /** False when it will not come back by itself (quarantined, rejected, stopped). */
+  readonly available: boolean;
+  readonly triggers: SkillSection['triggers'];
+}
+
+export interface ChannelEntry {
+  readonly instance: string;
+  readonly wallMs: number;
+  readonly section: ChannelSection;
+  readonly admit: AdmitPolicy;
+  /** Resolves an ingress secret; never leaves the host. */
+  secret(handle: string): string | undefined;
+}
+
+export interface PluginDirectory {
+  /** By phase, then order, then id; enabled ones whether available or not. */
+  gates(direction: Direction): readonly GateEntry[];
+  observers(direction: Direction): readonly GateEntry[];
+  /** By order, then id. */
+  skills(): readonly SkillEntry[];
+  channel(instance: string): ChannelEntry | undefined;
+}

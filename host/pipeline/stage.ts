@@ -1,0 +1,23 @@
+// What a stage is, and what it may decide. Decisions are values; a stage that throws is a defect and fails by its declared policy.
+import type { ErrorCode, Fields } from '../errors.ts';
+
+/** What `run` decided. `pass` goes on to the next stage, everything else ends the run. */
+export type Verdict =
+  | { readonly decision: 'pass'; readonly note?: string }
+  | { readonly decision: 'refuse'; readonly code: ErrorCode; readonly fields: Fields; readonly reason?: string; readonly tombstone?: boolean }
+  | { readonly decision: 'duplicate'; readonly messageId: string }
+  | { readonly decision: 'held'; readonly messageId: string }
+  | { readonly decision: 'retry'; readonly afterMs: number; readonly code: ErrorCode; readonly problem: string }
+  | { readonly decision: 'give-up'; readonly code: ErrorCode; readonly fields: Fields; readonly problem: string };
+
+export const PASS: Verdict = { decision: 'pass' };
+
+/** One step of the story in `pipeline.ts`. */
+export interface Stage<Context> {
+  readonly name: string;
+  /** Time this stage normally stays within; slower runs are reported. Plugin deadlines inside it are the plugin's own limits. */
+  readonly budgetMs: number;
+  /** What an unexpected exception means: the source is told to come back (`refuse`), the work is tried again (`retry`). */
+  readonly onFailure: 'refuse' | 'retry';
+  run(context: Context): Verdict | Promise<Verdict>;
+}

@@ -1,0 +1,92 @@
+// The one durable commit that makes a message the host's responsibility: dedupe key, message, conversation entry, session touch, lane entry, buffered kv. The source is acknowledged only after it.
+import { toTimestamp } from '../../clock.ts';
+import type { KvLedger, KvRows } from '../../capabilities/kv-ledger.ts';
+import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
+import { conversations, dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
+import type { InboundContext } from '../context.ts';
+import type { SessionBook } from '../sessions.ts';
+import { PASS, type Stage } from '../stage.ts';
+
+export interface AcceptParts {
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  readonly book: SessionBook;
+}
+
+export function accept({ store, ledger, book }: AcceptParts): Stage<InboundContext> {
+  return {
+    name: 'accept',
+    budgetMs: 50,
+    onFailure: 'refuse',
+    async run(context) {
+      const session = await book.touch(context.sessionKey, context.receivedAtMs);
+      const row = messageRow(context);
+      context.session = session;
+      context.row = row;
+      const rows: Put[] = [
+        put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
+        put(messages, messages.key(context.messageId), row),
+        put(conversations, conversations.key(context.instance, context.arrived.conversation, context.messageId), { direction: 'inbound' }),
+        put(lanes, lanes.key(context.sessionKey, context.messageId), { messageId: context.messageId, instance: context.instance, attempts: 0 }),
+        put(sessions, sessions.key(context.sessionKey), session),
+      ];
+      const kv = await withWrites(context.scopes, ledger);
+      try {
+        const result = await store.commit({ expect: expectation(context), put: kv ? [...rows, ...kv.put] : rows, remove: [...heldRow(context), ...(kv?.remove ?? [])] });
+        if (result === 'committed') return PASS;
+      } finally {
+        kv?.done();
+      }
+      // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.
+      const theirs = await store.get(dedupe, context.dedupeKey);
+      return { decision: 'duplicate', messageId: theirs?.value.messageId ?? '' };
+    },
+  };
+}
+
+/** A fresh message is the first of its key; a held one has its key already. */
+function expectation(context: InboundContext): readonly Expectation[] {
+  return context.heldBy === undefined ? [{ table: dedupe, key: context.dedupeKey, version: 'absent' }] : [];
+}
+
+function heldRow(context: InboundContext): readonly Removal[] {
+  return context.heldBy === undefined ? [] : [{ table: held, key: held.key(context.heldBy, context.messageId) }];
+}
+
+/** The message as it is stored; `stages` goes on growing with the context until the next commit. */
+export function messageRow(context: InboundContext): MessageRow {
+  const { arrived } = context;
+  return {
+    id: context.messageId,
+    instance: context.instance,
+    conversation: arrived.conversation,
+    sessionKey: context.sessionKey,
+    sender: arrived.sender,
+    direction: 'inbound',
+    outcome: 'accepted',
+    text: context.text,
+    mentions: arrived.mentions ?? [],
+    media: arrived.media ?? [],
+    senderMessageId: arrived.id,
+    ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
+    at: toTimestamp(context.receivedAtMs),
+    flags: context.flags,
+    stages: context.stages,
+    ...(context.originalSha256 === undefined ? {} : { originalSha256: context.originalSha256 }),
+  };
+}
+
+/** The kv rows of several calls, ready for one commit; undefined when nothing was written. */
+export async function withWrites(scopes: InboundContext['scopes'], ledger: KvLedger): Promise<{ put: Put[]; remove: Removal[]; done(): void } | undefined> {
+  if (scopes.length === 0) return undefined;
+  const parts: KvRows[] = [];
+  for (const scope of scopes) parts.push(await ledger.rowsOf(scope));
+  return {
+    put: parts.flatMap((each) => [...each.put]),
+    remove: parts.flatMap((each) => [...each.remove]),
+    done() {
+      for (const part of parts) part.done();
+      for (const scope of scopes) scope.release();
+    },
+  };
+}

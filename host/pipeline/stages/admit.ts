@@ -1,0 +1,51 @@
+// Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then the sender's rate, then room in the lane.
+import { BOUNDS } from '../../../schemas/bounds.ts';
+import type { SenderRates } from '../../broker/quota.ts';
+import type { Store } from '../../store/store.ts';
+import { dedupe, type DedupeRow } from '../../store/tables.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { InboundContext } from '../context.ts';
+import { PASS, type Stage, type Verdict } from '../stage.ts';
+
+export interface AdmitParts {
+  readonly store: Store;
+  readonly rates: SenderRates;
+  /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
+  reserve(sessionKey: string): 'reserved' | 'full';
+  laneDepth(sessionKey: string): number;
+}
+
+export function admit({ store, rates, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
+  return {
+    name: 'admit',
+    budgetMs: 5,
+    onFailure: 'refuse',
+    async run(context) {
+      const seen = await store.get(dedupe, context.dedupeKey);
+      if (seen) return redelivery(seen.value);
+
+      const { sender, conversation } = context.arrived;
+      const policy = context.admit;
+      if (policy.denySenders?.includes(sender.id)) return denied(context.instance, 'the sender is on its deny list');
+      if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');
+      if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
+
+      const perSecond = policy.senderPerSecond ?? BOUNDS.senderPerSecond;
+      const burst = policy.senderBurst ?? Math.max(perSecond, policy.senderPerSecond === undefined ? BOUNDS.senderBurst : perSecond * 2);
+      if (!rates.take(`${context.instance}\n${sender.id}`, perSecond, burst)) return { decision: 'refuse', code: 'SENDER_RATE', fields: { instance: context.instance } };
+
+      context.reserved = reserve(context.sessionKey) === 'reserved';
+      if (!context.reserved) return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(context.sessionKey), instance: context.instance } };
+      return PASS;
+    },
+  };
+}
+
+function redelivery(seen: DedupeRow): Verdict {
+  if (seen.outcome === 'denied') return { decision: 'refuse', code: (seen.code ?? 'MODERATION_DENIED') as ErrorCode, fields: { reason: seen.reason ?? '' }, ...(seen.reason === undefined ? {} : { reason: seen.reason }) };
+  return { decision: 'duplicate', messageId: seen.messageId ?? '' };
+}
+
+function denied(instance: string, problem: string): Verdict {
+  return { decision: 'refuse', code: 'SENDER_DENIED', fields: { instance, problem }, reason: problem };
+}

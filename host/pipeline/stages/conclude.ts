@@ -1,0 +1,80 @@
+// The commit that ends a message's turn: its outcome, the replies and their deliveries, the lane entry gone, buffered kv — all or nothing.
+import { toTimestamp, type Clock } from '../../clock.ts';
+import type { KvLedger } from '../../capabilities/kv-ledger.ts';
+import type { Ids } from '../../ids.ts';
+import { put, type Put, type Removal, type Store } from '../../store/store.ts';
+import { conversations, deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
+import type { LaneContext } from '../context.ts';
+import { PASS, type Stage } from '../stage.ts';
+import { withWrites } from './accept.ts';
+
+export interface ConcludeParts {
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  /** Told after the commit, in order; starts the delivery. */
+  onReply(row: MessageRow): void;
+  onConcluded(row: MessageRow): void;
+}
+
+export function conclude(parts: ConcludeParts): Stage<LaneContext> {
+  const { store, ledger, clock, onReply, onConcluded } = parts;
+  return {
+    name: 'conclude',
+    budgetMs: 50,
+    onFailure: 'retry',
+    async run(context) {
+      const kv = await withWrites(context.scopes, ledger);
+      // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
+      const replies = context.replies.map((_, index) => replyRow(context, index, parts, clock.now()));
+      const concluded = concludedRow(context);
+      const rows: Put[] = [put(messages, messages.key(concluded.id), concluded)];
+      for (const reply of replies) {
+        rows.push(
+          put(messages, messages.key(reply.id), reply),
+          put(conversations, conversations.key(reply.instance, reply.conversation, reply.id), { direction: 'outbound' }),
+          put(deliveries, deliveries.key(reply.instance, reply.conversation, reply.id), { messageId: reply.id, inReplyTo: reply.inReplyTo ?? null, attempts: 0 }),
+        );
+      }
+      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.sessionKey, context.messageId) }];
+      try {
+        await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
+      } finally {
+        kv?.done();
+      }
+      for (const reply of replies) onReply(reply);
+      onConcluded(concluded);
+      return PASS;
+    },
+  };
+}
+
+function concludedRow(context: LaneContext): MessageRow {
+  const outcome = context.replies.length > 0 ? 'answered' : 'unanswered';
+  const refused = context.refused > 0 && context.replies.length === 0;
+  return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: 'REPLY_DENIED' } : {}) };
+}
+
+function replyRow(context: LaneContext, index: number, { ids }: ConcludeParts, nowMs: number): MessageRow {
+  const draft = context.replies[index] as LaneContext['replies'][number];
+  const { row } = context;
+  return {
+    id: ids.next(),
+    instance: row.instance,
+    conversation: row.conversation,
+    sessionKey: row.sessionKey,
+    sender: { id: context.answeredBy ?? row.instance },
+    direction: 'outbound',
+    outcome: 'pending',
+    text: draft.text,
+    mentions: [],
+    media: draft.media ?? [],
+    ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
+    ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
+    answers: row.id,
+    at: toTimestamp(nowMs),
+    flags: draft.flags,
+    stages: [],
+  };
+}

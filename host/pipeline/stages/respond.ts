@@ -1,0 +1,68 @@
+// Asks skills in order until one answers; `null` means "not mine". Runs at least once per message, counts exactly once.
+import { RespondResult } from '../../../schemas/message.ts';
+import type { SkillSection } from '../../../schemas/plugin-manifest.ts';
+import { compileSchema } from '../../schema.ts';
+import type { LaneContext } from '../context.ts';
+import type { PluginCalls } from '../plugin-calls.ts';
+import type { PluginDirectory } from '../plugin-directory.ts';
+import { backoffMs } from '../../outbound/retry.ts';
+import { PASS, type Stage, type Verdict } from '../stage.ts';
+
+/** Tries of one message before it becomes a dead letter. Tries that ended through no fault of the plugin count too, so nothing circles forever. */
+const MOST_ATTEMPTS = 6;
+
+const respondResult = compileSchema<RespondResult>(RespondResult);
+
+export interface RespondParts {
+  readonly calls: PluginCalls;
+  readonly directory: PluginDirectory;
+}
+
+export function respond({ calls, directory }: RespondParts): Stage<LaneContext> {
+  return {
+    name: 'respond',
+    budgetMs: 2000,
+    onFailure: 'retry',
+    async run(context) {
+      const { message, session } = context;
+      for (const skill of directory.skills()) {
+        if (!triggers(skill.triggers, message.text)) continue;
+        if (!skill.available) {
+          context.stages.push({ stage: 'skill', decision: 'skipped', instance: skill.instance, durationMs: 0 });
+          continue;
+        }
+        const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
+        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs });
+        if (!result.ok) return failed(context, skill.instance, result.code, result.message);
+        if (!respondResult.is(result.value)) {
+          scope.release();
+          const wrong = respondResult.explain(result.value);
+          return failed(context, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`);
+        }
+        context.stages.push({ stage: 'skill', decision: result.value ? 'answered' : 'not-mine', instance: skill.instance, durationMs: result.wallMs, cpuUs: result.cpuUs });
+        if (scope.hasWrites) context.scopes.push(scope);
+        if (!result.value) continue;
+        context.answeredBy = skill.instance;
+        context.replies = result.value.replies.map((reply) => ({ ...reply, flags: [] }));
+        return PASS;
+      }
+      return PASS;
+    },
+  };
+}
+
+function failed(context: LaneContext, instance: string, code: string, problem: string): Verdict {
+  context.stages.push({ stage: 'skill', decision: 'failed', reason: code, instance, durationMs: 0 });
+  const attempts = context.attempts + 1;
+  if (attempts >= MOST_ATTEMPTS) return { decision: 'give-up', code: 'RESPOND_FAILED', fields: { instance, attempts, problem }, problem };
+  return { decision: 'retry', afterMs: backoffMs(attempts, 50, 5000), code: 'RESPOND_FAILED', problem };
+}
+
+/** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */
+function triggers(declared: SkillSection['triggers'], text: string): boolean {
+  if (!declared || declared.always || (!declared.prefixes && !declared.commands)) return true;
+  if (declared.prefixes?.some((prefix) => text.startsWith(prefix))) return true;
+  if (!declared.commands || !text.startsWith('/')) return false;
+  const end = text.search(/\s/);
+  return declared.commands.includes(text.slice(1, end === -1 ? undefined : end));
+}

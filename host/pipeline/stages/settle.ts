@@ -1,0 +1,36 @@
+// Records that an outbound message was delivered and takes it out of the queue, in one commit.
+import type { KvLedger } from '../../capabilities/kv-ledger.ts';
+import { put, type Store } from '../../store/store.ts';
+import { deliveries, messages, type MessageRow } from '../../store/tables.ts';
+import type { DeliveryContext } from '../context.ts';
+import { PASS, type Stage } from '../stage.ts';
+import { withWrites } from './accept.ts';
+
+export interface SettleParts {
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  onSettled(row: MessageRow): void;
+}
+
+export function settle({ store, ledger, onSettled }: SettleParts): Stage<DeliveryContext> {
+  return {
+    name: 'settle',
+    budgetMs: 50,
+    onFailure: 'retry',
+    async run(context) {
+      const { row } = context;
+      const delivered: MessageRow = { ...row, outcome: 'delivered', stages: context.stages };
+      const kv = await withWrites(context.scopes, ledger);
+      try {
+        await store.commit({
+          put: [put(messages, messages.key(row.id), delivered), ...(kv?.put ?? [])],
+          remove: [{ table: deliveries, key: deliveries.key(row.instance, row.conversation, row.id) }, ...(kv?.remove ?? [])],
+        });
+      } finally {
+        kv?.done();
+      }
+      onSettled(delivered);
+      return PASS;
+    },
+  };
+}
