@@ -1,0 +1,121 @@
+// Prometheus metrics from the core's events: it publishes, this listens. Labels come from fixed sets or the operator's own instance names. Made by main.ts, read by /metrics.
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { ERRORS } from '../errors.ts';
+import { subscribe } from '../events.ts';
+import type { Host } from '../host.ts';
+
+export interface Metrics extends Disposable {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** Seconds; a stage takes microseconds in the host and milliseconds in a sandbox. */
+const STAGE_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** Gauges are read from the host at each scrape; everything else is counted as it happens. */
+export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status'>): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: '' });
+
+  const outcomes = new Counter({ name: 'gatehouse_messages_total', help: 'Messages by what became of them.', labelNames: ['instance', 'direction', 'outcome', 'code'], registers });
+  const stages = new Histogram({ name: 'gatehouse_stage_seconds', help: 'Time a message spent in a stage.', labelNames: ['stage'], buckets: STAGE_SECONDS, registers });
+  const decisions = new Counter({ name: 'gatehouse_stage_decisions_total', help: 'Decisions of stages.', labelNames: ['stage', 'decision'], registers });
+  const calls = new Counter({ name: 'gatehouse_plugin_calls_total', help: 'Calls into plugins.', labelNames: ['instance', 'handler', 'result'], registers });
+  const cpu = new Counter({ name: 'gatehouse_plugin_cpu_seconds_total', help: 'Process CPU billed to plugin calls.', labelNames: ['instance'], registers });
+  const wall = new Histogram({ name: 'gatehouse_plugin_call_seconds', help: 'Wall time of plugin calls.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
+  const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes.', labelNames: ['instance'], registers });
+  const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
+  const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
+  const deadLetters = new Counter({ name: 'gatehouse_dead_letters_total', help: 'Work that ended without success.', labelNames: ['instance', 'code'], registers });
+  const starts = new Histogram({ name: 'gatehouse_sandbox_start_seconds', help: 'Time to start a sandbox.', buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5], registers });
+  const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
+  const commits = new Histogram({ name: 'gatehouse_store_commit_seconds', help: 'Time of durable commits.', labelNames: ['outcome'], buckets: STAGE_SECONDS, registers });
+  const rows = new Counter({ name: 'gatehouse_store_rows_total', help: 'Rows written and removed.', registers });
+  pluginGauges(host, registers);
+
+  // Events of the hot path keep their labelled children at hand: prom-client's own look-up costs more than the counting.
+  const outcomeOf = remember((...labels) => outcomes.labels(...labels));
+  const stageOf = remember((...labels) => stages.labels(...labels));
+  const decisionOf = remember((...labels) => decisions.labels(...labels));
+  const callOf = remember((...labels) => calls.labels(...labels));
+  const cpuOf = remember((...labels) => cpu.labels(...labels));
+  const wallOf = remember((...labels) => wall.labels(...labels));
+  const commitOf = remember((...labels) => commits.labels(...labels));
+
+  const stop = [
+    subscribe('message.stage', ({ stage, decision, durationMs }) => {
+      stageOf(stage).observe(durationMs / 1000);
+      decisionOf(stage, decision).inc();
+    }),
+    subscribe('message.outcome', ({ instance, direction, outcome, code }) => outcomeOf(instance, direction, outcome, knownCode(code)).inc()),
+    subscribe('plugin.call', ({ instance, handler, ok, code, cpuUs, wallMs }) => {
+      callOf(instance, handler, ok ? 'ok' : knownCode(code)).inc();
+      cpuOf(instance).inc(cpuUs / 1e6);
+      wallOf(instance).observe(wallMs / 1000);
+    }),
+    subscribe('store.commit', ({ rows: count, durationMs, outcome }) => {
+      commitOf(outcome).observe(durationMs / 1000);
+      rows.inc(count);
+    }),
+    subscribe('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
+    subscribe('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
+    subscribe('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
+    subscribe('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
+    subscribe('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
+    subscribe('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),
+  ];
+
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    [Symbol.dispose]() {
+      for (const each of stop) each();
+      registry.clear();
+    },
+  };
+}
+
+function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, registers: Registry[]): void {
+  const gauge = (name: string, help: string, labelNames: string[], collect: (self: Gauge) => void | Promise<void>) =>
+    new Gauge({ name, help, labelNames, registers, collect() {
+      this.reset();
+      return collect(this);
+    } });
+  gauge('gatehouse_plugins', 'Instances by state.', ['state'], (self) => {
+    for (const { state } of host.plugins.list()) self.inc({ state });
+  });
+  gauge('gatehouse_plugins_degraded', 'Optional instances that are not available.', [], (self) => self.set(host.readiness().degraded.length));
+  gauge('gatehouse_ready', 'Whether every required instance is active.', [], (self) => self.set(host.readiness().ready ? 1 : 0));
+  gauge('gatehouse_lanes', 'Accepted messages waiting and in work.', ['state'], async (self) => {
+    const { lanes, deliveries } = await host.status();
+    self.set({ state: 'waiting' }, lanes.waiting);
+    self.set({ state: 'running' }, lanes.running);
+    self.set({ state: 'delivery-waiting' }, deliveries.waiting);
+    self.set({ state: 'delivery-running' }, deliveries.running);
+  });
+}
+
+/** Codes of the error table, and one word for all others: a label is never foreign text. */
+function knownCode(code: string | undefined): string {
+  if (code === undefined) return '';
+  return Object.hasOwn(ERRORS, code) ? code : 'other';
+}
+
+const oneWord = (cause: string) => (/^[a-z-]{1,40}$/.test(cause) ? cause : 'other');
+
+/** More combinations of labels than any operator has; what comes after them is counted as `other`, so that no metric grows without bound. */
+const REMEMBERED = 4096;
+
+function remember<Child>(create: (...labels: string[]) => Child): (...labels: string[]) => Child {
+  const children = new Map<string, Child>();
+  return (...labels) => {
+    const key = labels.join('\n');
+    const known = children.get(key);
+    if (known) return known;
+    if (children.size >= REMEMBERED) return create(...labels.map(() => 'other'));
+    const child = create(...labels);
+    children.set(key, child);
+    return child;
+  };
+}
