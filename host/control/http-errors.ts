@@ -4,32 +4,18 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { PROBLEM_TYPE, problemDocument, retryAfter } from '../problem.ts';
-import type { Problem } from '../../schemas/control.ts';
+import { problemHeaders, toProblem } from '../problem.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The last word of a request that failed. What we did not foresee is logged here and told without detail. */
 export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): FastifyReply {
   const error = asGatehouseError(thrown);
   if (error.code === 'INTERNAL') log.error({ err: thrown, method: reply.request.method, route: reply.request.routeOptions.url }, 'a request failed unexpectedly');
-  const problem = problemOfRequest(error);
+  const problem = toProblem(error);
   if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.code(problem.status).headers(SECURITY_HEADERS).headers(retryAfter(problem)).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+  return reply.code(problem.status).headers(SECURITY_HEADERS).headers(problemHeaders(problem)).send(JSON.stringify(problem));
 }
-
-/** The extension members come from the error's fields of those names. */
-function problemOfRequest(error: GatehouseError): Problem {
-  const { reason, retryAfterMs, depth } = error.fields;
-  return problemDocument(error, {
-    ...(typeof reason === 'string' ? { reason } : {}),
-    ...(typeof retryAfterMs === 'number' ? { retryAfterMs: Math.ceil(retryAfterMs) } : error.row.retryable ? { retryAfterMs: RETRY_MS } : {}),
-    ...(typeof depth === 'number' ? { depth } : {}),
-  });
-}
-
-/** Advice for retryable refusals that name no time of their own. */
-const RETRY_MS = 1000;
 
 export function pathOf(request: FastifyRequest): string {
   const { url } = request;
@@ -71,13 +57,13 @@ export function answerClientError(error: Error, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const problem = problemOfRequest(
+  const problem = toProblem(
     code === 'ERR_HTTP_REQUEST_TIMEOUT' ? new GatehouseError('REQUEST_TIMEOUT')
     : code === 'HPE_HEADER_OVERFLOW' ? new GatehouseError('HEADERS_TOO_LARGE')
     : new GatehouseError('REQUEST_MALFORMED', { problem: 'it cannot be parsed' }),
   );
   const body = JSON.stringify(problem);
-  const headers = { 'content-type': PROBLEM_TYPE, 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${head}\r\n${body}`);
 }
