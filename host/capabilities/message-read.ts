@@ -31,12 +31,11 @@ export function messageList(store: Store) {
     authorize: () => undefined,
     async perform({ conversation, after, limit = BOUNDS.messageListItems }, caller) {
       const prefix = conversations.prefix(caller.instance, conversation);
-      const rows = await store.range(conversations, prefix, { ...(after ? { from: conversations.key(caller.instance, conversation, after) } : {}), limit: limit + 1 });
+      const rows = await store.range(conversations, prefix, { ...(after ? { after: conversations.key(caller.instance, conversation, after) } : {}), limit });
       const items: ConversationItem[] = [];
       let bytes = 0;
       for (const row of rows) {
         const id = String(row.key[3]);
-        if (id === after || items.length === limit) continue;
         const message = (await store.get(messages, messages.key(id)))?.value;
         if (!message) continue;
         bytes += Buffer.byteLength(message.text);

@@ -20,10 +20,9 @@ export class DeadLetters {
 
   /** Oldest first; `cursor` is the last id of the page before. */
   async list(cursor: string | undefined, limit: number): Promise<{ readonly items: readonly DeadLetterRow[]; readonly cursor: string | null }> {
-    const rows = await this.#parts.store.range(deadLetters, deadLetters.prefix(), { ...(cursor === undefined ? {} : { from: deadLetters.key(cursor) }), limit: limit + 2 });
-    const fresh = rows.map((each) => each.value).filter((each) => each.id !== cursor);
-    const items = fresh.slice(0, limit);
-    return { items, cursor: fresh.length > limit ? (items.at(-1)?.id ?? null) : null };
+    const rows = await this.#parts.store.range(deadLetters, deadLetters.prefix(), { ...(cursor === undefined ? {} : { after: deadLetters.key(cursor) }), limit: limit + 1 });
+    const items = rows.slice(0, limit).map((each) => each.value);
+    return { items, cursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
   }
 
   async show(id: string): Promise<{ readonly letter: DeadLetterRow; readonly message: MessageRow | undefined }> {

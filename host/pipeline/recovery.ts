@@ -1,6 +1,6 @@
 // What the store still holds when the host starts: messages without an answer and replies without a delivery, streamed page by page.
 import type { Queued } from '../store/lanes.ts';
-import type { Key, Store } from '../store/store.ts';
+import { scan, type Store } from '../store/store.ts';
 import { deliveries, lanes } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import type { LaneItem } from './lane-work.ts';
@@ -9,7 +9,7 @@ const PAGE = 2000;
 
 /** Lane entries by session, oldest first. Their messages are read when their turn comes, so 100,000 of them cost little memory. */
 export async function* waitingMessages(store: Store): AsyncGenerator<readonly Queued<LaneItem>[]> {
-  for await (const rows of pages(store, lanes)) {
+  for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
       lane: String(key[1]),
       item: { messageId: value.messageId, attempts: value.attempts },
@@ -19,21 +19,10 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
 }
 
 export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
-  for await (const rows of pages(store, deliveries)) {
+  for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => {
       const item: DeliveryItem = { messageId: value.messageId, instance: String(key[1]), conversation: String(key[2]), attempts: value.attempts };
       return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
     });
-  }
-}
-
-async function* pages<Row>(store: Store, table: { readonly name: string; readonly row?: Row; prefix(): Key }) {
-  let after: Key | undefined;
-  for (;;) {
-    const found = await store.range<Row>(table, table.prefix(), { ...(after ? { from: after } : {}), limit: PAGE + 1 });
-    const fresh = after ? found.filter((each) => JSON.stringify(each.key) !== JSON.stringify(after)) : found;
-    if (fresh.length === 0) return;
-    yield fresh;
-    after = fresh.at(-1)?.key;
   }
 }
