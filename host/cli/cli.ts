@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import { HostSaidNo } from './client.ts';
 import { createIo, plain, type ExitCode, type GlobalOptions, type Io, type IoStreams } from './io.ts';
 
 /** What each file in commands/ exports: adds its command, with its subcommands, to the program. */
@@ -109,17 +110,25 @@ function globalOptions(program: Command): GlobalOptions {
 function report(thrown: unknown, io: Io): ExitCode {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2;
-  const error = asGatehouseError(thrown);
-  const { code, message, fix } = error;
+  const { code, message, fix, exitCode } = failureOf(thrown);
   if (io.options.json) io.print({ error: { code, message, fix } }, () => '');
-  io.say(`${plain(message)}\n${plain(fix)}`);
-  return error.row.exitCode;
+  io.say([message, fix].filter((line) => line !== '').map(plain).join('\n'));
+  return exitCode;
 }
 
-function asGatehouseError(thrown: unknown): GatehouseError {
-  if (thrown instanceof GatehouseError) return thrown;
-  if (thrown instanceof CommanderError) return new GatehouseError('USAGE', { problem: usageProblem(thrown.message) });
-  return new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown });
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
+
+function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof HostSaidNo) return thrown;
+  const error = thrown instanceof GatehouseError ? thrown
+    : thrown instanceof CommanderError ? new GatehouseError('USAGE', { problem: usageProblem(thrown.message) })
+    : new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown });
+  return { code: error.code, message: error.message, fix: error.fix, exitCode: error.row.exitCode };
 }
 
 /** `error: unknown option '--jsn'\n(Did you mean --json?)` → `unknown option '--jsn' (did you mean --json?)`. */

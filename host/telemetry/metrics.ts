@@ -1,7 +1,7 @@
 // Prometheus metrics from the core's events: it publishes, this listens. Labels come from fixed sets or the operator's own instance names. Made by main.ts, read by /metrics.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { ERRORS } from '../errors.ts';
-import { subscribe } from '../events.ts';
+import { subscribe, type EventName, type Events } from '../events.ts';
 import type { Host } from '../host.ts';
 
 export interface Metrics extends Disposable {
@@ -43,27 +43,38 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const wallOf = remember((...labels) => wall.labels(...labels));
   const commitOf = remember((...labels) => commits.labels(...labels));
 
+  // A listener that throws would end the process (diagnostics_channel reports it as uncaught): a number that is none must not stop the mail.
+  const broken = new Counter({ name: 'gatehouse_metrics_errors_total', help: 'Events that could not be counted.', labelNames: ['event'], registers });
+  const count = <N extends EventName>(name: N, listener: (fields: Events[N]) => void) =>
+    subscribe(name, (fields) => {
+      try {
+        listener(fields);
+      } catch {
+        broken.inc({ event: name });
+      }
+    });
+
   const stop = [
-    subscribe('message.stage', ({ stage, decision, durationMs }) => {
+    count('message.stage', ({ stage, decision, durationMs }) => {
       stageOf(stage).observe(durationMs / 1000);
       decisionOf(stage, decision).inc();
     }),
-    subscribe('message.outcome', ({ instance, direction, outcome, code }) => outcomeOf(instance, direction, outcome, knownCode(code)).inc()),
-    subscribe('plugin.call', ({ instance, handler, ok, code, cpuUs, wallMs }) => {
+    count('message.outcome', ({ instance, direction, outcome, code }) => outcomeOf(instance, direction, outcome, knownCode(code)).inc()),
+    count('plugin.call', ({ instance, handler, ok, code, cpuUs, wallMs }) => {
       callOf(instance, handler, ok ? 'ok' : knownCode(code)).inc();
       cpuOf(instance).inc(cpuUs / 1e6);
       wallOf(instance).observe(wallMs / 1000);
     }),
-    subscribe('store.commit', ({ rows: count, durationMs, outcome }) => {
+    count('store.commit', ({ rows: count, durationMs, outcome }) => {
       commitOf(outcome).observe(durationMs / 1000);
       rows.inc(count);
     }),
-    subscribe('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
-    subscribe('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
-    subscribe('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
-    subscribe('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
-    subscribe('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
-    subscribe('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),
+    count('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
+    count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
+    count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
+    count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
+    count('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
+    count('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),
   ];
 
   return {

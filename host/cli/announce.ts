@@ -1,0 +1,74 @@
+// What a running host says on stdout: one JSON object a line with --json, a calm summary for people. Called by main.ts.
+import type { DegradedPlugin, Diagnostic } from '../../schemas/control.ts';
+import { subscribe, type Events } from '../events.ts';
+import { VERSION } from '../version.ts';
+import { plain, plainLine, type Io } from './io.ts';
+
+export interface Ready {
+  readonly address: string;
+  readonly pid: number;
+  readonly home: string;
+  readonly plugins: { readonly active: readonly string[]; readonly degraded: readonly DegradedPlugin[] };
+}
+
+export interface Announcer {
+  ready(ready: Ready): void;
+  /** From now on, each change of a plugin's state; ends with the returned function. */
+  follow(): () => void;
+  stopping(reason: string): void;
+  stopped(): void;
+  refused(diagnostics: readonly Diagnostic[]): void;
+}
+
+export function createAnnouncer(io: Io): Announcer {
+  return io.options.json ? forScripts(io) : forPeople(io);
+}
+
+function forScripts(io: Io): Announcer {
+  const line = (event: object) => io.line(JSON.stringify(event));
+  return {
+    ready: ({ address, pid, plugins }) => line({ event: 'ready', address, pid, plugins }),
+    follow: () => subscribe('plugin.state', (change) => line(pluginEvent(change))),
+    stopping: (reason) => line({ event: 'stopping', reason }),
+    stopped: () => line({ event: 'stopped' }),
+    refused: (diagnostics) => line({ event: 'refused', diagnostics }),
+  };
+}
+
+const pluginEvent = ({ instance, plugin, from, to, actor, reason, code }: Events['plugin.state']) => ({ event: 'plugin', instance, plugin, state: to, from, actor, reason, ...(code === undefined ? {} : { code }) });
+
+/** States a person should hear of as they happen; the others come and go. */
+const TOLD = new Set(['impaired', 'backoff', 'quarantined', 'revoked', 'rejected', 'disabled']);
+
+function forPeople(io: Io): Announcer {
+  const troubled = new Set<string>();
+  return {
+    ready({ address, home, plugins: { active, degraded } }) {
+      io.line(`${io.tone('bold', `Gatehouse ${VERSION}`)}  ${io.tone('cyan', address)}`);
+      io.line(`  home      ${home}`);
+      io.line(`  active    ${active.length === 0 ? 'no plugins' : active.join(', ')}`);
+      for (const { instance, state, code, message } of degraded) io.line(`  ${io.tone('yellow', 'degraded')}  ${instance} is ${state}: ${plainLine(message, 300)} (${code})`);
+      io.line(active.includes('webchat') ? `Open ${address}/ in a browser to chat. Ctrl-C stops.` : 'Ctrl-C stops.');
+    },
+    follow: () => subscribe('plugin.state', ({ instance, to, reason, code }) => {
+      if (TOLD.has(to)) {
+        troubled.add(instance);
+        io.line(`${io.tone('yellow', instance)} is ${to}: ${plainLine(reason, 300)}${code === undefined ? '' : ` (${code})`}`);
+      } else if (to === 'active' && troubled.delete(instance)) io.line(`${io.tone('green', instance)} is active again`);
+    }),
+    stopping: (reason) => io.line(`Stopping: ${reason}.`),
+    stopped: () => io.line('Stopped.'),
+    refused: (diagnostics) => io.say(`${io.tone('red', 'The host does not start.')}\n${diagnosticLines(io, diagnostics)}`),
+  };
+}
+
+/** Every finding with its place and its remedy. */
+export function diagnosticLines(io: Io, diagnostics: readonly Diagnostic[]): string {
+  return diagnostics
+    .map(({ code, severity, instance, manifest, message, fix }) => {
+      const mark = severity === 'fatal' ? io.tone('red', 'fatal   ') : severity === 'degraded' ? io.tone('yellow', 'degraded') : io.tone('dim', 'warning ');
+      const place = [instance, manifest].filter((part) => part !== undefined).join(', ');
+      return `${mark}  ${code}${place === '' ? '' : ` (${plainLine(place, 300)})`}\n          ${plain(message)}\n          ${io.tone('dim', plain(fix))}`;
+    })
+    .join('\n');
+}

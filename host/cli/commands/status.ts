@@ -1,0 +1,32 @@
+// `gatehouse status`: one look at the running host.
+import type { Command } from 'commander';
+import type { HostStatus } from '../../host.ts';
+import { connect } from '../client.ts';
+import { example } from '../help.ts';
+import type { Io } from '../io.ts';
+import { facts } from '../table.ts';
+
+export function register(program: Command, io: Io): void {
+  program
+    .command('status')
+    .description('show the running host')
+    .addHelpText('after', example('gatehouse status --json'))
+    .action(async () => {
+      const host = connect(io);
+      const status = { address: host.address, ...(await host.get<HostStatus>('/status')) };
+      io.print(status, () => facts(io, {
+        address: status.address,
+        ready: status.ready,
+        version: `${status.version} (plugin API ${status.hostApi})`,
+        started: `${status.startedAt}, process ${status.pid}`,
+        home: status.home,
+        profile: status.strict ? `${status.profile}, strict` : status.profile,
+        confinement: status.confinement,
+        plugins: Object.entries(status.plugins).map(([state, count]) => `${count} ${state}`).join(', ') || 'none',
+        ...Object.fromEntries(status.degraded.map(({ instance, state, code, message }) => [`degraded ${instance}`, `${state}: ${code} ${message}`])),
+        lanes: `${status.lanes.waiting} waiting, ${status.lanes.running} running`,
+        deliveries: `${status.deliveries.waiting} waiting, ${status.deliveries.running} running`,
+        'dead letters': status.deadLetters,
+      }));
+    });
+}
