@@ -66,6 +66,7 @@ export const ERRORS = {
   KEY_DEVELOPMENT: row('operator', 403, 3, "'{plugin}' is signed with the development key {keyid}, which profile '{profile}' (strict: {strict}) does not accept.", 'Use a release signed with a publisher key, or profile local without strict.'),
   KEY_REFUSED: row('operator', 400, 3, 'The public key {keyid} is refused: {problem}.', 'Generate a new key with `gatehouse keys generate`.'),
   KEY_FILE: row('operator', 400, 3, 'The key file {source} is refused: {problem}.', 'Use a file written by `gatehouse keys generate`.'),
+  SIGN_PUBLISHER: row('operator', 403, 3, "'{plugin}' belongs to publisher '{publisher}', the key {keyid} to '{other}'.", "Sign with a key of '{publisher}', or correct the manifest. --force signs anyway; no host will accept it."),
   TRUST_OVERLAP: row('operator', 400, 3, "Two trust records claim overlapping prefixes '{prefix}' and '{other}' ({first}, {second}); both are refused.", 'Remove one of the records.'),
   TRUST_RECORD: row('operator', 400, 3, 'The trust record {source} is refused: {problem}.', 'Correct or remove it.'),
   REVOKED: row('operator', 403, 3, "'{plugin}' is revoked: {problem}.", 'Remove the enablement, or move to a release that is not revoked.'),

@@ -143,7 +143,7 @@ const KEYWORDS: Readonly<Record<string, Rule>> = {
   maximum: amount,
   exclusiveMinimum: amount,
   exclusiveMaximum: amount,
-  multipleOf: amount,
+  multipleOf: (value, path, _, __, { fail }) => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : fail(path, 'it must be a number above 0')),
   required: (value, path, _, __, { fail }) => (Array.isArray(value) && value.every((each) => typeof each === 'string') && new Set(value).size === value.length ? undefined : fail(path, 'it must list each key once')),
   properties: nameMap,
   additionalProperties: repeated('maxProperties'),

@@ -1,4 +1,5 @@
 // Turns ajv's errors into one sentence about one place: the alternative that was meant, the key that was meant. Used by schema.ts.
+import { nearestOf } from './nearest.ts';
 
 /** What is wrong with a value, and where. */
 export interface Explanation {
@@ -180,41 +181,4 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function shorten(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
-}
-
-/** The known word closest to `word`, if it is close enough to have been meant: a third of its length, at least one edit. */
-export function nearestOf(word: string, known: readonly string[]): string | undefined {
-  if (word.length > 64) return undefined;
-  const limit = Math.max(1, Math.floor(word.length / 3));
-  let best: string | undefined;
-  let bestDistance = limit + 1;
-  for (const candidate of known) {
-    const distance = Math.abs(candidate.length - word.length) < bestDistance ? editDistance(word.toLowerCase(), candidate.toLowerCase()) : bestDistance;
-    if (distance >= bestDistance) continue;
-    best = candidate;
-    bestDistance = distance;
-  }
-  return best;
-}
-
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const same = a[row - 1] === b[column - 1] ? 0 : 1;
-      let cost = Math.min(cell(last, column) + 1, cell(current, column - 1) + 1, cell(last, column - 1) + same);
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) cost = Math.min(cost, cell(beforeLast, column - 2) + 1);
-      current.push(cost);
-    }
-    beforeLast = last;
-    last = current;
-  }
-  return cell(last, b.length);
-}
-
-function cell(row: readonly number[], column: number): number {
-  return row[column] ?? Infinity;
 }

@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest';
 import { Enablement } from '../../schemas/enablement.ts';
 import { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { compilePluginSchema, compileSchema, parseDocument } from '../../host/schema.ts';
-import { nearestOf } from '../../host/schema-explain.ts';
 
 const options = { source: 'doc.json', maxBytes: 65_536, maxDepth: 8 };
 
@@ -58,12 +57,6 @@ describe('our schemas', () => {
     expect(compileSchema(Enablement).is(value)).toBe(true);
     expect(value).toEqual({ plugin: 'acme.weather' });
     expect(compileSchema(Enablement).is({ plugin: 'acme.weather', order: '7' })).toBe(false);
-  });
-});
-
-describe('nearest known key', () => {
-  it.each([['grant', ['grants', 'secrets'], 'grants'], ['dispalyName', ['displayName'], 'displayName'], ['HOSTAPI', ['hostApi'], 'hostApi'], ['x', ['displayName'], undefined], ['y'.repeat(1000), ['y'], undefined]])('of %s', (word, known, nearest) => {
-    expect(nearestOf(word, known)).toBe(nearest);
   });
 });
 

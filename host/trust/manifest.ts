@@ -1,0 +1,73 @@
+// plugin.json: the schema, and what no schema can say about it. Used by build, sign, verify and the registry.
+import semver from 'semver';
+import { BOUNDS } from '../../schemas/bounds.ts';
+import { PluginManifest, type PluginKind } from '../../schemas/plugin-manifest.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { compilePluginSchema, compileSchema, parseDocument } from '../schema.ts';
+
+/** Parses and judges the exact bytes of a manifest; `source` names it in messages. Throws MANIFEST_INVALID. */
+export function readManifest(bytes: Uint8Array, source: string): PluginManifest {
+  let manifest: PluginManifest;
+  try {
+    manifest = parseDocument(bytes, compileSchema(PluginManifest), { source, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
+    compileSchemas(manifest);
+  } catch (thrown) {
+    throw new GatehouseError('MANIFEST_INVALID', { source, problem: problemOf(thrown) }, { cause: thrown });
+  }
+  const problem = RULES.map((rule) => rule(manifest)).find((each) => each !== undefined);
+  if (problem !== undefined) throw new GatehouseError('MANIFEST_INVALID', { source, problem: `${problem}.` });
+  return manifest;
+}
+
+type Rule = (manifest: PluginManifest) => string | undefined;
+
+const SECTIONS = { channel: 'channel', skill: 'skill', moderation: 'moderation', tool: 'tools' } as const satisfies Record<PluginKind, keyof PluginManifest>;
+
+/** One rule each, in the order a reader would ask; each says what is wrong, or nothing. */
+const RULES: readonly Rule[] = [
+  ({ id, publisher }) => (id.startsWith(`${publisher}.`) ? undefined : `the id '${id}' does not start with its publisher '${publisher}.'`),
+  ({ version }) => (semver.valid(version) === version ? undefined : `'${version}' is not a semantic version`),
+  (manifest) => {
+    const own = SECTIONS[manifest.kind];
+    const foreign = Object.values(SECTIONS).find((section) => section !== own && manifest[section] !== undefined);
+    if (foreign !== undefined) return `a plugin of kind '${manifest.kind}' has no '${foreign}'`;
+    return manifest.kind === 'skill' || manifest[own] !== undefined ? undefined : `a plugin of kind '${manifest.kind}' needs '${own}'`;
+  },
+  ({ hostApi }) => (semver.validRange(hostApi) === null ? `hostApi '${hostApi}' is not a semver range` : undefined),
+  ({ requires = [] }) => {
+    const wrong = requires.find(({ range }) => semver.validRange(range) === null);
+    return wrong && `requires '${wrong.id}' in '${wrong.range}', which is not a semver range`;
+  },
+  ({ requires = [], id }) => twice(requires.map((each) => each.id).concat(id), 'requires names'),
+  ({ tools = [] }) => twice(tools.map((each) => each.name), 'two tools are named'),
+  ({ capabilities = [], kind }) => (kind !== 'channel' && capabilities.some(({ name }) => name === 'ui') ? "only channels can ask for 'ui'" : undefined),
+  ({ capabilities = [], config }) => {
+    const missing = capabilities.flatMap(configPointers).find((pointer) => !hasSetting(config, pointer));
+    return missing === undefined ? undefined : `a capability takes its origin from config '${missing}', which the config schema does not have`;
+  },
+];
+
+/** Compiling proves that the plugin's own schemas are schemas, and bounded. */
+function compileSchemas({ config, tools = [] }: PluginManifest): void {
+  if (config) compilePluginSchema(config, { role: 'config', source: 'config' });
+  for (const tool of tools) {
+    compilePluginSchema(tool.inputSchema, { role: 'input', source: `inputSchema of the tool '${tool.name}'` });
+    compilePluginSchema(tool.outputSchema, { role: 'output', source: `outputSchema of the tool '${tool.name}'` });
+  }
+}
+
+function twice(names: readonly string[], problem: string): string | undefined {
+  const second = names.find((name, index) => names.indexOf(name) !== index);
+  return second === undefined ? undefined : `${problem} '${second}'`;
+}
+
+function configPointers(capability: NonNullable<PluginManifest['capabilities']>[number]): string[] {
+  const origins = capability.name === 'http.fetch' ? capability.origins : capability.name === 'secret.use' ? [capability.audience] : [];
+  return origins.flatMap((origin) => (typeof origin === 'string' ? [] : [origin.config]));
+}
+
+/** Looks at the first part of the pointer only: what lies below may come from a definition. */
+function hasSetting(config: PluginManifest['config'], pointer: string): boolean {
+  const properties = config?.['properties'];
+  return typeof properties === 'object' && properties !== null && Object.hasOwn(properties, pointer.split('/')[1] ?? '');
+}

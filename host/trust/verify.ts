@@ -1,0 +1,197 @@
+// The verdict on a package: may these exact bytes run here? Each question is one check; nothing inside is believed before its signature holds. Used by the registry, `verify` and `inspect`.
+import { createHash } from 'node:crypto';
+import semver from 'semver';
+import type { Profile } from '../../schemas/host-config.ts';
+import { HOST_API_VERSION, type PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { ReleaseStatement } from '../../schemas/release.ts';
+import { GatehouseError, type ErrorCode, type Fields } from '../errors.ts';
+import { newCheckList, type Check, type CheckList } from './checks.ts';
+import { ENVELOPE_FILE, preAuthEncoding, readEnvelope, type Envelope } from './dsse.ts';
+import { verifyWithNode, verifyWithTweetnacl } from './keys.ts';
+import { readManifest } from './manifest.ts';
+import { MANIFEST_FILE, SCRIPT_FILE } from './package-names.ts';
+import { readPackage, type PackageFiles } from './package.ts';
+import type { RevocationList } from './revocation.ts';
+import { packageDigest, readStatement, subjectOf } from './statement.ts';
+import type { TrustStore, TrustedSigner } from './trust-store.ts';
+
+export interface VerifyOptions {
+  /** null where no operator's trust is at hand: everything that needs a public key is then not checked. */
+  readonly trust: TrustStore | null;
+  readonly revocations: RevocationList | null;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Whether TweetNaCl is asked each time, or once per envelope; `digest` is `sha256:` over the envelope's exact bytes, which bind signature, key and content. */
+  readonly secondOpinion: 'always' | { known(digest: string): boolean; remember(digest: string): void };
+  readonly profile: Profile;
+  readonly strict: boolean;
+}
+
+/** A release whose every check passed. `files` and `source` are the verified bytes, and the bytes that run. */
+export interface VerifiedRelease {
+  readonly manifest: PluginManifest;
+  readonly packageDigest: string;
+  readonly keyid: string;
+  readonly publisher: string;
+  /** Signed with a development key. */
+  readonly development: boolean;
+  readonly issuedAt: string;
+  readonly expiresAt?: string;
+  /** The text of plugin.js. */
+  readonly source: string;
+  readonly files: ReadonlyMap<string, Buffer>;
+  readonly path: string;
+}
+
+/** What the package says of itself, for reports; null where it was not read. Believe it only beside `ok: true`. */
+export interface Claims {
+  readonly packageDigest: string | null;
+  readonly id: string | null;
+  readonly version: string | null;
+  readonly publisher: string | null;
+  readonly keyid: string | null;
+}
+
+export type Verification =
+  | { readonly ok: true; readonly release: VerifiedRelease; readonly checks: readonly Check[]; readonly claims: Claims }
+  | { readonly ok: false; readonly error: GatehouseError; readonly checks: readonly Check[]; readonly claims: Claims };
+
+/** Examines a package, folder or .tgz, by the checks of checks.ts. Refusals are values; only a defect throws. */
+export async function verifyPackage(path: string, options: VerifyOptions): Promise<Verification> {
+  const checks = newCheckList();
+  const claims: { -readonly [Key in keyof Claims]: Claims[Key] } = { packageDigest: null, id: null, version: null, publisher: null, keyid: null };
+  try {
+    const found = await checks.runAsync('package', () => readPackage(path), describePackage);
+    const subject = subjectOf(found.files);
+    const digest = (claims.packageDigest = packageDigest(subject));
+    const envelope = checks.run('envelope', () => envelopeOf(found), ({ keyid }) => `one signature, by ${keyid}`);
+    claims.keyid = envelope.keyid;
+    const signers = checkSignature(envelope, found, options, checks);
+
+    const statement = checks.run('statement', () => readStatement(envelope.payload, path), describeStatement);
+    const { id, version, publisher, issuedAt, expiresAt } = statement.predicate;
+    Object.assign(claims, { id, version, publisher });
+    checks.run('files', () => checkFiles(subject, statement, path), () => `exactly the ${subject.length} files that the release names`);
+    const manifest = checks.run('manifest', () => readManifest(contentOf(found, MANIFEST_FILE), MANIFEST_FILE), ({ kind, displayName }) => `${kind} '${displayName}'`);
+    checks.run('identity', () => checkIdentity(statement, manifest, path), () => 'statement and manifest agree');
+
+    const signer = signers.find((each) => each.publisher === publisher) ?? signers[0];
+    checkRules({ statement, manifest, digest, keyid: envelope.keyid, signer }, options, checks);
+    if (checks.failure) return { ok: false, error: checks.failure, checks: checks.list(), claims };
+    const release: VerifiedRelease = {
+      manifest, packageDigest: digest, keyid: envelope.keyid, publisher, development: signer?.development ?? false, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }),
+      source: contentOf(found, SCRIPT_FILE).toString('utf8'), files: found.files, path: found.path,
+    };
+    return { ok: true, release, checks: checks.list(), claims };
+  } catch (thrown) {
+    if (!(thrown instanceof GatehouseError)) throw thrown;
+    return { ok: false, error: thrown, checks: checks.list(), claims };
+  }
+}
+
+const NO_TRUST = 'no trust records were given, and without the public key nobody can tell';
+
+/** The signers of a key whose signature holds, by both opinions; none where nobody's trust was given. */
+function checkSignature(envelope: Envelope, found: PackageFiles, { trust, secondOpinion }: VerifyOptions, checks: CheckList): readonly TrustedSigner[] {
+  if (!trust) {
+    checks.skip(['trust', 'signature-node', 'signature-tweetnacl', 'prefix', 'key-valid', 'development'], NO_TRUST);
+    return [];
+  }
+  const { keyid, signature, payload } = envelope;
+  const signers = trust.signers(keyid);
+  const { publicKey } = checks.run('trust', () => signers[0] ?? refuse('KEY_UNTRUSTED', { ...nameFrom(found), keyid }), () => signers.map(({ publisher, source }) => `publisher '${publisher}' (${source})`).join(', '));
+  const message = preAuthEncoding(payload);
+  const hold = (verify: typeof verifyWithNode) => void (verify(publicKey, message, signature) || refuse('RELEASE_SIGNATURE', { plugin: nameFrom(found).plugin, keyid }));
+  checks.run('signature-node', () => hold(verifyWithNode), () => 'verified by node:crypto');
+  const digest = `sha256:${createHash('sha256').update(contentOf(found, ENVELOPE_FILE)).digest('hex')}`;
+  const known = secondOpinion !== 'always' && secondOpinion.known(digest);
+  checks.run('signature-tweetnacl', () => known || hold(verifyWithTweetnacl), () => (known ? 'verified by tweetnacl when this envelope was first seen' : 'verified by tweetnacl'));
+  if (secondOpinion !== 'always' && !known) secondOpinion.remember(digest);
+  return signers;
+}
+
+function envelopeOf({ files, path }: PackageFiles): Envelope {
+  const bytes = files.get(ENVELOPE_FILE) ?? refuse('RELEASE_UNSIGNED', { source: path });
+  return readEnvelope(bytes, path);
+}
+
+function checkFiles(actual: ReleaseStatement['subject'], { subject: named }: ReleaseStatement, source: string): void {
+  const found = new Map(actual.map(({ name, digest }) => [name, digest.sha256]));
+  for (const { name, digest } of named) {
+    const sha256 = found.get(name);
+    if (sha256 === undefined) refuse('RELEASE_FILES', { source, problem: `${JSON.stringify(name)} is missing` });
+    if (sha256 !== digest.sha256) refuse('RELEASE_FILES', { source, problem: `${JSON.stringify(name)} was changed` });
+    found.delete(name);
+  }
+  const [extra] = found.keys();
+  if (extra !== undefined) refuse('RELEASE_FILES', { source, problem: `${JSON.stringify(extra)} is not part of the release` });
+}
+
+function checkIdentity({ predicate }: ReleaseStatement, manifest: PluginManifest, source: string): void {
+  const name = (each: { id: string; version: string; publisher: string }) => `'${each.id}' ${each.version} of '${each.publisher}'`;
+  if (name(predicate) !== name(manifest)) refuse('RELEASE_IDENTITY', { source, claimed: name(predicate), found: name(manifest) });
+}
+
+interface Subject {
+  readonly statement: ReleaseStatement;
+  readonly manifest: PluginManifest;
+  readonly digest: string;
+  readonly keyid: string;
+  /** Absent when no trust was given. */
+  readonly signer: TrustedSigner | undefined;
+}
+
+/** What the operator's rules say of a release whose content is known to be its publisher's. */
+function checkRules({ statement, manifest, digest, keyid, signer }: Subject, { revocations, now, profile, strict }: VerifyOptions, checks: CheckList): void {
+  const { id, version, publisher, issuedAt, expiresAt } = statement.predicate;
+  if (signer) {
+    const prefixes = signer.prefixes.join(', ');
+    const mayName = signer.publisher === publisher && signer.prefixes.some((prefix) => id.startsWith(prefix));
+    checks.rule('prefix', mayName, `'${signer.publisher}' may sign ${prefixes}`, 'KEY_PREFIX', { plugin: id, keyid, publisher: signer.publisher, prefixes });
+    const { notBefore = 'the beginning', notAfter = 'further notice' } = signer;
+    const inWindow = isWithin(signer, now) && isWithin(signer, Date.parse(issuedAt));
+    checks.rule('key-valid', inWindow, `from ${notBefore} to ${notAfter}`, 'KEY_EXPIRED', { keyid, notBefore, notAfter });
+    const acceptable = !signer.development || (profile === 'local' && !strict);
+    checks.rule('development', acceptable, signer.development ? 'a development key, good for this profile only' : 'not a development key', 'KEY_DEVELOPMENT', { plugin: id, keyid, profile, strict });
+  }
+  checks.rule('expiry', expiresAt === undefined || now < Date.parse(expiresAt), expiresAt === undefined ? 'never expires' : `expires ${expiresAt}`, 'RELEASE_EXPIRED', { plugin: id, expiresAt });
+  if (revocations) {
+    const reason = revocations.reasonFor({ keyid, digest, id, version });
+    checks.rule('revocation', reason === undefined, 'neither key, digest nor version is revoked', 'REVOKED', { plugin: id, problem: reason });
+  } else {
+    checks.skip(['revocation'], 'no revocation list was given');
+  }
+  checks.rule('hostApi', semver.satisfies(HOST_API_VERSION, manifest.hostApi), `${manifest.hostApi} holds ${HOST_API_VERSION}`, 'HOST_API_MISMATCH', { plugin: id, range: manifest.hostApi, offered: HOST_API_VERSION });
+}
+
+/** A thief of an old key can backdate a release, so the window must hold the present as well as the day of issue (attack 105 freeze). */
+function isWithin({ notBefore, notAfter }: TrustedSigner, time: number): boolean {
+  return (notBefore === undefined || Date.parse(notBefore) <= time) && (notAfter === undefined || time <= Date.parse(notAfter));
+}
+
+/** What a package that cannot be believed calls itself, for messages only. */
+function nameFrom(found: PackageFiles): { plugin: string; publisher: string } {
+  try {
+    const { id, publisher } = readManifest(contentOf(found, MANIFEST_FILE), MANIFEST_FILE);
+    return { plugin: id, publisher };
+  } catch (thrown) {
+    if (thrown instanceof GatehouseError) return { plugin: found.path, publisher: 'unknown' };
+    throw thrown;
+  }
+}
+
+function contentOf({ files, path }: PackageFiles, name: string): Buffer {
+  return files.get(name) ?? refuse('PACKAGE_INVALID', { source: path, problem: `it has no ${name}` });
+}
+
+function describePackage({ files }: PackageFiles): string {
+  return `${files.size} files, ${[...files.values()].reduce((sum, content) => sum + content.length, 0)} bytes`;
+}
+
+function describeStatement({ predicate }: ReleaseStatement): string {
+  return `release of ${predicate.id} ${predicate.version} by ${predicate.publisher}, issued ${predicate.issuedAt}`;
+}
+
+function refuse(code: ErrorCode, fields: Fields): never {
+  throw new GatehouseError(code, fields);
+}
