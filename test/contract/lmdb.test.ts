@@ -1,0 +1,194 @@
+// The LMDB engine against the store contract, and what is particular to it: the owner lock, the directory, a disk that is full, an older and a newer store.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { describe, expect, it } from 'vitest';
+import { systemClock as clock } from '../../host/clock.ts';
+import { subscribe } from '../../host/events.ts';
+import { openStore } from '../../host/store/lmdb.ts';
+import type { Migration } from '../../host/store/migrations.ts';
+import { put, type Store, type Table } from '../../host/store/store.ts';
+import { meta } from '../../host/store/tables.ts';
+import { tempDir } from '../support/temp.ts';
+import { storeContract } from './store.contract.ts';
+
+const writer = join(import.meta.dirname, '../support/store-writer.ts');
+const open = (dir: string, migrations?: readonly Migration[]) => openStore({ dir, clock, ...(migrations && { migrations }) });
+
+storeContract({ name: 'lmdb', open, writer });
+
+const kv: Table<{ readonly value: unknown }> = { name: 'kv' };
+const item = ['default', 'shop', 'x'];
+const mark = ['default', 'shop', 'mark'];
+const write = (store: Store, value: unknown) => store.commit({ put: [put(kv, item, { value })] });
+const read = async (store: Store) => (await store.get(kv, item))?.value.value;
+
+describe('one owner', () => {
+  it('is refused a directory that another process holds, naming it and its pid, until that process is gone', async () => {
+    await using dir = await tempDir();
+    const child = spawn(process.execPath, [writer, dir.path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(createInterface({ input: child.stdout }), 'line');
+    await expect(open(dir.path)).rejects.toMatchObject({ code: 'STORE_LOCKED', fields: { dir: dir.path, pid: child.pid } });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await using store = await open(dir.path);
+    expect(await write(store, 1)).toBe('committed');
+  });
+
+  it('is refused a directory that this very process holds, and has it after closing', async () => {
+    await using dir = await tempDir();
+    const first = await open(dir.path);
+    await expect(open(dir.path)).rejects.toMatchObject({ code: 'STORE_LOCKED', fields: { pid: process.pid } });
+    await first[Symbol.asyncDispose]();
+    await using second = await open(dir.path);
+    expect(await write(second, 1)).toBe('committed');
+  });
+
+  const boot = async () => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  it.each([
+    ['a pid that was given to another process since', async () => JSON.stringify({ pid: process.pid, startedTicks: '1', boot: await boot() })],
+    ['a process of an earlier boot', async () => JSON.stringify({ pid: process.pid, startedTicks: '1', boot: 'another' })],
+    ['a lock cut short by a power failure', async () => '{"pid": '],
+    ['an empty lock', async () => ''],
+    ['a lock of another shape', async () => '[]'],
+  ])('takes over from %s', async (_, content) => {
+    await using dir = await tempDir();
+    await writeFile(join(dir.path, 'owner-7.json'), await content());
+    await using store = await open(dir.path);
+    expect(await write(store, 1)).toBe('committed');
+    expect((await readdir(dir.path)).filter((name) => name.includes('owner'))).toEqual(['owner-8.json']);
+  });
+
+  it('is one of two dozen who start at once, over a stale lock and after it', async () => {
+    await using dir = await tempDir();
+    await writeFile(join(dir.path, 'owner-3.json'), '{}');
+    for (let round = 0; round < 5; round += 1) {
+      const starts = await Promise.allSettled(Array.from({ length: 24 }, () => open(dir.path)));
+      const owners = starts.filter((start) => start.status === 'fulfilled');
+      expect(owners).toHaveLength(1);
+      const refusals = starts.flatMap((start) => (start.status === 'rejected' ? [start.reason.code] : []));
+      expect(refusals).toEqual(refusals.map(() => 'STORE_LOCKED'));
+      await owners[0]?.value[Symbol.asyncDispose]();
+    }
+  });
+
+  it('is one of several processes that start at once over a stale lock', async () => {
+    await using dir = await tempDir();
+    for (let round = 0; round < 3; round += 1) {
+      const starters = Array.from({ length: 4 }, () => {
+        const child = spawn(process.execPath, [writer, dir.path], { stdio: ['ignore', 'pipe', 'ignore'] });
+        const started = once(createInterface({ input: child.stdout }), 'line').then(() => 'owner');
+        return { child, exited: once(child, 'exit'), outcome: Promise.race([started, once(child, 'exit').then(() => 'refused')]) };
+      });
+      const outcomes = await Promise.all(starters.map(({ outcome }) => outcome));
+      expect(outcomes.filter((outcome) => outcome === 'owner')).toHaveLength(1);
+      for (const { child } of starters) child.kill('SIGKILL');
+      await Promise.all(starters.map(({ exited }) => exited));
+    }
+  });
+});
+
+describe('the directory', () => {
+  it('is made, or made private, also when its name holds a dot', async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, 'deep', 'store.v1');
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    await using store = await open(path);
+    expect(await write(store, 1)).toBe('committed');
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+    expect(await readdir(path)).toContain('data.mdb');
+  });
+});
+
+describe('a disk that takes no more', () => {
+  it('fails the commit by name, keeps what was there whole, and goes on once there is room', async () => {
+    await using dir = await tempDir();
+    const script = join(import.meta.dirname, '../support/store-full.ts');
+    const child = spawn('/bin/sh', ['-c', 'ulimit -f 4096; exec "$0" "$@"', process.execPath, script, dir.path], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(child, 'close');
+    const report: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}');
+    expect(report).toEqual({ failure: 'STORE_FAILED', pairsBroken: 0, unhandled: 0 });
+    await using store = await open(dir.path);
+    expect(await write(store, 'room again')).toBe('committed');
+  });
+});
+
+describe('commits', () => {
+  it('are told to whoever listens, with their outcome', async () => {
+    await using dir = await tempDir();
+    await using store = await open(dir.path);
+    const outcomes: string[] = [];
+    using _ = disposable(subscribe('store.commit', ({ outcome, rows }) => outcomes.push(`${outcome} ${rows}`)));
+    await write(store, 1);
+    await store.commit({ expect: [{ table: kv, key: item, version: 'absent' }], remove: [{ table: kv, key: item }] });
+    expect(outcomes).toEqual(['committed 1', 'conflict 1']);
+    expect(store.stats()).toMatchObject({ committed: 2, conflict: 1, failed: 0, inFlight: 0 });
+  });
+});
+
+describe('schema versions', () => {
+  const two: Migration = {
+    to: 2,
+    what: 'kv values become objects',
+    async run(store) {
+      for (const { key, value, version } of await store.range(kv, [])) {
+        if (typeof value.value === 'object') continue;
+        await store.commit({ expect: [{ table: kv, key, version }], put: [put(kv, key, { value: { was: value.value } })] });
+      }
+    },
+  };
+  const three: Migration = { to: 3, what: 'adds a mark', run: async (store) => void (await store.commit({ put: [put(kv, mark, { value: true })] })) };
+
+  it('bring an older store up step by step, in order, once', async () => {
+    await using dir = await tempDir();
+    const old = await open(dir.path, []);
+    await write(old, 'plain');
+    await old[Symbol.asyncDispose]();
+    for (let boot = 0; boot < 2; boot += 1) {
+      await using store = await open(dir.path, [two, three]);
+      expect(await read(store)).toEqual({ was: 'plain' });
+      expect((await store.get(kv, mark))?.value.value).toBe(true);
+      expect((await store.get(meta, meta.key('schema')))?.value).toEqual({ schema: 3 });
+    }
+  });
+
+  it('survive a crash in the middle of a step', async () => {
+    await using dir = await tempDir();
+    const old = await open(dir.path, []);
+    await write(old, 'plain');
+    await old[Symbol.asyncDispose]();
+    const crashing: Migration = {
+      ...two,
+      async run(store) {
+        await two.run(store);
+        throw new Error('power cut');
+      },
+    };
+    await expect(open(dir.path, [crashing])).rejects.toThrow('power cut');
+    await using store = await open(dir.path, [two]);
+    expect(await read(store)).toEqual({ was: 'plain' });
+  });
+
+  it('begin at the newest in a new store, without running any step', async () => {
+    await using dir = await tempDir();
+    await using store = await open(dir.path, [two, three]);
+    expect((await store.get(meta, meta.key('schema')))?.value).toEqual({ schema: 3 });
+    expect(await store.get(kv, mark)).toBeUndefined();
+  });
+
+  it('refuse a store from the future and leave it alone', async () => {
+    await using dir = await tempDir();
+    await (await open(dir.path, [two, three]))[Symbol.asyncDispose]();
+    await expect(open(dir.path, [two])).rejects.toMatchObject({ code: 'STORE_VERSION', fields: { dir: dir.path, found: 3, known: 2 } });
+    await using store = await open(dir.path, [two, three]);
+    expect((await store.get(meta, meta.key('schema')))?.value).toEqual({ schema: 3 });
+  });
+});
+
+function disposable(stop: () => void): Disposable {
+  return { [Symbol.dispose]: stop };
+}
