@@ -114,7 +114,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     onReply: (row: MessageRow) => enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row }),
     onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
     onSettled: (row: MessageRow) => {
-      publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome });
+      publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
       operator.settled(row);
     },
   };

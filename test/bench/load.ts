@@ -1,0 +1,60 @@
+// A host with first-party webhook, wordlist and echo, driven through its channel face in the same process: no HTTP in the figures, everything else real.
+import { createHmac } from 'node:crypto';
+import { subscribe } from '../../host/events.ts';
+import type { ChannelFace, Host } from '../../host/host.ts';
+import { systemClock } from '../../host/clock.ts';
+import { loadConfig } from '../../host/config.ts';
+import { startHost } from '../../host/host.ts';
+import { createLog } from '../../host/log.ts';
+import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
+import { aHome } from '../support/home.ts';
+
+export interface Load extends AsyncDisposable {
+  readonly host: Host;
+  /** Sends one message and resolves with milliseconds once its reply is delivered and settled. */
+  roundTrip(lane: number): Promise<number>;
+}
+
+export async function startLoad(): Promise<Load> {
+  const home = await aHome();
+  await addWebhook(home, { required: true, admit: { senderPerSecond: 1_000_000 } });
+  await addFirstParty(home, 'wordlist', { required: true });
+  await addFirstParty(home, 'echo', { required: true });
+  const config = loadConfig({ home: home.path, env: {}, cwd: home.path, listen: '127.0.0.1:0' });
+  const host = await startHost({ config, clock: systemClock, log: createLog('error') });
+  await host.booted;
+  const face = host.channel('webhook') as ChannelFace;
+
+  const waiting = new Map<string, () => void>();
+  const unsubscribe = subscribe('message.outcome', ({ answers, direction, outcome }) => {
+    if (direction === 'outbound' && outcome === 'delivered' && answers !== undefined) waiting.get(answers)?.();
+  });
+  let count = 0;
+
+  return {
+    host,
+    async roundTrip(lane) {
+      const conversation = `lane-${lane}`;
+      const body = Buffer.from(JSON.stringify({ id: `m${++count}`, conversation, sender: { id: `sender-${lane}` }, text: `echo hello number ${count}, a message of ordinary length as people write them in a chat` }));
+      const startedAt = performance.now();
+      const answer = await face.http({ method: 'POST', path: '/messages', target: '/channels/webhook/messages', query: {}, headers: { 'content-type': 'application/json', 'x-gatehouse-signature': `sha256=${createHmac('sha256', WEBHOOK_SECRET).update(body).digest('hex')}` }, body });
+      if (answer.status !== 202) throw new Error(`not accepted: ${answer.status} ${String(answer.body)}`);
+      // The reply takes two commits more, so nobody can have settled it yet.
+      const { messageId } = JSON.parse(String(answer.body)) as { messageId: string };
+      await new Promise<void>((resolve) => waiting.set(messageId, resolve));
+      waiting.delete(messageId);
+      return performance.now() - startedAt;
+    },
+    async [Symbol.asyncDispose]() {
+      unsubscribe();
+      await host.stop('bench over');
+      await home[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The value below which `share` of all lie. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
