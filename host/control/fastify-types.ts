@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers without a token. */
     readonly open?: boolean;
+    /** Takes WebSockets. */
+    readonly socket?: boolean;
     /** What a token needs to reach it. */
     readonly scope?: Scope;
   }

@@ -14,10 +14,10 @@ export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): Fas
   const problem = toProblem(error);
   if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.code(problem.status).headers(SECURITY_HEADERS).headers(problemHeaders(problem)).send(JSON.stringify(problem));
+  return reply.code(problem.status).headers(SECURITY_HEADERS).headers(problemHeaders(problem)).send(Buffer.from(JSON.stringify(problem))); // as bytes: Fastify adds a charset to text, and RFC 9457's type has none
 }
 
-export function pathOf(request: FastifyRequest): string {
+export function pathOf(request: Pick<FastifyRequest, 'url'>): string {
   const { url } = request;
   const end = url.indexOf('?');
   return (end === -1 ? url : url.slice(0, end)).slice(0, 200);

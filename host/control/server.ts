@@ -100,6 +100,8 @@ export async function startControl({ host, metrics, sockets: limits }: ControlPa
   app.addHook('onRequest', async (request, reply) => {
     if (stopping) reply.header('connection', 'close');
     await admit(request);
+    // The library would shake hands first and hang up then.
+    if (request.ws && !request.routeOptions.config.socket) throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
 
   registerHealth(app, host);

@@ -14,11 +14,15 @@ const NO_BODY = Buffer.alloc(0);
 /** As long as an external id may be. */
 const CONVERSATION_CHARACTERS = 256;
 
-type ChannelRequest = FastifyRequest<{ Params: { instance: string; '*': string } }>;
+interface ChannelRoute {
+  Params: { readonly instance: string; readonly '*': string };
+}
+type ChannelRequest = FastifyRequest<ChannelRoute>;
 
 export function registerChannels(app: FastifyInstance, host: Host, sockets: Sockets): void {
-  const faceOf = (request: ChannelRequest): ChannelFace => {
-    const face = host.channel(request.params.instance);
+  const faceOf = (request: Pick<FastifyRequest, 'params' | 'url'>): ChannelFace => {
+    const { instance }: { readonly instance?: string } = Object(request.params);
+    const face = instance === undefined ? undefined : host.channel(instance);
     if (!face) throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
     return face;
   };
@@ -38,12 +42,12 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
   };
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', async (request: FastifyRequest, payload: FastifyRequest['raw']) => readBody(payload, bodyLimit(host, request.params)));
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: FastifyRequest['raw']) => readBody(payload, bodyLimit(faceOf(request).section)));
 
-  app.route<{ Params: { instance: string; '*': string } }>({
+  app.route<ChannelRoute>({
     method: 'GET',
     url: '/channels/:instance/*',
-    config: { open: true },
+    config: { open: true, socket: true },
     // Before the handshake, so that a refusal is an HTTP answer and no socket is ever opened for it.
     onRequest: async (request) => {
       if (request.ws) openOf(request, faceOf(request), sockets);
@@ -51,8 +55,8 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
     handler: answer,
     wsHandler: (socket, request) => sockets.attach(socket, openOf(request, faceOf(request), sockets)),
   });
-  app.route<{ Params: { instance: string; '*': string } }>({ method: ['POST', 'PUT', 'DELETE'], url: '/channels/:instance/*', config: { open: true }, handler: answer });
-  app.get<{ Params: { instance: string; '*': string } }>('/channels/:instance', { config: { open: true } }, async (request, reply) => {
+  app.route<ChannelRoute>({ method: ['POST', 'PUT', 'DELETE'], url: '/channels/:instance/*', config: { open: true }, handler: answer });
+  app.get<ChannelRoute>('/channels/:instance', { config: { open: true } }, async (request, reply) => {
     faceOf(request);
     return reply.redirect(`/channels/${request.params.instance}/`, 308);
   });
@@ -74,10 +78,7 @@ function openOf(request: ChannelRequest, face: ChannelFace, sockets: Sockets) {
 }
 
 /** The widest bound of the channel's routes; the route itself may allow less. */
-function bodyLimit(host: Host, params: unknown): number {
-  const instance = params instanceof Object && 'instance' in params ? String(params.instance) : '';
-  const section = host.channel(instance)?.section;
-  if (!section) return 0;
+function bodyLimit(section: ChannelSection): number {
   let limit = limits.get(section);
   if (limit === undefined) limits.set(section, (limit = Math.max(0, ...section.ingress.map((route) => route.bodyLimitBytes ?? BOUNDS.ingressBodyBytes))));
   return limit;

@@ -1,0 +1,156 @@
+// A real control plane on a real store and a free port, around a host whose channels and answers the test scripts.
+import { join } from 'node:path';
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { systemClock, type Clock } from '../../host/clock.ts';
+import type { ResolvedConfig } from '../../host/config.ts';
+import { startControl, type Control, type ControlParts } from '../../host/control/server.ts';
+import { GatehouseError } from '../../host/errors.ts';
+import type { ChannelFace, Host } from '../../host/host.ts';
+import { createLog } from '../../host/log.ts';
+import { openStore } from '../../host/store/lmdb.ts';
+import type { DeadLetterView, DegradedPlugin, MessageView, PluginView } from '../../schemas/control.ts';
+import { tempDir } from './temp.ts';
+
+export interface Script {
+  readonly config?: Partial<ResolvedConfig>;
+  readonly clock?: Clock;
+  readonly channels?: readonly ChannelFace[];
+  readonly plugins?: readonly PluginView[];
+  readonly degraded?: readonly DegradedPlugin[];
+  readonly ready?: boolean;
+  readonly messages?: readonly MessageView[];
+  readonly deadLetters?: readonly DeadLetterView[];
+  readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
+  readonly sockets?: ControlParts['sockets'];
+}
+
+export interface TestControl extends AsyncDisposable {
+  readonly control: Control;
+  readonly host: Host;
+  readonly dataDir: string;
+  readonly adminToken: string;
+  /** What the control plane asked of the host, in order. */
+  readonly asked: readonly string[];
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+}
+
+export interface CallOptions {
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+  /** True for the admin token, a string for another one. */
+  readonly token?: true | string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The text as JSON; undefined when it is none. */
+  readonly json: Record<string, unknown> | undefined;
+}
+
+export function aPlugin(view: Partial<PluginView> = {}): PluginView {
+  return { instance: 'echo', plugin: 'gatehouse.echo', kind: 'skill', version: '1.0.0', digest: null, state: 'active', required: false, grants: [], restarts: 0, strikes: 0, cpuMs: 0, calls: 0, ...view };
+}
+
+export function aChannel(face: Partial<ChannelFace> = {}): ChannelFace {
+  return {
+    instance: 'hook',
+    section: { abilities: ['receive'], ingress: [{ method: 'POST', path: '/messages', verify: { scheme: 'none' } }] },
+    ui: false,
+    asset: () => undefined,
+    http: async () => ({ status: 200, headers: { 'content-type': 'application/json' }, body: '{}' }),
+    socket: async () => ({ frame: () => undefined, closed: () => undefined }),
+    ...face,
+  };
+}
+
+export async function startTestControl(script: Script = {}): Promise<TestControl> {
+  const stack = new AsyncDisposableStack();
+  const { path: home } = stack.use(await tempDir());
+  const dataDir = join(home, 'data');
+  const clock = script.clock ?? systemClock;
+  const store = stack.use(await openStore({ dir: dataDir, clock }));
+  const config: ResolvedConfig = {
+    home, dataDir, manifestsDir: join(home, 'manifests'), listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
+    boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true }, ...script.config,
+  };
+  const asked: string[] = [];
+  const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
+  const plugin = (instance: string) => {
+    const view = plugins.get(instance);
+    if (!view) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+    return view;
+  };
+  const act = (verb: string, ...parts: readonly string[]) => asked.push([verb, ...parts].join(' '));
+  const readiness = () => ({ ready: script.ready ?? true, degraded: script.degraded ?? [] });
+  const found = <Item extends { readonly id: string }>(items: readonly Item[] | undefined, id: string, code: 'MESSAGE_NOT_FOUND' | 'DEAD_LETTER_NOT_FOUND') => {
+    const item = items?.find((each) => each.id === id);
+    if (!item) throw new GatehouseError(code, { id });
+    return item;
+  };
+  const host: Host = {
+    config, clock, store, log: createLog('error'), startedAt: 0,
+    booted: Promise.resolve({ active: [], degraded: [] }),
+    readiness,
+    diagnostics: () => [],
+    channel: (instance) => script.channels?.find((face) => face.instance === instance),
+    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0 }),
+    plugins: {
+      list: () => [...plugins.values()],
+      show: plugin,
+      enable: async (instance, actor) => (act('enable', instance, actor), plugin(instance)),
+      disable: async (instance, actor, reason) => (act('disable', instance, actor, reason), plugin(instance)),
+      quarantine: async (instance, actor, reason) => (act('quarantine', instance, actor, reason), plugin(instance)),
+      release: async (instance, actor, reason) => (act('release', instance, actor, reason), plugin(instance)),
+    },
+    messages: {
+      list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
+      show: async (id) => found(script.messages, id, 'MESSAGE_NOT_FOUND'),
+      send: async (body) => (act('send', body.channel, body.to, body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
+    },
+    deadLetters: {
+      list: async () => ({ items: script.deadLetters ?? [], cursor: null }),
+      show: async (id) => found(script.deadLetters, id, 'DEAD_LETTER_NOT_FOUND'),
+      replay: async (id, actor) => (act('replay', id, actor), { id, messageId: found(script.deadLetters, id, 'DEAD_LETTER_NOT_FOUND').messageId }),
+      drop: async (id, actor) => (act('drop', id, actor), { id }),
+    },
+    stop: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'gatehouse_ready 1\n' };
+  const control = stack.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}) }));
+  const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
+  return {
+    control, host, dataDir, adminToken, asked,
+    call: (method, path, options = {}) => callHttp(control.address, method, path, { ...options, ...(options.token === true ? { token: adminToken } : {}) }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** One request as bytes go: the path is sent as it is, and nothing is followed or decoded. */
+export function callHttp(address: string, method: string, path: string, { headers = {}, body, token }: CallOptions = {}): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const { hostname, port } = new URL(address);
+  const outgoing = request({ hostname, port, method, path, agent: false, headers: { ...(typeof token === 'string' ? { authorization: `Bearer ${token}` } : {}), ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }), ...headers } }, (answer) => {
+    const chunks: Buffer[] = [];
+    answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+    answer.on('error', reject);
+    answer.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: asJson(text) });
+    });
+  });
+  outgoing.on('error', reject);
+  outgoing.end(body);
+  return promise;
+}
+
+function asJson(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
