@@ -31,14 +31,14 @@ export function explain(schema: unknown, value: unknown, errors: readonly Schema
     const branches = at(schema, union.path);
     const target = at(value, union.error.instancePath);
     const choice = Array.isArray(branches) ? meantAlternative(branches, target) : undefined;
-    if (choice === undefined || typeof choice === 'object') return { path: union.error.instancePath || '/', problem: 'it fits none of the allowed forms', ...choice };
+    if (choice === undefined || typeof choice === 'object') return { path: union.error.instancePath || '/', problem: 'fits none of the allowed forms', ...choice };
     const prefix = `${union.path}/${choice}/`;
     const inside = scope.filter((each) => each.schemaPath.startsWith(prefix));
     if (inside.length === 0) break;
     scope = inside;
   }
   const error = scope[0];
-  return error ? describe(schema, value, error) : { path: '/', problem: 'it does not fit the schema' };
+  return error ? describe(schema, value, error) : { path: '/', problem: 'does not fit the schema' };
 }
 
 const UNIONS: ReadonlySet<string> = new Set(['anyOf', 'oneOf']);
@@ -53,7 +53,7 @@ function outermostUnion(errors: readonly SchemaError[]): { path: string; error: 
 /** The index of the alternative that was meant, or the tag that none of them has. */
 function meantAlternative(branches: readonly unknown[], value: unknown): number | { path?: string; problem: string } | undefined {
   const ofType = branches.flatMap((branch, index) => (fitsType(branch, value) ? [index] : []));
-  if (ofType.length === 0) return { problem: `it must be ${listed([...new Set(branches.map(typeName))])}, but is ${nameOfType(value)}` };
+  if (ofType.length === 0) return { problem: `must be ${listed([...new Set(branches.map(typeName))])}, but is ${nameOfType(value)}` };
   if (!isRecord(value)) return ofType[0];
   const scored = ofType.map((index) => ({ index, ...score(branches[index], value) }));
   const untagged = scored.filter((each) => each.mismatch === undefined);
@@ -95,13 +95,13 @@ function describe(schema: unknown, value: unknown, error: SchemaError): Explanat
       return misspelt === undefined ? { path, problem: `the key '${missing}' is missing` } : unknownKey(path, misspelt, missing);
     }
     case 'type':
-      return { path, problem: `it must be ${listed([params['type']].flat().map((each) => article(String(each))))}, but is ${nameOfType(at(value, error.instancePath))}` };
+      return { path, problem: `must be ${listed([params['type']].flat().map((each) => article(String(each))))}, but is ${nameOfType(at(value, error.instancePath))}` };
     case 'const':
-      return { path, problem: `it must be ${alternatives(schema, error, [params['allowedValue']])}` };
+      return { path, problem: `must be ${alternatives(schema, error, [params['allowedValue']])}` };
     case 'enum':
-      return { path, problem: `it must be ${alternatives(schema, error, Array.isArray(params['allowedValues']) ? params['allowedValues'] : [])}` };
+      return { path, problem: `must be ${alternatives(schema, error, Array.isArray(params['allowedValues']) ? params['allowedValues'] : [])}` };
     default:
-      return { path, problem: `it ${error.message ?? 'does not fit the schema'}` };
+      return { path, problem: `${error.message ?? 'does not fit the schema'}` };
   }
 }
 

@@ -45,7 +45,7 @@ export function compilePluginSchema(schema: unknown, where: { readonly role: Plu
 export function parseDocument<T>(input: Uint8Array | string, checker: Checker<T>, options: StrictOptions): T {
   const { value, locate } = parseStrict(input, options);
   if (checker.is(value)) return value;
-  const { path, problem, key, nearest } = checker.explain(value) ?? { path: '/', problem: 'it does not fit the schema' };
+  const { path, problem, key, nearest } = checker.explain(value) ?? { path: '/', problem: 'does not fit the schema' };
   const pointer = path === '/' ? '' : path;
   if (key === undefined) throw new GatehouseError('SCHEMA_INVALID', { source: options.source, path, problem, ...locate(pointer) });
   const place = locate(`${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, 'key');

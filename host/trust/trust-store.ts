@@ -58,7 +58,7 @@ export function readTrustRecord(bytes: Uint8Array, source: string): { readonly r
 }
 
 /**
- * Reads every `<publisher>.json` of the folders; a folder that is not there holds none. A record that is refused is left out and reported, and so are both
+ * Reads every `<publisher>.json` of the folders, no hidden files and no `.key.json`; a folder that is not there holds none. A record that is refused is left out and reported, and so are both
  * of two records whose prefixes overlap: nobody knows which of them is meant.
  */
 export async function loadTrust(folders: readonly string[]): Promise<{ readonly store: TrustStore; readonly diagnostics: readonly Diagnostic[] }> {
@@ -108,7 +108,7 @@ function storeOf(loaded: readonly Loaded[]): TrustStore {
 async function recordFiles(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
-    return names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort().map((name) => join(folder, name));
+    return names.filter((name) => name.endsWith('.json') && !name.endsWith('.key.json') && !name.startsWith('.')).sort().map((name) => join(folder, name));
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
     throw thrown;

@@ -35,13 +35,13 @@ describe('our schemas', () => {
     ['an unknown key, naming the nearest', { capabilites: [] }, { code: 'SCHEMA_UNKNOWN_KEY', fields: { path: '/', key: 'capabilites', nearest: " Did you mean 'capabilities'?", line: 11, column: 3 } }],
     ['an unknown key that resembles nothing', { zzz: 1 }, { code: 'SCHEMA_UNKNOWN_KEY', fields: { key: 'zzz', nearest: '' } }],
     ['a missing key', { id: undefined }, { code: 'SCHEMA_INVALID', fields: { path: '/', problem: "the key 'id' is missing" } }],
-    ['a wrong type', { version: 1 }, { code: 'SCHEMA_INVALID', fields: { path: '/version', problem: 'it must be a string, but is an integer', line: 5, column: 14 } }],
-    ['a word outside the list', { kind: 'skil' }, { code: 'SCHEMA_INVALID', fields: { path: '/kind', problem: "it must be 'channel', 'skill', 'moderation' or 'tool'" } }],
+    ['a wrong type', { version: 1 }, { code: 'SCHEMA_INVALID', fields: { path: '/version', problem: 'must be a string, but is an integer', line: 5, column: 14 } }],
+    ['a word outside the list', { kind: 'skil' }, { code: 'SCHEMA_INVALID', fields: { path: '/kind', problem: "must be 'channel', 'skill', 'moderation' or 'tool'" } }],
     ['an unknown key inside the capability that was meant', { capabilities: [{ name: 'kv', quotaBites: 1 }] }, { code: 'SCHEMA_UNKNOWN_KEY', fields: { path: '/capabilities/0', key: 'quotaBites', nearest: " Did you mean 'quotaBytes'?" } }],
     ['a missing key inside the capability that was meant', { capabilities: [{ name: 'kv' }] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0', problem: "the key 'quotaBytes' is missing" } }],
-    ['a capability that does not exist', { capabilities: [{ name: 'kw', quotaBytes: 1 }] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0/name', problem: expect.stringMatching(/^it must be .*'http\.fetch'.*'kv'.*/) } }],
+    ['a capability that does not exist', { capabilities: [{ name: 'kw', quotaBytes: 1 }] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0/name', problem: expect.stringMatching(/^must be .*'http\.fetch'.*'kv'.*/) } }],
     ['a wrong value in a union inside a union', { capabilities: [{ name: 'http.fetch', origins: ['http://x'], methods: ['GET'] }] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0/origins/0', problem: expect.stringContaining('pattern') } }],
-    ['a wrong type in a union', { capabilities: ['kv'] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0', problem: 'it must be an object, but is a string' } }],
+    ['a wrong type in a union', { capabilities: ['kv'] }, { code: 'SCHEMA_INVALID', fields: { path: '/capabilities/0', problem: 'must be an object, but is a string' } }],
     ['an unknown key in a form without a tag', { capabilities: [{ name: 'secret.use', handle: 'a', audience: 'https://a.example', inject: { header: 'x', prefex: 'y' } }] }, { code: 'SCHEMA_UNKNOWN_KEY', fields: { path: '/capabilities/0/inject', key: 'prefex', nearest: " Did you mean 'prefix'?" } }],
   ])('refuse %s', (_, changes, expected) => {
     expect(() => parse(manifest(changes))).toThrow(expect.objectContaining({ ...expected, fields: expect.objectContaining(expected['fields']) }));

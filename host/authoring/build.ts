@@ -1,0 +1,105 @@
+// Builds a plugin: its sources become the `dist/` folder that is packed, signed and run. Used by `build` and for first-party plugins.
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { GatehouseError } from '../errors.ts';
+import { readManifest } from '../trust/manifest.ts';
+import { ASSETS_FOLDER, MANIFEST_FILE, README_FILE, SBOM_FILE, SCRIPT_FILE, collisionProblem, nameProblem } from '../trust/package-names.ts';
+import { readPackage } from '../trust/package.ts';
+import { packageDigest, subjectOf } from '../trust/statement.ts';
+import { bundle } from './bundle.ts';
+import { softwareBillOfMaterials } from './sbom.ts';
+
+export interface Built {
+  /** The `dist` folder. */
+  readonly path: string;
+  readonly id: string;
+  readonly version: string;
+  readonly packageDigest: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** False when `dist` already held exactly this; it was left alone, signature and all. */
+  readonly changed: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Throws PACKAGE_NOT_FOUND, MANIFEST_INVALID, BUILD_FAILED, PACKAGE_INVALID. */
+export async function buildPlugin(source: string): Promise<Built> {
+  if (!existsSync(join(source, MANIFEST_FILE))) throw new GatehouseError('BUILD_FAILED', { source, problem: `there is no ${MANIFEST_FILE}` });
+  const dir = await realpath(source);
+  const manifestBytes = await readFile(join(dir, MANIFEST_FILE));
+  const manifest = readManifest(manifestBytes, join(source, MANIFEST_FILE));
+  const bundled = await bundle(dir);
+  const files = new Map<string, Buffer>([
+    [MANIFEST_FILE, manifestBytes],
+    [SCRIPT_FILE, Buffer.from(bundled.script)],
+    [SBOM_FILE, Buffer.from(softwareBillOfMaterials(manifest, bundled))],
+    ...(existsSync(join(dir, README_FILE)) ? [[README_FILE, await readFile(join(dir, README_FILE))] as const] : []),
+    ...(await readAssets(dir)),
+  ]);
+  const problem = collisionProblem(files.keys());
+  if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source, problem });
+  const path = join(dir, 'dist');
+  const digest = packageDigest(subjectOf(files));
+  const changed = (await digestOf(path)) !== digest;
+  if (changed) await replaceFolder(path, files);
+  const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
+  return { path, id: manifest.id, version: manifest.version, packageDigest: digest, files: files.size, bytes, changed, warnings: bundled.warnings };
+}
+
+/** The digest of the package in a folder; undefined when there is none, or nothing that could be one. */
+export async function digestOf(folder: string): Promise<string | undefined> {
+  try {
+    return packageDigest(subjectOf((await readPackage(folder)).files));
+  } catch (thrown) {
+    if (thrown instanceof GatehouseError) return undefined;
+    throw thrown;
+  }
+}
+
+/** Everything under assets/ but hidden files, which editors and file managers leave behind. */
+async function readAssets(dir: string): Promise<[string, Buffer][]> {
+  if (!existsSync(join(dir, ASSETS_FOLDER))) return [];
+  const entries = await readdir(join(dir, ASSETS_FOLDER), { withFileTypes: true, recursive: true });
+  const names = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => {
+    const name = join(entry.parentPath, entry.name).slice(dir.length + 1).replaceAll('\\', '/');
+    const problem = entry.isFile() ? nameProblem(name) : `'${name}' is not a regular file`;
+    if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source: dir, problem });
+    return name;
+  });
+  return Promise.all(names.map(async (name): Promise<[string, Buffer]> => [name, await readFile(join(dir, name))]));
+}
+
+/** Writes a new folder beside the old one and puts it in its place: nobody ever finds half a package. Two builds at once both succeed; the last one stays. */
+async function replaceFolder(path: string, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  const fresh = join(dirname(path), `.dist-${randomUUID()}`);
+  const old = `${fresh}-old`;
+  try {
+    for (const [name, content] of files) {
+      await mkdir(dirname(join(fresh, name)), { recursive: true });
+      await writeFile(join(fresh, name), content);
+    }
+    // What comes out must be a package that every other command takes.
+    await readPackage(fresh);
+    for (;;) {
+      await ignoring('ENOENT', rename(path, old));
+      if (await ignoring('ENOTEMPTY', rename(fresh, path))) return;
+      await rm(old, { recursive: true, force: true });
+    }
+  } finally {
+    await rm(old, { recursive: true, force: true });
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** False when it failed for that reason; any other failure is thrown. */
+async function ignoring(code: 'ENOENT' | 'ENOTEMPTY', work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && (thrown.code === code || (code === 'ENOTEMPTY' && thrown.code === 'EEXIST'))) return false;
+    throw thrown;
+  }
+}
