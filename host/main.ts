@@ -7,7 +7,7 @@ import { removeRunFile, writeRunFile } from './cli/run-file.ts';
 import { loadConfig, type ResolvedConfig } from './config.ts';
 import { publish } from './events.ts';
 import { createLog, type Log } from './log.ts';
-import { listenForStop, type StopRequest } from './stop-request.ts';
+import { listenForStop, type StopRequest } from './cli/stop-request.ts';
 
 /** Runs one command line; leaves its result as the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -48,7 +48,7 @@ async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
   stack.use(logEvents(log));
   for (const { host, scheme, port } of config.egress.allow) log.warn({ host, scheme, port }, 'egress exception by the operator');
   try {
-    const host = stack.use(await startHost(config, { log, clock: systemClock }));
+    const host = stack.use(await startHost({ config, log, clock: systemClock }));
     host.booted.catch((refusal: unknown) => log.debug({ err: refusal }, 'boot refused')); // told below; here so that it is never unhandled
     const metrics = stack.use(createMetrics(host));
     const control = stack.use(await startControl({ host, metrics }));

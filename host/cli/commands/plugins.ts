@@ -1,0 +1,97 @@
+// `gatehouse plugins`: what is enabled, how it does, and every decision an operator takes about it.
+import type { Command } from 'commander';
+import type { PluginView } from '../../../schemas/control.ts';
+import { describeCapability } from '../../authoring/describe-capability.ts';
+import { GatehouseError } from '../../errors.ts';
+import type { Page } from '../../host.ts';
+import { writeEnabled } from '../../registry/enablement-file.ts';
+import { connect, findHost } from '../client.ts';
+import { configOf } from '../context.ts';
+import type { EnableOptions } from '../enable-options.ts';
+import { enable } from '../enable.ts';
+import { requireEnablement } from '../enablement-files.ts';
+import { surveyFiles, viewsOf } from '../files-survey.ts';
+import { example } from '../help.ts';
+import { plainLine, type Io } from '../io.ts';
+import { facts, table } from '../table.ts';
+
+const instancePath = (instance: string) => `/plugins/${encodeURIComponent(instance)}`;
+
+export function register(program: Command, io: Io): void {
+  const plugins = program.command('plugins').description('list, show, enable, disable, quarantine and release plugins').addHelpText('after', example('gatehouse plugins list'));
+
+  plugins
+    .command('list', { isDefault: true })
+    .description('every instance and its state')
+    .addHelpText('after', example('gatehouse plugins list --json'))
+    .action(async () => {
+      const page = { items: await views(io), cursor: null } satisfies Page<PluginView>;
+      io.print(page, () => table(io, page.items, {
+        instance: ({ instance }) => instance,
+        plugin: ({ plugin }) => plugin,
+        kind: ({ kind }) => kind,
+        version: ({ version }) => version,
+        state: ({ state }) => state,
+        required: ({ required }) => (required ? 'yes' : 'no'),
+        why: ({ code }) => code ?? '',
+      }, 'No plugin is enabled.'));
+    });
+
+  plugins
+    .command('show <instance>')
+    .description('one instance: state, grants, counters')
+    .addHelpText('after', example('gatehouse plugins show webchat'))
+    .action(async (instance: string) => {
+      const view = await findHost(io)?.get<PluginView>(instancePath(instance)) ?? (await views(io)).find((each) => each.instance === instance);
+      if (!view) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+      const { grants, cpuMs, ...rest } = view;
+      io.print(view, () => [facts(io, { ...rest, cpuMs: Math.round(cpuMs) }), ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`)].join('\n'));
+    });
+
+  plugins
+    .command('enable <package>')
+    .description('enable a package, a first-party plugin by its id, or an instance that was disabled')
+    .option('--instance <name>', 'name of the instance (default: last part of the id)')
+    .option('--required', 'the host does not start without it')
+    .option('--grants <which>', 'requested (default) or none')
+    .option('--config <json>', 'its settings, as a JSON object')
+    .option('--secret <handle=env:NAME|file:PATH>', 'where a secret is read; may be given several times', (text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text])
+    .addHelpText('after', example('gatehouse plugins enable ./acme.weather-1.2.3.tgz', 'gatehouse plugins enable gatehouse.webhook --secret signing=env:WEBHOOK_SECRET'))
+    .action((target: string, options: EnableOptions) => enable(target, options, io));
+
+  plugins
+    .command('disable <instance>')
+    .description('stop an instance until it is enabled again')
+    .option('--reason <text>', 'why, for the record', 'disabled on the command line')
+    .addHelpText('after', example('gatehouse plugins disable echo --reason "not needed"'))
+    .action(async (instance: string, { reason }: { reason: string }) => {
+      const { path } = await requireEnablement(configOf(io), instance);
+      await writeEnabled(path, false);
+      const view = await findHost(io)?.post<PluginView>(`${instancePath(instance)}/disable`, { reason });
+      io.print(view ?? { instance, enabled: false, file: path }, () => `${instance} is disabled.`);
+    });
+
+  for (const [verb, description, question] of [
+    ['quarantine', 'stop an instance and keep its evidence', 'Quarantine'],
+    ['release', 'let a quarantined instance run again', 'Release'],
+  ] as const) {
+    plugins
+      .command(`${verb} <instance>`)
+      .description(description)
+      .requiredOption('--reason <text>', 'why, for the record')
+      .addHelpText('after', example(`gatehouse plugins ${verb} weather --reason "…" --yes`))
+      .action(async (instance: string, { reason }: { reason: string }) => {
+        const host = connect(io);
+        await io.confirm(`${question} '${plainLine(instance)}'?`);
+        const view = await host.post<PluginView>(`${instancePath(instance)}/${verb}`, { reason });
+        io.print(view, () => `${view.instance} is ${view.state}.`);
+      });
+  }
+}
+
+/** From the running host, else from the files. */
+async function views(io: Io): Promise<readonly PluginView[]> {
+  const host = findHost(io);
+  if (host) return (await host.get<Page<PluginView>>('/plugins')).items;
+  return viewsOf(await surveyFiles(configOf(io), io.env));
+}

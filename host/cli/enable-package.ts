@@ -1,0 +1,76 @@
+// Turns a package into an enablement: what it asks for, what it is given, what it still needs. Called by `init` and `plugins enable`.
+import type { Capability, Grant } from '../../schemas/capability.ts';
+import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
+import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
+import { describeCapability } from '../authoring/describe-capability.ts';
+import { GatehouseError } from '../errors.ts';
+import { compilePluginSchema } from '../schema.ts';
+import type { VerifiedRelease } from '../trust/verify.ts';
+
+export interface Choices {
+  readonly instance?: string | undefined;
+  readonly required?: boolean | undefined;
+  readonly grants?: 'requested' | 'none' | undefined;
+  readonly config?: Record<string, unknown> | undefined;
+  readonly secrets?: Readonly<Record<string, SecretReference>> | undefined;
+  readonly order?: number | undefined;
+}
+
+/**
+ * The enablement these choices make, on top of the file there was: an upgrade keeps what the operator set and was not asked again. Throws SECRET_MISSING and
+ * PLUGIN_CONFIG_INVALID, so that a file that cannot start is never written.
+ */
+export function enablementFor({ manifest, packageDigest }: VerifiedRelease, source: string, choices: Choices, earlier?: Enablement): Enablement & { readonly instance: string } {
+  const grants = choices.grants === undefined && earlier ? earlier.grants ?? [] : choices.grants === 'none' ? [] : grantsOf(manifest.capabilities ?? []);
+  const config = choices.config ?? earlier?.config;
+  const secrets = { ...earlier?.secrets, ...choices.secrets };
+  const instance = choices.instance ?? earlier?.instance ?? defaultInstance(manifest.id);
+  checkConfig(manifest, instance, config ?? {});
+  for (const handle of neededSecrets(manifest, grants)) {
+    if (!Object.hasOwn(secrets, handle)) throw new GatehouseError('SECRET_MISSING', { instance, handle, problem: `no --secret ${handle}=env:NAME or ${handle}=file:PATH says where it is` });
+  }
+  const { enabled: _on, ...kept } = earlier ?? {};
+  return {
+    ...kept,
+    plugin: manifest.id,
+    version: manifest.version,
+    instance,
+    source,
+    digest: packageDigest,
+    ...(choices.required ?? earlier?.required ? { required: true } : {}),
+    ...(choices.order === undefined ? {} : { order: choices.order }),
+    grants,
+    ...(config === undefined ? {} : { config }),
+    ...(Object.keys(secrets).length === 0 ? {} : { secrets }),
+  };
+}
+
+/** What a person should know before agreeing, a sentence a line. */
+export function requestInWords(manifest: PluginManifest): string[] {
+  const { channel, capabilities = [] } = manifest;
+  return [
+    ...capabilities.map((capability) => `may ${describeCapability(capability)}${capability.reason === undefined ? '' : ` — “${capability.reason}”`}`),
+    ...(channel?.ingress ?? []).map(({ method, path, verify }) => (verify.scheme === 'none' ? `takes ${method} ${path} from anyone: senders are not verified by the host` : `takes ${method} ${path}, signed with the secret '${verify.secret}'`)),
+    ...(channel?.socket ? [`takes WebSockets at ${channel.socket.path}${channel.socket.origin === 'any' ? ', from pages of any site' : ''}`] : []),
+  ];
+}
+
+/** The last segment of the plugin's id. */
+export const defaultInstance = (plugin: string): string => plugin.slice(plugin.lastIndexOf('.') + 1);
+
+/** As asked for, without the author's reasons: those are arguments, not powers. */
+function grantsOf(capabilities: readonly Capability[]): Grant[] {
+  return capabilities.map(({ reason: _reason, ...grant }) => grant);
+}
+
+/** Handles the host itself or a granted capability uses. */
+function neededSecrets({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
+  const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'none' ? [] : [verify.secret]));
+  const granted = grants.flatMap((grant) => (grant.name === 'secret.use' && typeof grant.audience === 'string' ? [grant.handle] : []));
+  return new Set([...ingress, ...granted]);
+}
+
+function checkConfig({ id, config: schema }: PluginManifest, instance: string, config: Record<string, unknown>): void {
+  const finding = schema ? compilePluginSchema(schema, { role: 'config', source: `the config schema of ${id}` }).explain(config) : Object.keys(config).length > 0 ? { path: '/', problem: 'this plugin takes no config' } : undefined;
+  if (finding) throw new GatehouseError('PLUGIN_CONFIG_INVALID', { instance, path: finding.path, problem: finding.problem });
+}

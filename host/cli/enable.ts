@@ -1,0 +1,71 @@
+// `gatehouse plugins enable`: a package, a first-party id, or an instance that was disabled. Called by commands/plugins.ts.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { PluginView } from '../../schemas/control.ts';
+import { systemClock } from '../clock.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { GatehouseError } from '../errors.ts';
+import { writeEnabled } from '../registry/enablement-file.ts';
+import type { LoadedEnablement } from '../registry/discover.ts';
+import { findHost } from './client.ts';
+import { configOf } from './context.ts';
+import { defaultInstance, enablementFor, requestInWords, type Choices } from './enable-package.ts';
+import { choicesOf, isChoice, type EnableOptions } from './enable-options.ts';
+import { findEnablement, readAsWritten, writeEnablement } from './enablement-files.ts';
+import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
+import { plain, plainLine, type Io } from './io.ts';
+
+const FIRST_PARTY_ID = /^gatehouse\.[a-z][a-z0-9-]*$/;
+
+export async function enable(target: string, options: EnableOptions, io: Io): Promise<void> {
+  const config = configOf(io);
+  const choices = choicesOf(options, { cwd: io.cwd, home: config.home });
+  const present = await findEnablement(config, target);
+  if (!present) return enablePackage(await packagePath(target, config, io), choices, config, io);
+  if (isChoice(choices)) return enablePackage(resolve(config.home, present.enablement.source ?? `plugins/${present.enablement.plugin}-${present.enablement.version}`), { instance: target, ...choices }, config, io);
+  return enableInstance(present, io);
+}
+
+/** Only what was switched off is switched on again: grants stay as they were. */
+async function enableInstance({ path, enablement: { instance } }: LoadedEnablement, io: Io): Promise<void> {
+  await writeEnabled(path, true);
+  const view = await findHost(io)?.post<PluginView>(`/plugins/${instance}/enable`);
+  io.print(view ?? { instance, enabled: true, file: path }, () => (view ? `${instance} is ${view.state}.` : `${instance} is enabled; it starts with the host.`));
+}
+
+/** A path, or a first-party plugin built where it lies and trusted by this home from now on. */
+async function packagePath(target: string, config: ResolvedConfig, io: Io): Promise<string> {
+  const path = resolve(io.cwd, target);
+  if (!FIRST_PARTY_ID.test(target) || existsSync(path)) return path;
+  const { buildFirstParty } = await import('../authoring/first-party.ts'); // brings the bundler along
+  const { plugins, record } = await buildFirstParty({ now: systemClock.now(), only: [target] });
+  await trustFirstParty(config, record);
+  return plugins[0]?.path ?? path;
+}
+
+async function enablePackage(path: string, choices: Choices, config: ResolvedConfig, io: Io): Promise<void> {
+  const release = await verifyForHome(path, config, systemClock);
+  const { manifest } = release;
+  const instance = choices.instance ?? defaultInstance(manifest.id);
+  const present = await findEnablement(config, instance);
+  if (present && present.enablement.plugin !== manifest.id) {
+    throw new GatehouseError('INSTANCE_TAKEN', { instance, plugin: present.enablement.plugin, file: present.file });
+  }
+  const source = `plugins/${manifest.id}-${manifest.version}`;
+  const enablement = enablementFor(release, source, { ...choices, instance }, present && (await readAsWritten(present)));
+  describe(release.manifest, enablement.grants?.length ?? 0, io);
+  await io.confirm(`${present ? 'Change' : 'Enable'} '${instance}' with this?`);
+  await installPackage(config.home, release);
+  const file = await writeEnablement(config, enablement, present);
+  const running = findHost(io) !== undefined;
+  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source, file, grants: enablement.grants, running };
+  io.print(enabled, () => `${instance} is enabled: ${file}\n${running ? 'The running host takes it up when it is started again.' : 'It starts with the host.'}`);
+}
+
+/** What a person agrees to, on stderr; shown with --yes too, for whoever reads the log of a script. */
+function describe(manifest: Parameters<typeof requestInWords>[0], grants: number, io: Io): void {
+  io.say(`${plainLine(manifest.displayName)} (${manifest.id} ${manifest.version}, ${manifest.kind}) by ${manifest.publisher}\n${plain(manifest.description)}`);
+  const lines = requestInWords(manifest);
+  io.say(lines.length === 0 ? 'It asks for nothing.' : lines.map((line) => `  - it ${plainLine(line, 400)}`).join('\n'));
+  if ((manifest.capabilities?.length ?? 0) > grants) io.say(`It is given ${grants === 0 ? 'none' : `${grants}`} of what it asks for.`);
+}

@@ -1,0 +1,37 @@
+// What a start would find, from the files of a home and, where no host holds it, the memory of its store. Called by `check` and by `plugins` without a host.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PluginView } from '../../schemas/control.ts';
+import { systemClock } from '../clock.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { GatehouseError } from '../errors.ts';
+import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
+import type { Resolution } from '../registry/resolve.ts';
+import { survey } from '../registry/survey.ts';
+
+export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Resolution> {
+  return survey({ config, env, now: systemClock.now(), history: await historyOf(config), secondOpinion: 'always' });
+}
+
+/** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
+export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[] {
+  const counters = { restarts: 0, strikes: 0, cpuMs: 0, calls: 0 };
+  return [
+    ...plugins.map(({ instance, kind, required, grants, release }): PluginView => ({ instance, plugin: release.manifest.id, kind, version: release.manifest.version, digest: release.packageDigest, state: 'stopped', required, grants: [...grants], ...counters })),
+    ...refused.map(({ instance, state, code, message, manifest, release, loaded: { enablement } }): PluginView => ({ instance, plugin: enablement.plugin, kind: manifest?.kind ?? null, version: manifest?.version ?? null, digest: release?.packageDigest ?? null, state, required: enablement.required, grants: [...enablement.grants], ...counters, code, message })),
+    ...disabled.map(({ enablement }): PluginView => ({ instance: enablement.instance, plugin: enablement.plugin, kind: null, version: null, digest: enablement.digest ?? null, state: 'disabled', required: enablement.required, grants: [...enablement.grants], ...counters })),
+  ].sort((a, b) => (a.instance < b.instance ? -1 : 1));
+}
+
+/** Rollbacks are judged by what ran before. A store that a host has open, or that was never there, tells nothing. */
+async function historyOf({ dataDir }: ResolvedConfig): Promise<History> {
+  if (!existsSync(join(dataDir, 'data.mdb'))) return NO_HISTORY;
+  const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
+  try {
+    await using store = await openStore({ dir: dataDir, clock: systemClock });
+    return await loadHistory(store);
+  } catch (thrown) {
+    if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return NO_HISTORY;
+    throw thrown;
+  }
+}
