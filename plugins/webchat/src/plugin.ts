@@ -1,0 +1,25 @@
+// Web chat: turns socket frames into messages and replies into frames. The page in assets/ is its other half; README.md has the protocol.
+import { defineChannel } from '@gatehouse/plugin-sdk';
+import { errorFrame, messageFrame, toConnection } from './frames.ts';
+import { missedReplies } from './missed-replies.ts';
+import { parseFrame } from './parse-frame.ts';
+import { isConversation, visitorOf } from './visitor.ts';
+
+export default defineChannel({
+  async receive(request, ctx) {
+    if (request.kind === 'http' || request.kind === 'close') return {};
+    const { connection, conversation, query, text = '' } = request;
+    if (!isConversation(conversation)) {
+      return { actions: [toConnection(connection, errorFrame('CONVERSATION_INVALID', 'A conversation id has 22 to 128 characters of A-Z, a-z, 0-9, _ and -.'))] };
+    }
+    if (request.kind === 'open') return { actions: await missedReplies(conversation, connection, query['after'] ?? '', ctx) };
+
+    const frame = parseFrame(text);
+    if (!frame.ok) return { actions: [toConnection(connection, errorFrame(frame.code, frame.problem, frame.id))] };
+    return { messages: [{ id: frame.id, conversation, sender: { id: visitorOf(conversation) }, text: frame.text }] };
+  },
+
+  send(delivery) {
+    return { actions: [{ frame: { conversation: delivery.conversation }, text: messageFrame(delivery) }] };
+  },
+});
