@@ -37,7 +37,7 @@ export const ERRORS = {
   CONFIG_OVERRIDE: row('operator', 400, 2, "The environment variable {name} is not usable: {problem}.", 'Correct or unset it.'),
   CONFIG_UNSAFE: row('operator', 400, 3, 'The configuration is unsafe: {problem}.', '{remedy}'),
   NOT_CONFIRMED: row('operator', 400, 2, '{question} needs an answer, and there is no terminal to ask on.', 'Pass --yes to agree.'),
-  DECLINED: row('operator', 400, 1, "Nothing was changed: '{question}' was not answered with yes.", 'Run it again and answer yes, or pass --yes.'),
+  DECLINED: row('operator', 400, 1, "Nothing was changed: “{question}” was not answered with yes.", 'Run it again and answer yes, or pass --yes.'),
   HOST_UNREACHABLE: row('operator', 503, 4, 'No running host answers for {home} ({problem}).', 'Start it with `gatehouse start --home {home}`.'),
   LISTEN_FAILED: row('operator', 500, 1, 'Cannot listen on {address}: {problem}.', 'Free the address, or choose another with --listen HOST:PORT.'),
   INTERNAL: row('host', 500, 1, 'An unexpected error happened inside the host: {problem}.', 'This is a defect in Gatehouse; report it with the log lines around it.'),

@@ -1,8 +1,8 @@
 // Every table of the store: its name, its key layout, its row and who writes it. Nobody else spells a table name or a key.
 import { hash } from 'node:crypto';
-import type { Grant } from '../../schemas/capability.ts';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
+import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import type { Key, Table } from './store.ts';
 
 /** First part of every key that belongs to the operator's organisation; the only one until there are tenants. */
@@ -175,6 +175,10 @@ export const costs = tenantTable<CostRow, [instance: string, day: string]>('cost
 /** Where an instance stands; survives restarts so that quarantine and disable do. */
 export interface PluginRow {
   readonly plugin: string;
+  /** Null while nothing genuine is known of it. */
+  readonly kind: PluginKind | null;
+  /** What it moderates: a gate whose package cannot be read any more still has to deny. */
+  readonly moderation?: ModerationSection;
   readonly version: string | null;
   readonly digest: string | null;
   readonly state: PluginState;
@@ -189,8 +193,6 @@ export interface PluginRow {
   readonly strikesAtMs: readonly number[];
   /** Present while quarantined. */
   readonly quarantine?: { readonly at: string; readonly actor: string; readonly reason: string; readonly code: string; readonly evidenceDigest?: string };
-  /** The grants of the last start, to show what changed. */
-  readonly grants?: readonly Grant[];
 }
 
 export const plugins = tenantTable<PluginRow, [instance: string]>('plugins', 'instance', 'registry');
@@ -209,7 +211,8 @@ export const transitions = tenantTable<TransitionRow, [instance: string, id: str
 
 export interface VersionRow {
   readonly digest: string;
-  readonly firstSeenAt: string;
+  /** When it last became active. */
+  readonly seenAt: string;
 }
 
 export const versions = tenantTable<VersionRow, [plugin: string, version: string]>('versions', 'plugin, version', 'registry, when an instance becomes active');

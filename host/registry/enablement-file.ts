@@ -1,0 +1,56 @@
+// One enablement file: read strictly, or switched on and off without touching anything else in it. Used by discover and by `plugins enable/disable`.
+import { randomUUID } from 'node:crypto';
+import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import semver from 'semver';
+import { BOUNDS } from '../../schemas/bounds.ts';
+import { Enablement } from '../../schemas/enablement.ts';
+import { GatehouseError } from '../errors.ts';
+import { compileSchema, parseDocument } from '../schema.ts';
+import { parseStrict } from '../strict-json.ts';
+
+type Optional = 'source' | 'digest' | 'onQuarantine';
+
+/** An enablement with every default applied. */
+export interface ResolvedEnablement extends Required<Omit<Enablement, '$schema' | Optional>>, Pick<Enablement, Optional> {}
+
+const enablementOf = compileSchema(Enablement);
+
+/** `file` names it in messages. Throws JSON_…, SCHEMA_UNKNOWN_KEY, SCHEMA_INVALID with the position. */
+export function readEnablement(bytes: Uint8Array, file: string): ResolvedEnablement {
+  const options = { source: file, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth };
+  const { $schema: _, ...given } = parseDocument(bytes, enablementOf, options);
+  if (given.version !== undefined && semver.validRange(given.version) === null) {
+    const position = parseStrict(bytes, options).locate('/version');
+    throw new GatehouseError('SCHEMA_INVALID', { source: file, path: '/version', ...position, problem: 'it is not a semver range' });
+  }
+  return {
+    instance: given.plugin.slice(given.plugin.lastIndexOf('.') + 1),
+    version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, approvals: 0,
+    ...given,
+  };
+}
+
+/** Sets `enabled` and rewrites the file as 2-space JSON, every other key in its place; a reader sees the old file or the new one. Throws as `readEnablement` does. */
+export async function writeEnabled(file: string, enabled: boolean): Promise<void> {
+  const target = await realpath(file);
+  const bytes = await readFile(target);
+  readEnablement(bytes, basename(file));
+  const document: Record<string, unknown> = JSON.parse(bytes.toString('utf8'));
+  document['enabled'] = enabled;
+  await replaceFile(target, `${JSON.stringify(document, null, 2)}\n`);
+}
+
+/** The draft's name begins with a dot, so that nobody takes it for an enablement. */
+async function replaceFile(target: string, text: string): Promise<void> {
+  const draft = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
+  try {
+    await using handle = await open(draft, 'wx', (await stat(target)).mode & 0o777);
+    await handle.writeFile(text);
+    await handle.sync();
+    await rename(draft, target);
+  } catch (thrown) {
+    await rm(draft, { force: true });
+    throw thrown;
+  }
+}

@@ -1,0 +1,170 @@
+// One enablement by itself: its package, its release, and every rule between the two. Finds all that is wrong, not the first. Called by resolve.ts.
+import semver from 'semver';
+import type { Grant } from '../../schemas/capability.ts';
+import { LIMITS } from '../../schemas/bounds.ts';
+import type { SecretReference } from '../../schemas/enablement.ts';
+import type { Limits, PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { GatehouseError } from '../errors.ts';
+import { readManifest } from '../trust/manifest.ts';
+import { MANIFEST_FILE } from '../trust/package-names.ts';
+import { readPackage } from '../trust/package.ts';
+import type { RevocationList } from '../trust/revocation.ts';
+import type { TrustStore } from '../trust/trust-store.ts';
+import { verifyPackage, type VerifiedRelease, type VerifyOptions } from '../trust/verify.ts';
+import type { LoadedEnablement } from './discover.ts';
+import { judgeGrant } from './grants.ts';
+import type { History } from './history.ts';
+import { locatePackage } from './package-source.ts';
+import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
+import { readSecret, type SecretPlaces } from './secrets.ts';
+
+export interface ResolveContext {
+  readonly config: ResolvedConfig;
+  readonly trust: TrustStore;
+  readonly revocations: RevocationList;
+  readonly history: History;
+  readonly env: SecretPlaces['env'];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly secondOpinion: VerifyOptions['secondOpinion'];
+}
+
+/** One thing that is wrong, or with `warning` only worth knowing. */
+export interface Finding {
+  readonly rule: string;
+  readonly error: GatehouseError;
+  readonly warning?: true;
+  /** The instance runs from another file, which the collision policy chose. */
+  readonly superseded?: true;
+}
+
+/** An enablement with all that is known about it; it may run when `findings` holds only warnings. */
+export interface Candidate {
+  readonly loaded: LoadedEnablement;
+  readonly findings: Finding[];
+  /** Absent when the package was refused. */
+  readonly release?: VerifiedRelease;
+  /** What a refused package says of itself. Only ever a reason to be more careful: a gate that cannot run must deny. */
+  readonly claimed?: PluginManifest;
+  readonly limits: Required<Limits>;
+  readonly grants: readonly Grant[];
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, SecretReference>>;
+}
+
+export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
+  const findings: Finding[] = [];
+  const nothing = { loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} };
+  const path = await attempt(findings, 'package', () => locatePackage(context.config.home, loaded));
+  if (path === undefined) return nothing;
+
+  const { trust, revocations, now, secondOpinion, config: { profile, strict } } = context;
+  const verification = await verifyPackage(path, { trust, revocations, now, secondOpinion, profile, strict });
+  if (!verification.ok) {
+    findings.push({ rule: 'release', error: verification.error });
+    const claimed = await claimedManifest(path);
+    return claimed ? { ...nothing, claimed } : nothing;
+  }
+  const { release } = verification;
+  if (release.manifest.id !== loaded.enablement.plugin) {
+    findings.push({ rule: 'plugin', error: new GatehouseError('PACKAGE_OTHER_PLUGIN', { source: release.path, found: release.manifest.id, plugin: loaded.enablement.plugin }) });
+    return nothing;
+  }
+  for (const [rule, judge] of Object.entries(RELEASE_RULES)) for (const error of judge(release, loaded, context)) findings.push({ rule, error });
+  return { loaded, findings, release, ...(await settings(release.manifest, loaded, context, findings)) };
+}
+
+type Judge = (release: VerifiedRelease, loaded: LoadedEnablement, context: ResolveContext) => GatehouseError[];
+
+const when = (broken: boolean, error: () => GatehouseError) => (broken ? [error()] : []);
+
+/** What the operator's file and the past say of a release that is known to be genuine. */
+const RELEASE_RULES: Readonly<Record<string, Judge>> = {
+  version: ({ manifest: { id, version } }, { file, enablement: { version: range } }) =>
+    when(!semver.satisfies(version, range), () => new GatehouseError('VERSION_UNSATISFIED', { plugin: id, version, range, source: file })),
+
+  digest({ packageDigest: digest }, { enablement: { plugin, instance, digest: pinned } }, { config: { strict } }) {
+    if (pinned === undefined) return when(strict, () => new GatehouseError('DIGEST_REQUIRED', { instance, digest }));
+    return when(pinned !== digest, () => new GatehouseError('DIGEST_MISMATCH', { plugin, digest, pinned }));
+  },
+
+  rollback({ manifest: { id, version } }, { enablement: { instance, allowRollback } }, { history }) {
+    const highest = history.highestVersion(instance, id);
+    return when(!allowRollback && highest !== undefined && semver.lt(version, highest), () => new GatehouseError('ROLLBACK', { plugin: id, version, highest, instance }));
+  },
+
+  'same-version': ({ manifest: { id, version }, packageDigest: digest, development }, _, { history }) => {
+    const seen = history.digestOf(id, version);
+    return when(!development && seen !== undefined && seen !== digest, () => new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest, seen }));
+  },
+
+  /** Pages of a channel with `ui` run as part of the host's own origin: anyone else's request alone is refused. */
+  ui: ({ manifest: { id, capabilities = [] }, publisher }) =>
+    when(capabilities.some(({ name }) => name === 'ui') && !(id === 'gatehouse.webchat' && publisher === 'gatehouse'), () => new GatehouseError('UI_FIRST_PARTY', { plugin: id })),
+
+  approvals: (_, { enablement: { instance, approvals } }) => when(approvals > 0, () => new GatehouseError('APPROVAL_MISSING', { instance, needed: approvals, found: 0 })),
+};
+
+/** What the instance would run with; what is wrong with it goes to `findings`. */
+async function settings(manifest: PluginManifest, { enablement }: LoadedEnablement, { config: host, env }: ResolveContext, findings: Finding[]) {
+  const { instance } = enablement;
+  const limits = limitsOf(manifest.limits ?? {}, enablement.limits);
+  for (const raised of raisedLimits(manifest.limits ?? {}, limits)) findings.push({ rule: 'limits', warning: true, error: new GatehouseError('LIMIT_RAISED', { instance, ...raised }) });
+
+  for (const grant of enablement.grants) {
+    const finding = judgeGrant(manifest.capabilities ?? [], grant);
+    if (finding) findings.push({ rule: 'grants', error: new GatehouseError(finding.code, { grant: grant.name, instance, plugin: manifest.id, ...finding }) });
+  }
+
+  const config = await attempt(findings, 'config', () => resolvePluginConfig(instance, manifest.config, enablement.config));
+  const grants: Grant[] = [];
+  for (const grant of config ? enablement.grants : []) {
+    const resolved = await attempt(findings, 'config', () => resolveGrant(instance, grant, config ?? {}, host.egress));
+    if (resolved) grants.push(resolved);
+  }
+
+  const secrets: Record<string, SecretReference> = {};
+  for (const handle of handlesOf(manifest, grants)) {
+    const reference = enablement.secrets[handle];
+    const reading = readSecret(reference, { home: host.home, env });
+    if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError('SECRET_MISSING', { instance, handle, problem: reading.problem }) });
+    else if (reference) secrets[handle] = reference;
+  }
+  return { limits, grants, config: config ?? {}, secrets };
+}
+
+/** Granted handles, and those the host verifies ingress with: these need no grant. */
+function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
+  const granted = grants.flatMap((grant) => (grant.name === 'secret.use' ? [grant.handle] : []));
+  const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'hmac-sha256' ? [verify.secret] : []));
+  return new Set([...granted, ...ingress]);
+}
+
+function limitsOf(asked: Limits, given: Limits): Required<Limits> {
+  const limit = (name: keyof Limits) => given[name] ?? asked[name] ?? LIMITS[name].default;
+  return { heapMb: limit('heapMb'), cpuMsPerCall: limit('cpuMsPerCall'), wallMsPerCall: limit('wallMsPerCall'), concurrency: limit('concurrency') };
+}
+
+function raisedLimits(asked: Limits, resolved: Required<Limits>): { limit: string; value: number; asked: number }[] {
+  const own = limitsOf(asked, {});
+  const names = ['heapMb', 'cpuMsPerCall', 'wallMsPerCall', 'concurrency'] as const;
+  return names.filter((name) => resolved[name] > own[name]).map((limit) => ({ limit, value: resolved[limit], asked: own[limit] }));
+}
+
+async function claimedManifest(path: string): Promise<PluginManifest | undefined> {
+  const { files } = await attempt([], 'package', () => readPackage(path)) ?? {};
+  const bytes = files?.get(MANIFEST_FILE);
+  return bytes && (await attempt([], 'manifest', () => readManifest(bytes, MANIFEST_FILE)));
+}
+
+/** The result, or undefined with a finding. */
+async function attempt<T>(findings: Finding[], rule: string, work: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof GatehouseError)) throw thrown;
+    findings.push({ rule, error: thrown });
+    return undefined;
+  }
+}

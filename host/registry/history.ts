@@ -1,0 +1,28 @@
+// What the store remembers of versions: which an instance ran, and what each version was. Resolve asks it about rollbacks and changed releases.
+import { scan, type Store } from '../store/store.ts';
+import { plugins, versions } from '../store/tables.ts';
+
+export interface History {
+  /** The highest version of this plugin that the instance ever ran. */
+  highestVersion(instance: string, plugin: string): string | undefined;
+  /** The package digest under which this version was first run here. */
+  digestOf(plugin: string, version: string): string | undefined;
+}
+
+/** For `check`, which works on files alone. */
+export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined };
+
+export async function loadHistory(store: Store): Promise<History> {
+  const highest = new Map<string, string>();
+  for await (const page of scan(store, plugins, plugins.prefix())) {
+    for (const { key, value } of page) if (value.highestVersion !== null) highest.set(`${key[1]} ${value.plugin}`, value.highestVersion);
+  }
+  const digests = new Map<string, string>();
+  for await (const page of scan(store, versions, versions.prefix())) {
+    for (const { key, value } of page) digests.set(`${key[1]} ${key[2]}`, value.digest);
+  }
+  return {
+    highestVersion: (instance, plugin) => highest.get(`${instance} ${plugin}`),
+    digestOf: (plugin, version) => digests.get(`${plugin} ${version}`),
+  };
+}

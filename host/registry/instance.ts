@@ -1,0 +1,159 @@
+// One instance as the registry keeps it: what the files say of it, and what the store remembers. Built at opening and again when it is enabled or released.
+import semver from 'semver';
+import type { PluginState } from '../../schemas/control.ts';
+import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
+import type { PluginRow } from '../store/tables.ts';
+import type { LoadedEnablement } from './discover.ts';
+import type { ResolvedEnablement } from './enablement-file.ts';
+import type { RefusedPlugin, ResolvedPlugin, Resolution } from './resolve.ts';
+
+/** A live view of one enablement that only the registry changes. */
+export interface Instance {
+  readonly instance: string;
+  readonly plugin: string;
+  readonly state: PluginState;
+  readonly enablement: ResolvedEnablement;
+  readonly required: boolean;
+  readonly order: number;
+  /** Null while nothing genuine is known of it. */
+  readonly kind: PluginKind | null;
+  /** Known even of a gate that cannot run: it denies. */
+  readonly moderation: ModerationSection | undefined;
+  /** What it runs with; absent when it may not run. */
+  readonly resolved: ResolvedPlugin | undefined;
+  /** The trouble it is in, if any. */
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+  readonly restarts: number;
+}
+
+/** Why an instance moves. `code` and `message` name trouble that lasts as long as the state; the message is the reason unless given. */
+export interface Because {
+  /** `host`, `file`, or who asked. */
+  readonly actor: string;
+  readonly reason: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly evidenceDigest?: string;
+}
+
+/** What the files say. */
+export interface Findings {
+  readonly file: string;
+  readonly enablement: ResolvedEnablement;
+  readonly resolved?: ResolvedPlugin;
+  readonly refused?: RefusedPlugin;
+}
+
+/** Every instance that the enablements name, by name; where two files name one, the enabled one counts, and of two refused ones the first. */
+export function findingsOf({ plugins, refused, disabled }: Resolution): ReadonlyMap<string, Findings> {
+  const found: [string, Findings][] = [
+    ...disabled.map((loaded): [string, Findings] => [loaded.enablement.instance, about(loaded)]),
+    ...refused.toReversed().map((each): [string, Findings] => [each.instance, { ...about(each.loaded), refused: each }]),
+    ...plugins.map((each): [string, Findings] => [each.instance, { file: each.manifestFile, enablement: each.enablement, resolved: each }]),
+  ];
+  return new Map([...new Map(found)].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const about = ({ file, enablement }: LoadedEnablement): Findings => ({ file, enablement });
+
+type Facts = Pick<PluginRow, 'plugin' | 'kind' | 'moderation' | 'version' | 'digest' | 'highestVersion' | 'strikesAtMs' | 'quarantine'>;
+
+/** What stays true of an instance whatever its state: genuine facts, else what the store remembers, else, for a gate, what the package claims. */
+function factsOf({ enablement: { plugin }, resolved, refused }: Findings, stored: PluginRow | undefined): Facts {
+  const release = resolved?.release ?? refused?.release;
+  const remembered = stored?.plugin === plugin ? stored : undefined;
+  const kind = release ? release.manifest.kind : (remembered?.kind ?? null);
+  const moderation = release ? release.manifest.moderation : (remembered?.moderation ?? refused?.manifest?.moderation);
+  return {
+    plugin, kind,
+    ...(moderation ? { moderation } : {}),
+    version: release?.manifest.version ?? remembered?.version ?? null,
+    digest: release?.packageDigest ?? remembered?.digest ?? null,
+    highestVersion: remembered?.highestVersion ?? null,
+    strikesAtMs: stored?.strikesAtMs ?? [],
+    ...(stored?.quarantine ? { quarantine: stored.quarantine } : {}),
+  };
+}
+
+function highestVersionWith(version: string, highest: string | null): string {
+  return highest !== null && semver.gt(highest, version) ? highest : version;
+}
+
+/** The registry's own hold on an instance. */
+export class Entry implements Instance {
+  readonly instance: string;
+  findings: Findings;
+  row: PluginRow;
+  state: PluginState = 'discovered';
+  code: string | undefined;
+  message: string | undefined;
+  restarts = 0;
+  calls = 0;
+  cpuUs = 0;
+
+  constructor(findings: Findings, stored: PluginRow | undefined) {
+    this.instance = findings.enablement.instance;
+    this.findings = findings;
+    this.row = { ...standingOf(stored), ...factsOf(findings, stored) };
+  }
+
+  get plugin() {
+    return this.findings.enablement.plugin;
+  }
+  get enablement() {
+    return this.findings.enablement;
+  }
+  get required() {
+    return this.findings.enablement.required;
+  }
+  get order() {
+    return this.findings.enablement.order;
+  }
+  get kind() {
+    return this.row.kind;
+  }
+  get moderation() {
+    return this.row.moderation;
+  }
+  get resolved() {
+    return this.findings.resolved;
+  }
+
+  learn(findings: Findings, row: PluginRow): void {
+    this.findings = findings;
+    this.row = { ...standingOf(row), ...factsOf(findings, row) };
+  }
+
+  strikesSince(sinceMs: number): readonly number[] {
+    return this.row.strikesAtMs.filter((atMs) => atMs >= sinceMs);
+  }
+
+  moved(to: PluginState, { actor, reason, code, message = code === undefined ? undefined : reason, evidenceDigest }: Because, at: string): void {
+    this.state = to;
+    this.code = code;
+    this.message = message;
+    const { code: _, message: __, quarantine, ...facts } = this.row;
+    const entered = to === 'quarantined' && !quarantine ? { at, actor, reason, code: code ?? 'PLUGIN_QUARANTINED', ...(evidenceDigest === undefined ? {} : { evidenceDigest }) } : quarantine;
+    this.row = {
+      ...facts, state: to, actor, reason, at,
+      ...(code === undefined ? {} : { code }),
+      ...(message === undefined ? {} : { message }),
+      ...(entered ? { quarantine: entered } : {}),
+    };
+    if (to === 'active' && this.row.version !== null) this.row = { ...this.row, highestVersion: highestVersionWith(this.row.version, this.row.highestVersion) };
+  }
+
+  /** For the journal, once it runs. */
+  versionSeen(at: string) {
+    const { version, digest } = this.row;
+    return version === null || digest === null ? {} : { version: { plugin: this.plugin, version, row: { digest, seenAt: at } } };
+  }
+}
+
+/** Where it stood, without any facts. */
+function standingOf(stored: PluginRow | undefined): Omit<PluginRow, keyof Facts> {
+  if (!stored) return { state: 'discovered', actor: 'file', reason: 'its enablement was found', at: '' };
+  const { state, actor, reason, code, message, at } = stored;
+  return { state, actor, reason, at, ...(code === undefined ? {} : { code }), ...(message === undefined ? {} : { message }) };
+}

@@ -1,0 +1,277 @@
+// The instances of this home and the state of each. host.ts opens it, the supervisor moves instances, the pipeline asks who takes part.
+import { resolve as resolvePath } from 'node:path';
+import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../../schemas/control.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { GatehouseError } from '../errors.ts';
+import { publish } from '../events.ts';
+import type { Ids } from '../ids.ts';
+import type { Store } from '../store/store.ts';
+import type { TransitionRow } from '../store/tables.ts';
+import { diagnosticOf, severityFor } from './diagnostics.ts';
+import { writeEnabled } from './enablement-file.ts';
+import { loadHistory } from './history.ts';
+import { Entry, findingsOf, type Because, type Findings, type Instance } from './instance.ts';
+import { Journal } from './journal.ts';
+import { assertMove, isAvailable } from './lifecycle.ts';
+import { membersOf, type Members } from './members.ts';
+import type { Resolution } from './resolve.ts';
+import { openSecondOpinions } from './second-opinions.ts';
+import type { SecretPlaces } from './secrets.ts';
+import { survey } from './survey.ts';
+
+export type { Because, Instance } from './instance.ts';
+export type { Members } from './members.ts';
+
+export interface RegistryParts {
+  readonly config: ResolvedConfig;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly env: SecretPlaces['env'];
+}
+
+/** Strikes older than this no longer count towards quarantine. */
+export const STRIKE_WINDOW_MS = 60 * 60 * 1000;
+
+export class Registry {
+  readonly #parts: RegistryParts;
+  readonly #journal: Journal;
+  readonly #entries = new Map<string, Entry>();
+  /** Operators' actions, one after the other: each edits a file and looks at the home. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #members: Members | undefined;
+  #diagnostics: readonly Diagnostic[] = [];
+
+  private constructor(parts: RegistryParts, journal: Journal) {
+    this.#parts = parts;
+    this.#journal = journal;
+  }
+
+  /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
+  static async open(parts: RegistryParts): Promise<Registry> {
+    const { journal, rows } = await Journal.open(parts.store);
+    const registry = new Registry(parts, journal);
+    const resolution = await registry.#survey();
+    for (const [instance, findings] of findingsOf(resolution)) {
+      const entry = new Entry(findings, rows.get(instance));
+      registry.#entries.set(instance, entry);
+      registry.#place(entry, entry.row.state);
+    }
+    registry.#diagnostics = [...resolution.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
+    for (const diagnostic of registry.#diagnostics) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
+    await journal.written();
+    return registry;
+  }
+
+  /** What was found at opening; a `fatal` one ends the start. */
+  get diagnostics(): readonly Diagnostic[] {
+    return this.#diagnostics;
+  }
+
+  /** By instance name. */
+  list(): readonly Instance[] {
+    return [...this.#entries.values()];
+  }
+
+  find(instance: string): Instance | undefined {
+    return this.#entries.get(instance);
+  }
+
+  /** Throws PLUGIN_NOT_FOUND. */
+  get(instance: string): Instance {
+    return this.#entry(instance);
+  }
+
+  /** Who takes part in what, in order; the same object until a state changes. */
+  get members(): Members {
+    this.#members ??= membersOf(this.list());
+    return this.#members;
+  }
+
+  /** Takes effect at once, is published, and written soon: await `written` where it must be durable first. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
+  move(instance: string, to: PluginState, because: Because): void {
+    const entry = this.#entry(instance);
+    const { state: from, plugin } = entry;
+    assertMove(instance, from, to);
+    const { actor, reason, code, evidenceDigest } = because;
+    const at = toTimestamp(this.#parts.clock.now());
+    entry.moved(to, because, at);
+    this.#members = undefined;
+    const transition: TransitionRow = { from, to, actor, reason, at, ...(code === undefined ? {} : { code }), ...(evidenceDigest === undefined ? {} : { evidenceDigest }) };
+    this.#journal.record({ instance, row: entry.row, transition: { id: this.#parts.ids.next(), row: transition }, ...(to === 'active' ? entry.versionSeen(at) : {}) });
+    publish('plugin.state', { instance, plugin, from, to, actor, reason, ...(code === undefined ? {} : { code }) });
+  }
+
+  /** Resolves once every move and strike so far is on disk. Throws STORE_FAILED, STORE_CLOSED. */
+  written(): Promise<void> {
+    return this.#journal.written();
+  }
+
+  /** An instance's moves, newest first, at most 200. Throws PLUGIN_NOT_FOUND. */
+  async history(instance: string, limit?: number): Promise<readonly TransitionRow[]> {
+    this.#entry(instance);
+    await this.#journal.written();
+    return this.#journal.history(instance, limit);
+  }
+
+  /** Notes a fault proven in the plugin; returns how many there were within STRIKE_WINDOW_MS. */
+  strike(instance: string, cause: string): number {
+    const entry = this.#entry(instance);
+    const now = this.#parts.clock.now();
+    const strikesAtMs = [...entry.strikesSince(now - STRIKE_WINDOW_MS), now];
+    entry.row = { ...entry.row, strikesAtMs };
+    this.#journal.record({ instance, row: entry.row });
+    publish('plugin.strike', { instance, plugin: entry.plugin, cause, strikes: strikesAtMs.length });
+    return strikesAtMs.length;
+  }
+
+  restarted(instance: string): void {
+    this.#entry(instance).restarts += 1;
+  }
+
+  /** Adds one call to what the instance has cost since the start. */
+  charge(instance: string, cpuUs: number): void {
+    const entry = this.#entries.get(instance);
+    if (!entry) return;
+    entry.calls += 1;
+    entry.cpuUs += cpuUs;
+  }
+
+  /** Out of quarantine: to `approved`, or `pending-approval` where approvals are asked for, or on to `rejected` when the files say it may not run. Its strikes are forgotten. */
+  release(instance: string, because: Because): Promise<Instance> {
+    return this.#inTurn(() => this.#release(instance, because));
+  }
+
+  /** Switches it on in its file and looks at the home again: it is then `approved`, or refused and says why. Others stay as they are until the next start. */
+  enable(instance: string, because: Because): Promise<Instance> {
+    return this.#inTurn(() => this.#enable(instance, because));
+  }
+
+  /** Switches it off in its file and here; ending its sandbox is the caller's. */
+  disable(instance: string, because: Because): Promise<Instance> {
+    return this.#inTurn(() => this.#disable(instance, because));
+  }
+
+  /** Throws PLUGIN_NOT_FOUND. */
+  view(instance: string): PluginView {
+    const entry = this.#entry(instance);
+    const { plugin, kind, state, required, restarts, calls, cpuUs, code, message, resolved, row } = entry;
+    const strikes = entry.strikesSince(this.#parts.clock.now() - STRIKE_WINDOW_MS).length;
+    return {
+      instance, plugin, kind, version: row.version, digest: row.digest, state, required, grants: [...(resolved?.grants ?? [])], restarts, strikes, cpuMs: cpuUs / 1000, calls,
+      ...(code === undefined ? {} : { code }),
+      ...(message === undefined ? {} : { message }),
+    };
+  }
+
+  views(): PluginView[] {
+    return this.list().map(({ instance }) => this.view(instance));
+  }
+
+  /** Enabled instances that take no calls, each with the reason. */
+  degraded(): DegradedPlugin[] {
+    return this.list()
+      .filter(({ state }) => !isAvailable(state) && state !== 'disabled')
+      .map(({ instance, state, code = 'PLUGIN_NOT_READY', message = `Instance '${instance}' is ${state}.` }) => ({ instance, state, code, message }));
+  }
+
+  async #release(instance: string, { actor, reason }: Because): Promise<Instance> {
+    const entry = this.#entry(instance);
+    const findings = await this.#lookAgain(instance);
+    if (entry.state !== 'quarantined') throw new GatehouseError('TRANSITION_ILLEGAL', { instance, from: entry.state, to: 'approved' });
+    const { quarantine: _, ...row } = entry.row;
+    entry.learn(findings, { ...row, strikesAtMs: [] });
+    const { refused, enablement } = findings;
+    if (!enablement.enabled) this.move(instance, 'disabled', { actor, reason });
+    else if (refused?.state === 'pending-approval') this.move(instance, 'pending-approval', { actor, reason, ...troubleOf(refused) });
+    else this.move(instance, 'approved', { actor, reason });
+    if (refused && refused.state !== 'pending-approval') this.move(instance, refused.state, { actor: 'host', reason: refused.message, ...troubleOf(refused) });
+    await this.written();
+    return entry;
+  }
+
+  async #enable(instance: string, { actor, reason }: Because): Promise<Instance> {
+    const entry = this.#entry(instance);
+    assertMove(instance, entry.state, 'discovered');
+    await writeEnabled(this.#fileOf(entry), true);
+    entry.learn(await this.#lookAgain(instance), entry.row);
+    this.move(instance, 'discovered', { actor, reason });
+    this.#place(entry, 'discovered');
+    await this.written();
+    return entry;
+  }
+
+  async #disable(instance: string, because: Because): Promise<Instance> {
+    const entry = this.#entry(instance);
+    assertMove(instance, entry.state, 'disabled');
+    await writeEnabled(this.#fileOf(entry), false);
+    this.move(instance, 'disabled', because);
+    await this.written();
+    return entry;
+  }
+
+  /** From `discovered` to where the files and the store say it belongs. */
+  #place(entry: Entry, before: PluginState): void {
+    const { instance, findings, row } = entry;
+    const { enablement, refused } = findings;
+    const host = { actor: 'host', reason: 'its release is genuine and may run here' };
+    if (!enablement.enabled) {
+      if (before === 'disabled') entry.state = 'disabled';
+      else this.move(instance, 'disabled', { actor: 'file', reason: `${findings.file} says so` });
+    } else if (row.quarantine) {
+      const { code, reason, at } = row.quarantine;
+      const { message } = new GatehouseError('PLUGIN_QUARANTINED', { instance, at, reason });
+      this.move(instance, 'quarantined', { actor: 'host', reason, code, message });
+    } else if (refused?.state === 'pending-approval') {
+      this.move(instance, 'verified', host);
+      this.move(instance, 'pending-approval', { actor: 'host', reason: refused.message, ...troubleOf(refused) });
+    } else if (refused) {
+      this.move(instance, refused.state, { actor: 'host', reason: refused.message, ...troubleOf(refused) });
+    } else {
+      this.move(instance, 'verified', host);
+      this.move(instance, 'approved', { actor: 'host', reason: 'it needs no approvals' });
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #survey(): Promise<Resolution> {
+    const { config, store, clock, env } = this.#parts;
+    await this.#journal.written();
+    const secondOpinion = await openSecondOpinions(store, clock);
+    const resolution = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion });
+    await secondOpinion.save();
+    return resolution;
+  }
+
+  /** Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile. */
+  async #lookAgain(instance: string): Promise<Findings> {
+    const findings = findingsOf(await this.#survey()).get(instance);
+    if (!findings) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+    return findings;
+  }
+
+  #fileOf({ findings }: Entry): string {
+    return resolvePath(this.#parts.config.home, findings.file);
+  }
+
+  #entry(instance: string): Entry {
+    const entry = this.#entries.get(instance);
+    if (!entry) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+    return entry;
+  }
+}
+
+const troubleOf = ({ code, message }: { readonly code: string; readonly message: string }) => ({ code, message });
+
+/** A required instance in quarantine keeps the host from starting. */
+function stillQuarantined({ instance, plugin, state, findings: { file, enablement }, row: { quarantine } }: Entry): Diagnostic[] {
+  if (state !== 'quarantined' || !quarantine) return [];
+  const error = new GatehouseError('PLUGIN_QUARANTINED', { instance, at: quarantine.at, reason: quarantine.reason });
+  return [diagnosticOf(error, { severity: severityFor(enablement), stage: 'start', rule: 'quarantine', manifest: file, plugin, instance })];
+}

@@ -1,0 +1,95 @@
+// From enablements to what runs, what does not, and why: every finding at once. `check` and `start` both ask here, through survey.ts.
+import type { Grant } from '../../schemas/capability.ts';
+import type { Diagnostic } from '../../schemas/control.ts';
+import type { SecretReference } from '../../schemas/enablement.ts';
+import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { VerifiedRelease } from '../trust/verify.ts';
+import { isSuperseded, judgeTogether, mayRun } from './among.ts';
+import { diagnosticOf, severityFor } from './diagnostics.ts';
+import type { LoadedEnablement } from './discover.ts';
+import type { ResolvedEnablement } from './enablement-file.ts';
+import { examine, type Candidate, type Finding, type ResolveContext } from './examine.ts';
+
+/** An instance that may run, with everything it runs with. */
+export interface ResolvedPlugin {
+  readonly instance: string;
+  readonly kind: PluginKind;
+  readonly enablement: ResolvedEnablement;
+  /** The enablement's file, relative to the home. */
+  readonly manifestFile: string;
+  readonly packagePath: string;
+  readonly release: VerifiedRelease;
+  readonly limits: Required<Limits>;
+  /** Origins that the manifest leaves to the config are filled in; grants without any are gone. */
+  readonly grants: readonly Grant[];
+  /** The plugin's own defaults applied. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Every handle the instance or its ingress needs; each reference led to a value. */
+  readonly secrets: Readonly<Record<string, SecretReference>>;
+  readonly required: boolean;
+  readonly order: number;
+  readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
+}
+
+/** An enabled instance that may not run, by its first finding. */
+export interface RefusedPlugin {
+  readonly instance: string;
+  readonly loaded: LoadedEnablement;
+  readonly state: 'rejected' | 'pending-approval' | 'revoked';
+  readonly code: string;
+  readonly message: string;
+  /** Absent when the package itself was refused. */
+  readonly release?: VerifiedRelease;
+  /** Verified, or else only claimed: enough to know that a gate is missing, never enough to run anything. */
+  readonly manifest?: PluginManifest;
+}
+
+export interface Resolution {
+  readonly plugins: readonly ResolvedPlugin[];
+  readonly refused: readonly RefusedPlugin[];
+  readonly disabled: readonly LoadedEnablement[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export async function resolve(enablements: readonly LoadedEnablement[], context: ResolveContext): Promise<Resolution> {
+  const candidates = await Promise.all(enablements.filter(({ enablement }) => enablement.enabled).map((loaded) => examine(loaded, context)));
+  judgeTogether(candidates, context.config.collision);
+  return {
+    plugins: candidates.filter(mayRun).flatMap(resolvedOf),
+    refused: candidates.filter((each) => !mayRun(each) && !isSuperseded(each)).map(refusedOf),
+    disabled: enablements.filter(({ enablement }) => !enablement.enabled),
+    diagnostics: candidates.flatMap((candidate) => candidate.findings.map((finding) => findingOf(candidate, finding))),
+  };
+}
+
+function resolvedOf({ loaded, release, limits, grants, config, secrets }: Candidate): ResolvedPlugin[] {
+  const { enablement, file } = loaded;
+  const { instance, required, order, onQuarantine } = enablement;
+  if (!release) return [];
+  return [
+    {
+      instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, required, order,
+      ...(onQuarantine === undefined ? {} : { onQuarantine }),
+    },
+  ];
+}
+
+function refusedOf({ loaded, findings, release, claimed }: Candidate): RefusedPlugin {
+  const refusals = findings.filter(({ warning }) => !warning);
+  const error = refusals.find((each) => each.error.code === 'REVOKED')?.error ?? refusals.find((each) => each.error.code !== 'APPROVAL_MISSING')?.error ?? refusals[0]?.error;
+  const manifest = release?.manifest ?? claimed;
+  return {
+    instance: loaded.enablement.instance,
+    loaded,
+    state: error?.code === 'REVOKED' ? 'revoked' : error?.code === 'APPROVAL_MISSING' ? 'pending-approval' : 'rejected',
+    code: error?.code ?? 'INTERNAL',
+    message: error?.message ?? '',
+    ...(release ? { release } : {}),
+    ...(manifest ? { manifest } : {}),
+  };
+}
+
+function findingOf({ loaded: { file, enablement } }: Candidate, { rule, error, warning, superseded }: Finding): Diagnostic {
+  const { plugin, instance } = enablement;
+  return diagnosticOf(error, { severity: warning || superseded ? 'warning' : severityFor(enablement), stage: 'resolve', rule, manifest: file, plugin, instance });
+}
