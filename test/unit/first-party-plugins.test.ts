@@ -52,7 +52,7 @@ describe('manifests/', () => {
   });
 
   it.each(enabled)('%s.json grants exactly what the manifest asks for', (name) => {
-    const requested = (manifestOf(name).capabilities ?? []).map(({ reason: _, ...capability }) => capability);
+    const requested = (manifestOf(name).capabilities ?? []).map(({ reason: _reason, ...capability }) => capability);
     expect(enablementOf(name)).toMatchObject({ plugin: `gatehouse.${name}`, instance: name, source: `plugins/${name}/dist`, grants: requested });
   });
 
