@@ -16,7 +16,7 @@ export default defineChannel({
 
     const frame = parseFrame(text);
     if (!frame.ok) return { actions: [toConnection(connection, errorFrame(frame.code, frame.problem, frame.id))] };
-    return { messages: [{ id: frame.id, conversation, sender: { id: visitorOf(conversation) }, text: frame.text }] };
+    return { messages: [{ id: frame.id, conversation, sender: { id: visitorOf(conversation), name: 'visitor' }, text: frame.text }] };
   },
 
   send(delivery) {

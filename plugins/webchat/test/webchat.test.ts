@@ -21,7 +21,7 @@ describe('a frame', () => {
 
   it('becomes a message of this conversation, under the page’s own id', async () => {
     expect(await receive({ type: 'message', id: 'm-1', text: ' hello\n' })).toEqual({
-      messages: [{ id: 'm-1', conversation: CONVERSATION, sender: { id: expect.stringMatching(/^visitor-[0-9a-f]{8}$/) }, text: ' hello\n' }],
+      messages: [{ id: 'm-1', conversation: CONVERSATION, sender: { id: expect.stringMatching(/^visitor-[0-9a-f]{8}$/), name: 'visitor' }, text: ' hello\n' }],
     });
   });
 
