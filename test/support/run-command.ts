@@ -1,0 +1,23 @@
+// Runs one command line in this process: everything but the launcher, and much faster than a process of its own. Streams are no terminals.
+import { PassThrough } from 'node:stream';
+import { runCli } from '../../host/cli/cli.ts';
+import type { IoStreams } from '../../host/cli/io.ts';
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What --json printed. */
+  json(): unknown;
+}
+
+export async function runCommand(args: readonly string[], { cwd = '/', env = {} }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<Ran> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the command line writes, and asks whether they are terminals: they are not
+  const streams = { stdin: new PassThrough(), stdout, stderr } as unknown as IoStreams;
+  const code = await runCli({ argv: args, streams, env, cwd, serve: async () => 0 });
+  const text = (stream: PassThrough) => String(stream.read() ?? '');
+  const printed = { stdout: text(stdout), stderr: text(stderr) };
+  return { code, ...printed, json: () => JSON.parse(printed.stdout) };
+}
