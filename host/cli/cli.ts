@@ -1,6 +1,7 @@
 // The command line: which commands there are, the options all share, and how a failure is told. Called by main.ts.
 import { Command, CommanderError } from 'commander';
 import { GatehouseError, problemOf } from '../errors.ts';
+import { nearestOf } from '../nearest.ts';
 import { VERSION } from '../version.ts';
 import { HostSaidNo } from './client.ts';
 import { createIo, plain, type ExitCode, type GlobalOptions, type Io, type IoStreams } from './io.ts';
@@ -77,7 +78,7 @@ export async function runCli(parts: CliParts): Promise<ExitCode> {
     await program.parseAsync([...parts.argv], { from: 'user' });
     return exitCode;
   } catch (thrown) {
-    return report(thrown, io);
+    return report(thrown, io, program);
   }
 }
 
@@ -107,10 +108,10 @@ function globalOptions(program: Command): GlobalOptions {
 }
 
 /** Tells a failure to people on stderr and, with --json, to scripts on stdout. */
-function report(thrown: unknown, io: Io): ExitCode {
+function report(thrown: unknown, io: Io, program: Command): ExitCode {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2;
-  const { code, message, fix, exitCode } = failureOf(thrown);
+  const { code, message, fix, exitCode } = failureOf(thrown, program);
   if (io.options.json) io.print({ error: { code, message, fix } }, () => '');
   io.say([message, fix].filter((line) => line !== '').map(plain).join('\n'));
   return exitCode;
@@ -123,15 +124,21 @@ interface Failure {
   readonly exitCode: ExitCode;
 }
 
-function failureOf(thrown: unknown): Failure {
+function failureOf(thrown: unknown, program: Command): Failure {
   if (thrown instanceof HostSaidNo) return thrown;
   const error = thrown instanceof GatehouseError ? thrown
-    : thrown instanceof CommanderError ? new GatehouseError('USAGE', { problem: usageProblem(thrown.message) })
+    : thrown instanceof CommanderError ? new GatehouseError('USAGE', { problem: usageProblem(thrown.message, program) })
     : new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown });
   return { code: error.code, message: error.message, fix: error.fix, exitCode: error.row.exitCode };
 }
 
 /** `error: unknown option '--jsn'\n(Did you mean --json?)` → `unknown option '--jsn' (did you mean --json?)`. */
-function usageProblem(message: string): string {
+function usageProblem(message: string, program: Command): string {
+  // `plugins lst` reaches the default subcommand, which complains about a word too many: it was meant as a subcommand.
+  const [, extra] = /too many arguments for '.+'\. Expected 0 arguments but got \d+: ([^,]+?)\.?(?:,|$)/.exec(message) ?? [];
+  if (extra !== undefined) {
+    const nearest = nearestOf(extra, program.commands.flatMap(({ commands }) => commands.map((each) => each.name())));
+    return `unexpected '${extra}'${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}`;
+  }
   return message.replace(/^error: /, '').replace(/\n\(Did you mean/, ' (did you mean').replace(/\.$/, '');
 }

@@ -34,10 +34,11 @@ export interface Io {
 /** 0 ok · 1 failure · 2 usage · 3 refused by policy · 4 host not reachable; 130 and 143 for a second signal. */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130 | 143;
 
+/** The process's own, or anything that acts like them. */
 export interface IoStreams {
-  readonly stdin: NodeJS.ReadStream;
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
 export interface IoParts {
@@ -69,7 +70,7 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     },
     async confirm(question) {
       if (options().yes) return;
-      if (!stdin.isTTY || !stderr.isTTY) throw new GatehouseError('NOT_CONFIRMED', { question: `'${question}'` });
+      if (!stdin.isTTY || !stderr.isTTY) throw new GatehouseError('NOT_CONFIRMED', { question: `“${question}”` });
       const prompt = createInterface({ input: stdin, output: stderr });
       try {
         const answer = await prompt.question(`${question} [y/N] `);

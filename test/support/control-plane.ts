@@ -1,7 +1,8 @@
 // A real control plane on a real store and a free port, around a host whose channels and answers the test scripts.
 import { join } from 'node:path';
 import { request, type IncomingHttpHeaders } from 'node:http';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeRunFile } from '../../host/cli/run-file.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
 import type { ResolvedConfig } from '../../host/config.ts';
 import { startControl, type Control, type ControlParts } from '../../host/control/server.ts';
@@ -28,6 +29,8 @@ export interface Script {
 export interface TestControl extends AsyncDisposable {
   readonly control: Control;
   readonly host: Host;
+  /** A home with a host.json, so that commands find this control plane. */
+  readonly home: string;
   readonly dataDir: string;
   readonly adminToken: string;
   /** What the control plane asked of the host, in order. */
@@ -121,9 +124,13 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   };
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'gatehouse_ready 1\n' };
   const control = stack.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}) }));
+  // What a command line needs to find it as it finds a host.
+  mkdirSync(config.manifestsDir);
+  writeFileSync(join(config.manifestsDir, 'host.json'), '{}');
+  writeRunFile(dataDir, { pid: process.pid, address: control.address, startedAt: '2026-11-21T00:00:00.000Z' });
   const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
   return {
-    control, host, dataDir, adminToken, asked,
+    control, host, home, dataDir, adminToken, asked,
     call: (method, path, options = {}) => callHttp(control.address, method, path, { ...options, ...(options.token === true ? { token: adminToken } : {}) }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -1,0 +1,131 @@
+// Commands that talk to a running host: what they send, what they print, and how they end when the host says no or is not there.
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { removeRunFile, writeRunFile } from '../../host/cli/run-file.ts';
+import type { MessageView } from '../../schemas/control.ts';
+import { aPlugin, startTestControl } from '../support/control-plane.ts';
+import { gatehouse } from '../support/process.ts';
+import { tempDir } from '../support/temp.ts';
+
+/** Beyond the highest pid of Linux (pid_max(5)). */
+const NO_PROCESS = 2 ** 22 + 1;
+
+const aMessage: MessageView = { id: 'm1', instance: 'hook', conversation: 'c', sender: { id: 'ann\u001b[2J' }, direction: 'inbound', outcome: 'answered', text: 'hello \u202eworld', at: '2026-11-21T00:00:00.000Z', stages: [{ stage: 'admit', decision: 'pass', durationMs: 0.25 }] };
+const aDeadLetter = { id: 'd1', messageId: 'm1', instance: 'hook', conversation: 'c', direction: 'outbound', stage: 'deliver', code: 'DELIVERY_FAILED', reason: 'no', attempts: 3, at: '2026-11-21T00:00:00.000Z' } as const;
+
+describe('with a running host', () => {
+  it('status shows it, to people and to scripts', async () => {
+    await using control = await startTestControl({ degraded: [{ instance: 'weather', state: 'rejected', code: 'PACKAGE_NOT_FOUND', message: 'not there' }] });
+    const script = await gatehouse(['status', '--json', '--home', control.home]);
+    expect(script.code).toBe(0);
+    expect(script.json()).toMatchObject({ address: control.control.address, ready: true, lanes: { waiting: 2 }, degraded: [{ instance: 'weather' }] });
+    const human = await gatehouse(['status'], { cwd: control.home });
+    expect(human.stdout).toMatch(/lanes +2 waiting, 1 running/);
+    expect(human.stdout).toMatch(/degraded weather +rejected: PACKAGE_NOT_FOUND/);
+  });
+
+  it('send tells the outcome, and a denial ends with 3', async () => {
+    await using control = await startTestControl();
+    const delivered = await gatehouse(['send', '--channel', 'hook', '--to', 'c', '--text', '-5 °C', '--json', '--home', control.home]);
+    expect(delivered).toMatchObject({ code: 0 });
+    expect(delivered.json()).toEqual({ messageId: 'm1', outcome: 'delivered' });
+    expect(control.asked).toEqual(['send hook c -5 °C']);
+    await using strict = await startTestControl({ sent: { messageId: 'm2', outcome: 'denied', code: 'REPLY_DENIED', reason: 'a rule' } });
+    const denied = await gatehouse(['send', '--channel', 'hook', '--to', 'c', '--text', 'x', '--json', '--home', strict.home]);
+    expect(denied.code).toBe(3);
+    expect(denied.json()).toMatchObject({ messageId: 'm2', outcome: 'denied' });
+  });
+
+  it('messages are listed and shown, with foreign text made harmless for people and left whole for scripts', async () => {
+    await using control = await startTestControl({ messages: [aMessage] });
+    const listed = await gatehouse(['messages', '--home', control.home]);
+    expect(listed.stdout).toMatch(/^id +at +direction +outcome/);
+    const shown = await gatehouse(['messages', 'show', 'm1', '--home', control.home]);
+    expect(shown.stdout).toMatch(/admit +pass +0\.3/);
+    for (const { stdout } of [listed, shown]) expect(stdout).not.toMatch(/[\u001b\u202e]/); // oxlint-disable-line no-control-regex -- control characters are what it looks for
+    expect((await gatehouse(['messages', 'show', 'm1', '--json', '--home', control.home])).json()).toEqual(aMessage);
+    await gatehouse(['messages', 'list', '--limit', '3', '--outcome', 'denied', '--home', control.home]);
+    expect(control.asked.at(-1)).toBe('list {"limit":3,"outcome":"denied"}');
+  });
+
+  it('dead letters are replayed, and dropped only after a yes', async () => {
+    await using control = await startTestControl({ deadLetters: [aDeadLetter] });
+    expect((await gatehouse(['dead-letters', '--json', '--home', control.home])).json()).toEqual({ items: [aDeadLetter], cursor: null });
+    expect((await gatehouse(['dead-letters', 'replay', 'd1', '--json', '--home', control.home])).json()).toEqual({ id: 'd1', messageId: 'm1' });
+    expect(await gatehouse(['dead-letters', 'drop', 'd1', '--home', control.home])).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(control.asked.filter((each) => each.startsWith('drop'))).toEqual([]);
+    expect((await gatehouse(['dead-letters', 'drop', 'd1', '--yes', '--json', '--home', control.home])).json()).toEqual({ id: 'd1' });
+    expect(control.asked.at(-1)).toMatch(/^drop d1 token:/);
+  });
+
+  it('plugins are shown and quarantined with a reason', async () => {
+    await using control = await startTestControl({ plugins: [aPlugin({ grants: [{ name: 'kv', quotaBytes: 2048 }] })] });
+    expect((await gatehouse(['plugins', '--json', '--home', control.home])).json()).toMatchObject({ items: [{ instance: 'echo', state: 'active' }], cursor: null });
+    expect((await gatehouse(['plugins', 'show', 'echo', '--home', control.home])).stdout).toContain('may keep up to 2 KiB of its own data');
+    expect((await gatehouse(['plugins', 'quarantine', 'echo', '--home', control.home])).code).toBe(2);
+    expect((await gatehouse(['plugins', 'quarantine', 'echo', '--reason', 'odd', '--yes', '--home', control.home])).code).toBe(0);
+    expect(control.asked.at(-1)).toMatch(/^quarantine echo token:\w+ odd$/);
+  });
+
+  it('what the host refuses is told with the host’s code', async () => {
+    await using control = await startTestControl();
+    const unknown = await gatehouse(['plugins', 'show', 'nobody', '--json', '--home', control.home]);
+    expect(unknown).toMatchObject({ code: 1 });
+    expect(unknown.json()).toMatchObject({ error: { code: 'PLUGIN_NOT_FOUND', fix: expect.stringContaining('plugins list') } });
+    expect((await gatehouse(['messages', 'list', '--limit', '9999', '--json', '--home', control.home])).json()).toMatchObject({ error: { code: 'REQUEST_INVALID' } });
+  });
+});
+
+describe('without a host', () => {
+  const COMMANDS = [['status'], ['send', '--channel', 'a', '--to', 'b', '--text', 'c'], ['messages'], ['dead-letters'], ['plugins', 'quarantine', 'a', '--reason', 'r', '--yes'], ['plugins', 'release', 'a', '--reason', 'r', '--yes']];
+
+  it.each(COMMANDS)('%s ends with 4', async (...command) => {
+    await using dir = await tempDir();
+    await mkdir(join(dir.path, 'manifests'));
+    await writeFile(join(dir.path, 'manifests', 'host.json'), '{}');
+    const result = await gatehouse([...command, '--json', '--home', dir.path]);
+    expect(result.code).toBe(4);
+    expect(result.json()).toMatchObject({ error: { code: 'HOST_UNREACHABLE', fix: expect.stringContaining(`--home ${dir.path}`) } });
+  });
+
+  it('a command ends with 4 when the port it knows answers no more', async () => {
+    await using control = await startTestControl();
+    await control.control.close();
+    expect((await gatehouse(['status', '--home', control.home])).code).toBe(4);
+  });
+
+  it('the token is never shown to whoever took the port of a host that died', async () => {
+    await using control = await startTestControl();
+    const seen: (string | undefined)[] = [];
+    const stranger = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const bound = stranger.address();
+    writeRunFile(control.dataDir, { pid: NO_PROCESS, address: `http://127.0.0.1:${bound !== null && typeof bound === 'object' ? bound.port : 0}`, startedAt: '2026-11-21T00:00:00.000Z' });
+    expect((await gatehouse(['status', '--home', control.home])).code).toBe(4);
+    expect(seen).toEqual([]);
+    stranger.close();
+  });
+});
+
+describe('the run file', () => {
+  it('is removed only by the host that wrote it, and nonsense counts as none', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'run.json');
+    writeRunFile(dir.path, { pid: 7, address: 'http://127.0.0.1:1', startedAt: '2026-11-21T00:00:00.000Z' });
+    removeRunFile(dir.path, 8);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: 7 });
+    removeRunFile(dir.path, 7);
+    expect(() => readFileSync(file)).toThrow(/ENOENT/);
+    await writeFile(file, '{"pid":"x"}');
+    removeRunFile(dir.path, 7);
+    expect(readFileSync(file, 'utf8')).toBe('{"pid":"x"}');
+    rmSync(file);
+  });
+});
