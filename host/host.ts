@@ -1,11 +1,34 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
 import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, SendMessageBody } from '../schemas/control.ts';
-import type { ChannelSection } from '../schemas/plugin-manifest.ts';
-import type { Clock } from './clock.ts';
+import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
+import { join } from 'node:path';
+import { Broker } from './broker/broker.ts';
+import { MinuteQuotas, SenderRates } from './broker/quota.ts';
+import { KvLedger } from './capabilities/kv-ledger.ts';
+import { kvOperations } from './capabilities/kv.ts';
+import { messageList } from './capabilities/message-read.ts';
+import { sleep } from './capabilities/sleep.ts';
+import { toolCall } from './capabilities/tool-call.ts';
+import { toTimestamp, type Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
+import { directoryOf } from './directory.ts';
+import { publish } from './events.ts';
+import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
+import { channelFace, type ChannelFace } from './pipeline/channel-face.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
+import { listMessages, showMessage } from './pipeline/message-queries.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import { PluginCalls } from './pipeline/plugin-calls.ts';
+import { PluginLife } from './plugin-life.ts';
+import { Registry } from './registry/registry.ts';
+import { SandboxPool } from './sandbox/pool.ts';
+import type { SandboxHooks } from './sandbox/sandbox.ts';
+import { openStore } from './store/lmdb.ts';
 import type { Store } from './store/store.ts';
+import type { DeadLetterRow } from './store/tables.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+import { VERSION } from './version.ts';
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -26,19 +49,7 @@ export interface MessageQuery extends PageQuery {
   readonly direction?: 'inbound' | 'outbound';
 }
 
-export type { IngressAnswer, IngressRequest, SocketPeer, SocketSession };
-
-/** What the control plane needs to know of one channel instance. */
-export interface ChannelFace {
-  readonly instance: string;
-  readonly section: ChannelSection;
-  /** Granted `ui`: its pages may use the host's origin. */
-  readonly ui: boolean;
-  asset(path: string): { readonly bytes: Buffer; readonly contentType: string } | undefined;
-  /** Never rejects for anything the remote did: refusals are problem+json answers. */
-  http(request: IngressRequest): Promise<IngressAnswer>;
-  socket(peer: SocketPeer): Promise<SocketSession>;
-}
+export type { ChannelFace, IngressAnswer, IngressRequest, SocketPeer, SocketSession };
 
 export interface HostStatus {
   readonly version: string;
@@ -102,4 +113,165 @@ export class HostRefused extends Error {
     this.name = 'HostRefused';
     this.diagnostics = diagnostics;
   }
+}
+
+export interface StartOptions {
+  readonly config: ResolvedConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Where secrets named by `{"env": …}` are read. Default: the process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const STOP_GRACE_MS = 10_000;
+
+/**
+ * Opens the store, looks through the home, wires broker, sandboxes and pipeline, and begins to start plugins. Resolves as soon as the control plane may listen;
+ * `booted` tells when every plugin has settled. Throws HostRefused when the files alone forbid a start, STORE_LOCKED and other store errors.
+ */
+export async function startHost({ config, log, clock, env = process.env }: StartOptions): Promise<Host> {
+  await using parts = new AsyncDisposableStack();
+  const startedAt = clock.now();
+  const ids = createIds(clock);
+  const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
+  const registry = await Registry.open({ config, store, clock, ids, env });
+  if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
+
+  const directory = directoryOf(registry, { home: config.home, env });
+  const ledger = new KvLedger(store);
+  const broker: Broker = new Broker({
+    log,
+    quotas: new MinuteQuotas(clock),
+    operations: [
+      sleep,
+      ...kvOperations(store, ledger),
+      messageList(store),
+      toolCall({ find: (address) => directory.tool(address), call: (tool, args, parent) => calls.callTool(tool, args, parent) }),
+    ],
+  });
+
+  const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
+  pool.prepare();
+  const supervisor: Supervisor = parts.use(
+    new Supervisor({
+      pool,
+      clock,
+      hooksFor: (instance) => hooksFor(instance, registry, broker),
+      onStateChange: (change) => life.follow(change),
+      onStrike: (instance) => life.strike(instance),
+      onQuarantine: (instance, evidence) => life.exhausted(instance, evidence),
+    }),
+  );
+  const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
+  const pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => stopSoon(`gate '${instance}' is quarantined and says "exit"`) }));
+  const life: PluginLife = new PluginLife({
+    config,
+    clock,
+    log,
+    registry,
+    supervisor,
+    onReleased: (instance) => void pipeline.held.release(instance),
+    onRequiredLost: (instance, reason) => log.error({ instance, reason }, 'a required plugin is lost'),
+  });
+  parts.defer(() => life.close());
+
+  const stack = parts.move();
+  let stopping: Promise<void> | undefined;
+  const stop = (reason: string, graceMs = STOP_GRACE_MS) => {
+    stopping ??= (async () => {
+      publish('host.stopping', { reason });
+      await pipeline.drain(graceMs);
+      await stack.disposeAsync();
+    })();
+    return stopping;
+  };
+  const stopSoon = (reason: string) => {
+    log.error({ reason }, 'the host stops');
+    process.kill(process.pid, 'SIGTERM');
+  };
+
+  const booted = life.startAll().then(async (settled) => {
+    const diagnostics = life.diagnostics();
+    if (diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(diagnostics);
+    await registry.written();
+    return settled;
+  });
+  // Recovered work waits in its lanes for plugins that are still starting; each call waits for its instance.
+  await pipeline.recover();
+
+  return {
+    config,
+    log,
+    clock,
+    store,
+    startedAt,
+    booted,
+    readiness: () => ({ ready: life.ready(), degraded: registry.degraded() }),
+    diagnostics: () => life.diagnostics(),
+    channel(instance) {
+      const entry = directory.channel(instance);
+      const resolved = registry.find(instance)?.resolved;
+      return entry && resolved && channelFace(entry, resolved.release.files, resolved.grants.some(({ name }) => name === 'ui'), pipeline.ingress);
+    },
+    async status() {
+      const plugins: Record<string, number> = {};
+      for (const { state } of registry.list()) plugins[state] = (plugins[state] ?? 0) + 1;
+      return {
+        version: VERSION,
+        hostApi: HOST_API_VERSION,
+        startedAt: toTimestamp(startedAt),
+        pid: process.pid,
+        home: config.home,
+        profile: config.profile,
+        strict: config.strict,
+        ready: life.ready(),
+        confinement: (await pool.confinement()).name,
+        plugins,
+        degraded: registry.degraded(),
+        lanes: { waiting: pipeline.lanes.waiting, running: pipeline.lanes.running },
+        deliveries: { waiting: pipeline.deliveries.waiting, running: pipeline.deliveries.running },
+        deadLetters: await pipeline.deadLetters.count(),
+      };
+    },
+    plugins: {
+      list: () => life.views(),
+      show: (instance) => life.view(instance),
+      enable: (instance, actor) => life.enable(instance, actor),
+      disable: (instance, actor, reason) => life.disable(instance, actor, reason),
+      quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),
+      release: (instance, actor, reason) => life.release(instance, actor, reason),
+    },
+    messages: {
+      list: (query) => listMessages(store, query),
+      show: (id) => showMessage(store, id),
+      send: (body, actor) => pipeline.operator.send(body, actor),
+    },
+    deadLetters: {
+      async list({ cursor, limit = 50 }) {
+        const page = await pipeline.deadLetters.list(cursor, Math.min(200, Math.max(1, limit)));
+        return { items: page.items.map(letterView), cursor: page.cursor };
+      },
+      async show(id) {
+        const { letter, message } = await pipeline.deadLetters.show(id);
+        return { ...letterView(letter), ...(message ? { text: message.text } : {}) };
+      },
+      replay: async (id) => ({ id, messageId: (await pipeline.deadLetters.replay(id)).messageId }),
+      drop: async (id) => ({ id: (await pipeline.deadLetters.drop(id)).id }),
+    },
+    stop,
+    [Symbol.asyncDispose]: () => stop('disposed'),
+  };
+}
+
+/** The doors of one instance's sandbox: its requests go to the broker under its own name, its log lines become events. */
+function hooksFor(instance: string, registry: Registry, broker: Broker): SandboxHooks {
+  const { plugin } = registry.get(instance);
+  return {
+    onHostCall: (call) => broker.serve({ instance, plugin, grants: registry.get(instance).resolved?.grants ?? [] }, call),
+    onLog: (line) => publish('plugin.log', { instance, plugin, ...line }),
+  };
+}
+
+function letterView({ work: _work, ...letter }: DeadLetterRow): DeadLetterView {
+  return letter;
 }

@@ -1,7 +1,8 @@
 // One call into a plugin with a broker scope around it. Every stage and every tool call goes through here.
 import type { Broker } from '../broker/broker.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import type { CallResult, PluginCall } from '../sandbox/sandbox.ts';
+import type { ActiveTool } from '../capabilities/tool-call.ts';
+import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts';
 
 /** The supervisor's half: finds the sandbox of an instance, waits at most `waitMs` while it restarts. */
 export type CallInstance = (instance: string, call: PluginCall, options: { readonly waitMs: number }) => Promise<CallResult>;
@@ -20,6 +21,9 @@ export interface CallOptions {
   readonly depth?: number;
 }
 
+/** How long a tool's caller waits for a tool that is restarting. */
+const TOOL_WAIT_MS = 2000;
+
 export class PluginCalls {
   readonly #broker: Broker;
   readonly #callInstance: CallInstance;
@@ -37,4 +41,14 @@ export class PluginCalls {
     if (!result.ok) scope.release();
     return { result, scope };
   }
+
+  /** Calls a tool on behalf of another call, one level deeper. */
+  callTool(tool: ActiveTool, args: unknown, parent: CallScope): Promise<ScopedResult> {
+    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey: parent.callId, waitMs: TOOL_WAIT_MS, depth: parent.depth + 1 });
+  }
+}
+
+/** Failures that say nothing about the work: the instance was not there, or gone before it began. */
+export function isAway(code: CallFailure): boolean {
+  return code === 'INSTANCE_UNAVAILABLE' || code === 'INSTANCE_BUSY' || code === 'CALL_CANCELLED';
 }

@@ -2,12 +2,11 @@
 import { Delivery, SendResult } from '../../../schemas/message.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import { compileSchema } from '../../schema.ts';
-import type { CallFailure } from '../../sandbox/sandbox.ts';
 import { performActions } from '../../outbound/actions.ts';
 import { backoffMs } from '../../outbound/retry.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
 import type { DeliveryContext } from '../context.ts';
-import type { PluginCalls } from '../plugin-calls.ts';
+import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
@@ -56,11 +55,6 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
 
 function deliveryOf({ row, attempts }: DeliveryContext): Delivery {
   return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1 };
-}
-
-/** Failures that say nothing about this message: the channel was not there. */
-function isAway(code: CallFailure): boolean {
-  return code === 'INSTANCE_UNAVAILABLE' || code === 'INSTANCE_BUSY' || code === 'CALL_CANCELLED';
 }
 
 const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY);

@@ -3,13 +3,14 @@ import { RespondResult } from '../../../schemas/message.ts';
 import type { SkillSection } from '../../../schemas/plugin-manifest.ts';
 import { compileSchema } from '../../schema.ts';
 import type { LaneContext } from '../context.ts';
-import type { PluginCalls } from '../plugin-calls.ts';
+import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { backoffMs } from '../../outbound/retry.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
-/** Tries of one message before it becomes a dead letter. Tries that ended through no fault of the plugin count too, so nothing circles forever. */
-const MOST_ATTEMPTS = 6;
+/** A skill that failed on this message: 6 tries from 50 ms. A skill that was not there, or lost the call through no fault of its own: 50 tries over about 20 minutes. */
+const FAILED = { attempts: 6, firstMs: 50, mostMs: 5000 };
+const AWAY = { attempts: 50, firstMs: 50, mostMs: 30_000 };
 
 const respondResult = compileSchema<RespondResult>(RespondResult);
 
@@ -33,11 +34,11 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
         }
         const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
         const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs });
-        if (!result.ok) return failed(context, skill.instance, result.code, result.message);
+        if (!result.ok) return again(context, skill.instance, result.code, result.message, result.retry || isAway(result.code) ? AWAY : FAILED);
         if (!respondResult.is(result.value)) {
           scope.release();
           const wrong = respondResult.explain(result.value);
-          return failed(context, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`);
+          return again(context, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`, FAILED);
         }
         context.stages.push({ stage: 'skill', decision: result.value ? 'answered' : 'not-mine', instance: skill.instance, durationMs: result.wallMs, cpuUs: result.cpuUs });
         if (scope.hasWrites) context.scopes.push(scope);
@@ -51,11 +52,11 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
   };
 }
 
-function failed(context: LaneContext, instance: string, code: string, problem: string): Verdict {
+function again(context: LaneContext, instance: string, code: string, problem: string, policy: typeof FAILED): Verdict {
   context.stages.push({ stage: 'skill', decision: 'failed', reason: code, instance, durationMs: 0 });
   const attempts = context.attempts + 1;
-  if (attempts >= MOST_ATTEMPTS) return { decision: 'give-up', code: 'RESPOND_FAILED', fields: { instance, attempts, problem }, problem };
-  return { decision: 'retry', afterMs: backoffMs(attempts, 50, 5000), code: 'RESPOND_FAILED', problem };
+  if (attempts >= policy.attempts) return { decision: 'give-up', code: 'RESPOND_FAILED', fields: { instance, attempts, problem }, problem };
+  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'RESPOND_FAILED', problem };
 }
 
 /** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */

@@ -1,0 +1,93 @@
+// The pipeline's view of who takes part, made from the registry's. Rebuilt only when membership changes, asked for every message.
+import type { Direction } from '../schemas/message.ts';
+import { LIMITS } from '../schemas/bounds.ts';
+import type { ToolDeclaration } from '../schemas/plugin-manifest.ts';
+import type { ActiveTool } from './capabilities/tool-call.ts';
+import type { ChannelEntry, GateEntry, PluginDirectory, SkillEntry } from './pipeline/plugin-directory.ts';
+import { isAvailable, isComing } from './registry/lifecycle.ts';
+import type { Members } from './registry/members.ts';
+import type { Instance, Registry } from './registry/registry.ts';
+import { readSecret, type SecretPlaces } from './registry/secrets.ts';
+import { compilePluginSchema } from './schema.ts';
+
+interface View {
+  readonly gates: Readonly<Record<Direction, readonly GateEntry[]>>;
+  readonly observers: Readonly<Record<Direction, readonly GateEntry[]>>;
+  readonly skills: readonly SkillEntry[];
+  readonly channels: ReadonlyMap<string, ChannelEntry>;
+  readonly tools: ReadonlyMap<string, ActiveTool>;
+}
+
+export interface Directory extends PluginDirectory {
+  tool(address: string): ActiveTool | undefined;
+}
+
+export function directoryOf(registry: Registry, places: SecretPlaces): Directory {
+  let members: Members | undefined;
+  let view: View | undefined;
+  const current = (): View => {
+    if (!view || members !== registry.members) {
+      members = registry.members;
+      view = viewOf(members, places);
+    }
+    return view;
+  };
+  return {
+    gates: (direction) => current().gates[direction],
+    observers: (direction) => current().observers[direction],
+    skills: () => current().skills,
+    channel: (instance) => current().channels.get(instance),
+    tool: (address) => current().tools.get(address),
+  };
+}
+
+function viewOf({ gates, observers, skills, channels, tools }: Members, places: SecretPlaces): View {
+  return {
+    gates: { inbound: gates.inbound.map(gateOf), outbound: gates.outbound.map(gateOf) },
+    observers: { inbound: observers.inbound.map(gateOf), outbound: observers.outbound.map(gateOf) },
+    skills: skills.map(skillOf),
+    channels: new Map(channels.flatMap((each) => channelOf(each, places))),
+    tools: new Map([...tools].filter(([, { state }]) => mayAnswer(state)).flatMap(([address, each]) => toolOf(address, each))),
+  };
+}
+
+const mayAnswer = (state: Instance['state']) => isAvailable(state) || isComing(state);
+const wallMsOf = ({ resolved }: Instance) => resolved?.limits.wallMsPerCall ?? LIMITS.wallMsPerCall.default;
+
+function gateOf(each: Instance): GateEntry {
+  const { instance, state } = each;
+  const { onQuarantine } = each.enablement;
+  return { instance, wallMs: wallMsOf(each), available: mayAnswer(state), quarantined: state === 'quarantined', ...(onQuarantine === undefined ? {} : { onQuarantine }) };
+}
+
+function skillOf(each: Instance): SkillEntry {
+  return { instance: each.instance, wallMs: wallMsOf(each), available: mayAnswer(each.state), triggers: each.resolved?.release.manifest.skill?.triggers };
+}
+
+/** Ingress secrets are read once here and stay in the host. */
+function channelOf(each: Instance, places: SecretPlaces): [string, ChannelEntry][] {
+  const { resolved } = each;
+  const section = resolved?.release.manifest.channel;
+  if (!resolved || !section) return [];
+  const secrets = new Map<string, string>();
+  for (const [handle, reference] of Object.entries(resolved.secrets)) {
+    const reading = readSecret(reference, places);
+    if (reading.ok) secrets.set(handle, reading.value);
+  }
+  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, secret: (handle) => secrets.get(handle) }]];
+}
+
+/** Compiled once for each package, however often membership changes. */
+const compiledTools = new WeakMap<ToolDeclaration, Pick<ActiveTool, 'input' | 'output'>>();
+
+function toolOf(address: string, each: Instance): [string, ActiveTool][] {
+  const declared = each.resolved?.release.manifest.tools?.find(({ name }) => address === `${each.plugin}/${name}`);
+  if (!declared) return [];
+  let compiled = compiledTools.get(declared);
+  if (!compiled) {
+    const source = `tool '${address}'`;
+    compiled = { input: compilePluginSchema(declared.inputSchema, { role: 'input', source }), output: compilePluginSchema(declared.outputSchema, { role: 'output', source }) };
+    compiledTools.set(declared, compiled);
+  }
+  return [[address, { instance: each.instance, name: declared.name, ...compiled }]];
+}
