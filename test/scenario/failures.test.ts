@@ -91,7 +91,7 @@ describe('a dead letter', () => {
 
     await client.post({ id: 'd2', conversation: 'glad', text: 'mend' });
     await eventually(async () => expect((await client.replies('glad')).items).toHaveLength(1));
-    expect((await gatehouse.api(`/dead-letters/${letter.id}/replay`, { method: 'POST' })).status).toBe(200);
+    expect((await gatehouse.api(`/dead-letters/${letter.id}/replay`, { method: 'POST' })).status).toBe(202);
     await eventually(async () => expect((await client.replies('sad')).items.map((each) => each.text)).toEqual(['mended: hello']));
     expect((await gatehouse.api('/dead-letters')).json<{ items: Letter[] }>().items).toEqual([]);
     expect((await gatehouse.api(`/dead-letters/${letter.id}/replay`, { method: 'POST' })).status).toBe(404);
