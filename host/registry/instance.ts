@@ -24,7 +24,6 @@ export interface Instance {
   /** The trouble it is in, if any. */
   readonly code: string | undefined;
   readonly message: string | undefined;
-  readonly restarts: number;
 }
 
 /** Why an instance moves. `code` and `message` name trouble that lasts as long as the state; the message is the reason unless given. */
@@ -88,9 +87,6 @@ export class Entry implements Instance {
   state: PluginState = 'discovered';
   code: string | undefined;
   message: string | undefined;
-  restarts = 0;
-  calls = 0;
-  cpuUs = 0;
 
   constructor(findings: Findings, stored: PluginRow | undefined) {
     this.instance = findings.enablement.instance;

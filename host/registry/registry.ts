@@ -59,7 +59,6 @@ export class Registry {
       registry.#place(entry, entry.row.state);
     }
     registry.#diagnostics = [...resolution.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
-    for (const diagnostic of registry.#diagnostics) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
     await journal.written();
     return registry;
   }
@@ -115,27 +114,14 @@ export class Registry {
     return this.#journal.history(instance, limit);
   }
 
-  /** Notes a fault proven in the plugin; returns how many there were within STRIKE_WINDOW_MS. */
-  strike(instance: string, cause: string): number {
+  /** Remembers a fault proven in the plugin, beyond this process; returns how many there were within STRIKE_WINDOW_MS. */
+  strike(instance: string): number {
     const entry = this.#entry(instance);
     const now = this.#parts.clock.now();
     const strikesAtMs = [...entry.strikesSince(now - STRIKE_WINDOW_MS), now];
     entry.row = { ...entry.row, strikesAtMs };
     this.#journal.record({ instance, row: entry.row });
-    publish('plugin.strike', { instance, plugin: entry.plugin, cause, strikes: strikesAtMs.length });
     return strikesAtMs.length;
-  }
-
-  restarted(instance: string): void {
-    this.#entry(instance).restarts += 1;
-  }
-
-  /** Adds one call to what the instance has cost since the start. */
-  charge(instance: string, cpuUs: number): void {
-    const entry = this.#entries.get(instance);
-    if (!entry) return;
-    entry.calls += 1;
-    entry.cpuUs += cpuUs;
   }
 
   /** Out of quarantine: to `approved`, or `pending-approval` where approvals are asked for, or on to `rejected` when the files say it may not run. Its strikes are forgotten. */
@@ -153,13 +139,13 @@ export class Registry {
     return this.#inTurn(() => this.#disable(instance, because));
   }
 
-  /** Throws PLUGIN_NOT_FOUND. */
+  /** What files and store know; restarts and cost are the supervisor's to add. Throws PLUGIN_NOT_FOUND. */
   view(instance: string): PluginView {
     const entry = this.#entry(instance);
-    const { plugin, kind, state, required, restarts, calls, cpuUs, code, message, resolved, row } = entry;
+    const { plugin, kind, state, required, code, message, resolved, row } = entry;
     const strikes = entry.strikesSince(this.#parts.clock.now() - STRIKE_WINDOW_MS).length;
     return {
-      instance, plugin, kind, version: row.version, digest: row.digest, state, required, grants: [...(resolved?.grants ?? [])], restarts, strikes, cpuMs: cpuUs / 1000, calls,
+      instance, plugin, kind, version: row.version, digest: row.digest, state, required, grants: [...(resolved?.grants ?? [])], restarts: 0, strikes, cpuMs: 0, calls: 0,
       ...(code === undefined ? {} : { code }),
       ...(message === undefined ? {} : { message }),
     };
