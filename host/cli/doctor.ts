@@ -9,7 +9,7 @@ import { problemOf } from '../errors.ts';
 import { ConfinedProcess } from '../sandbox/confined-process.ts';
 import { WALLS, detectConfinement } from '../sandbox/confinement.ts';
 import { loadTrust } from '../trust/trust-store.ts';
-import { surveyFiles } from './files-survey.ts';
+import { storeFolder, surveyFiles } from './files-survey.ts';
 import { isAlive, readRunFile } from './run-file.ts';
 import { publisherFolders } from './trust-context.ts';
 
@@ -90,7 +90,7 @@ async function trust({ config, clock }: Patient): Promise<Finding[]> {
 }
 
 /** What nobody but the host's user may read. */
-const PRIVATE: Readonly<Record<string, number>> = { '': 0o700, 'admin-token': 0o600, keys: 0o700, 'run.json': 0o600 };
+const PRIVATE: Readonly<Record<string, number>> = { '': 0o700, store: 0o700, 'admin-token': 0o600, keys: 0o700, 'run.json': 0o600 };
 
 async function dataDirectory({ config: { dataDir } }: Patient): Promise<Finding[]> {
   if (!existsSync(dataDir)) return [ok('data', `${dataDir} is made at the first start`)];
@@ -101,7 +101,7 @@ async function dataDirectory({ config: { dataDir } }: Patient): Promise<Finding[
     const found = (await stat(path)).mode & 0o777;
     if ((found & ~mode) !== 0) findings.push({ check: 'data', state: 'failure', detail: `${path} has mode ${found.toString(8)}: others may use it`, fix: `chmod ${mode.toString(8)} ${path}` });
   }
-  if (existsSync(join(dataDir, 'data.mdb')) && readAdminToken(dataDir) === undefined) findings.push({ check: 'data', state: 'warning', detail: 'there is no admin token', fix: 'Start the host: it writes a new one, and the old one stops working.' });
+  if (existsSync(storeFolder(dataDir)) && readAdminToken(dataDir) === undefined) findings.push({ check: 'data', state: 'warning', detail: 'there is no admin token', fix: 'Start the host: it writes a new one, and the old one stops working.' });
   return findings.length === 0 ? [ok('data', `${dataDir} is private`)] : findings;
 }
 

@@ -23,12 +23,16 @@ export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[
   ].sort((a, b) => (a.instance < b.instance ? -1 : 1));
 }
 
+/** As host.ts lays it out. */
+export const storeFolder = (dataDir: string) => join(dataDir, 'store');
+
 /** Rollbacks are judged by what ran before. A store that a host has open, or that was never there, tells nothing. */
 async function historyOf({ dataDir }: ResolvedConfig): Promise<History> {
-  if (!existsSync(join(dataDir, 'data.mdb'))) return NO_HISTORY;
+  const dir = storeFolder(dataDir);
+  if (!existsSync(dir)) return NO_HISTORY;
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
   try {
-    await using store = await openStore({ dir: dataDir, clock: systemClock });
+    await using store = await openStore({ dir, clock: systemClock });
     return await loadHistory(store);
   } catch (thrown) {
     if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return NO_HISTORY;

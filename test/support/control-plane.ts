@@ -74,7 +74,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const { path: home } = stack.use(await tempDir());
   const dataDir = join(home, 'data');
   const clock = script.clock ?? systemClock;
-  const store = stack.use(await openStore({ dir: dataDir, clock }));
+  const store = stack.use(await openStore({ dir: join(dataDir, 'store'), clock }));
   const config: ResolvedConfig = {
     home, dataDir, manifestsDir: join(home, 'manifests'), listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true }, ...script.config,
