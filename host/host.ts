@@ -158,7 +158,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
       clock,
       hooksFor: (instance) => hooksFor(instance, registry, broker),
       onStateChange: (change) => life.follow(change),
-      onStrike: (instance) => life.strike(instance),
+      onStrike: (instance, strike) => life.strike(instance, strike),
       onQuarantine: (instance, evidence) => life.exhausted(instance, evidence),
     }),
   );

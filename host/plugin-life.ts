@@ -1,5 +1,5 @@
 // The life of instances while the host runs: starts them in order, follows what becomes of their sandboxes, and does what the operator asks. The registry owns the states, the supervisor the processes.
-import type { DegradedPlugin, Diagnostic, PluginView } from '../schemas/control.ts';
+import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../schemas/control.ts';
 import type { Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import { GatehouseError, problemOf } from './errors.ts';
@@ -7,11 +7,11 @@ import { publish, subscribe } from './events.ts';
 import { bundleOf, writeBundle } from './evidence.ts';
 import type { Log } from './log.ts';
 import { diagnosticOf, severityFor } from './registry/diagnostics.ts';
-import { isAvailable, isComing } from './registry/lifecycle.ts';
-import type { Instance, Registry } from './registry/registry.ts';
+import { isAvailable, isComing, MOVES } from './registry/lifecycle.ts';
+import type { Because, Instance, Registry } from './registry/registry.ts';
 import type { ResolvedPlugin } from './registry/resolve.ts';
 import type { SandboxSpec } from './sandbox/sandbox.ts';
-import type { QuarantineEvidence, StateChange, Supervisor } from './supervisor/supervisor.ts';
+import type { QuarantineEvidence, StateChange, Strike, Supervisor } from './supervisor/supervisor.ts';
 
 export interface PluginLifeParts {
   readonly config: ResolvedConfig;
@@ -124,27 +124,16 @@ export class PluginLife {
     return this.view(instance);
   }
 
-  /** What the supervisor tells of an instance's sandbox. */
-  follow({ instance, state: to, code, message = '' }: StateChange): void {
-    const { registry, log } = this.#parts;
-    const { state } = registry.get(instance);
-    const because = { actor: 'host', reason: message || to, ...(code === undefined ? {} : { code }) };
-    try {
-      if (to === 'starting' && state !== 'starting') registry.move(instance, 'starting', because);
-      else if (to === 'active') registry.move(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
-      else if (to === 'backoff') registry.move(instance, 'backoff', because);
-      // `stopped` and `quarantined` are decided here and in the registry; the supervisor only carries them out.
-    } catch (error) {
-      // A move that lost a race against the operator (disabled while restarting) is refused by the table, and the operator's word stands.
-      log.debug({ instance, state, to, err: problemOf(error) }, 'a state change came too late');
-    }
+  /** What the supervisor tells of an instance's sandbox. `stopped` and `quarantined` are decided here and in the registry; the supervisor only carries them out. */
+  follow({ instance, state, code, message = '' }: StateChange): void {
+    if (state === 'starting') this.#moveIfAllowed(instance, 'starting', { actor: 'host', reason: 'its sandbox starts' });
+    else if (state === 'active') this.#moveIfAllowed(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
+    else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
   }
 
   /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
-  strike(instance: string): void {
-    const { registry } = this.#parts;
-    const strikes = registry.strike(instance);
-    if (strikes >= STRIKES_TO_QUARANTINE) this.#quarantineSoon(instance, `${strikes} strikes in 60 minutes`);
+  strike(instance: string, { detail }: Strike): void {
+    if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#quarantineSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
   }
 
   /** The supervisor gave the instance up. */
@@ -156,6 +145,14 @@ export class PluginLife {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
+  /** A change that lost a race against the operator (disabled while restarting) comes too late, and the operator's word stands. */
+  #moveIfAllowed(instance: string, to: PluginState, because: Because): void {
+    const { registry, log } = this.#parts;
+    const { state } = registry.get(instance);
+    if (state !== to && MOVES[state].includes(to)) registry.move(instance, to, because);
+    else if (state !== to) log.debug({ instance, state, to }, 'a state change came too late');
+  }
+
   #quarantineSoon(instance: string, reason: string): void {
     const { registry, log } = this.#parts;
     if (registry.get(instance).state === 'quarantined') return;
@@ -163,7 +160,7 @@ export class PluginLife {
   }
 
   async #start(entry: Instance): Promise<void> {
-    const { registry, supervisor, config, log } = this.#parts;
+    const { supervisor, config, log } = this.#parts;
     const { instance, resolved } = entry;
     if (!resolved) return;
     try {
