@@ -59,5 +59,5 @@ async function requireEmpty(home: string): Promise<void> {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
     throw thrown;
   });
-  if (names.length > 0) throw new GatehouseError('USAGE', { problem: `'${home}' is not empty; init writes a new home and changes nothing that is there` });
+  if (names.length > 0) throw new GatehouseError('FOLDER_NOT_EMPTY', { folder: home });
 }
