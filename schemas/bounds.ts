@@ -15,7 +15,12 @@ export const BOUNDS = {
   hostCallsPerProcess: 256,
   hostCallBytes: 64 * 1024 + 4096,
   hostCallsTotalPerCall: 2000,
+  postsPerSlice: 512,
+  unknownFrames: 16,
+  callsWaitingPerInstance: 1024,
+  valueDepth: 64,
   logLinesPerSecond: 100,
+  logLinesPerSlice: 100,
   logLineBytes: 2048,
   ingressBodyBytes: 256 * 1024,
   packageBytes: 16 * 1024 * 1024,
@@ -39,6 +44,7 @@ export const BOUNDS = {
   deliveriesInFlight: 256,
   socketsPerInstance: 1000,
   pluginWaitMs: 2000,
+  loadMs: 5000,
   storeRowBytes: 8 * 1024 * 1024,
 } as const;
 

@@ -30,10 +30,13 @@ export interface PluginCall {
   readonly attemptKey: string;
 }
 
-/** How a call ended. `cpuUs` is process CPU as the child reports it. Only `ok: false` with `retry` may be tried again without blaming the plugin for this call. */
+/**
+ * How a call ended. `cpuUs` is process CPU as the child reports it. Only `ok: false` with `retry` may be tried again without blaming the plugin for this call.
+ * `message` is for people; of CALL_FAILED it is what the plugin threw, at most 600 characters. `errorCode` is the `code` of the thrown error, if it had one.
+ */
 export type CallResult =
   | { readonly ok: true; readonly value: unknown; readonly cpuUs: number; readonly wallMs: number }
-  | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly cpuUs: number; readonly wallMs: number };
+  | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly errorCode?: string; readonly cpuUs: number; readonly wallMs: number };
 
 /** Codes of `errors.ts` that a call can end with. */
 export type CallFailure =
@@ -54,6 +57,8 @@ export interface PluginLogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly text: string;
   readonly fields?: Record<string, unknown>;
+  /** Lines that were dropped before this one because there were too many. */
+  readonly dropped?: number;
 }
 
 /** What the sandbox asks of its owner. `onHostCall` must settle; `onLog` must not throw. */
@@ -76,7 +81,14 @@ export interface Sandbox {
   readonly handlers: readonly string[];
   /** Calls under way and waiting. */
   readonly pending: number;
+  /** Process CPU since the plugin began to load, as the child reports it. */
+  readonly cpuUs: number;
+  /** Always resolves; rejects only for an input that is not JSON. */
   call(call: PluginCall): Promise<CallResult>;
+  /** False once it takes no more calls: it is ending, or being stopped. */
+  readonly accepting: boolean;
+  /** Resolves as soon as it is decided that this sandbox is over; all its calls are answered then. The process may need a moment longer. */
+  readonly ended: Promise<SandboxExit>;
   /** Resolves once the process is gone, for whatever reason. */
   readonly exited: Promise<SandboxExit>;
   /** Lets calls in flight finish for `graceMs`, then ends the process. */

@@ -1,0 +1,311 @@
+// One plugin instance kept running: started, restarted, counted, given up. supervisor.ts holds one per instance.
+import { BOUNDS } from '../../schemas/bounds.ts';
+import type { PluginKind } from '../../schemas/plugin-manifest.ts';
+import type { Clock } from '../clock.ts';
+import { GatehouseError, problemOf, type ErrorCode } from '../errors.ts';
+import { hasListeners, publish } from '../events.ts';
+import type { CallResult, PluginCall, Sandbox, SandboxExit, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
+import { backoffMs, withinWindow, type RestartPolicy } from './restart-policy.ts';
+
+/** `quarantined`: given up after too many strikes; like `stopped`, only a new start leaves it. */
+export type SupervisedState = 'starting' | 'active' | 'backoff' | 'quarantined' | 'stopped';
+
+/** Why an instance is not active. */
+export interface Trouble {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export type StateChange = { readonly instance: string; readonly plugin: string; readonly state: SupervisedState } & Partial<Trouble>;
+
+/** A proven offence of the plugin. */
+export interface Strike {
+  readonly at: number;
+  readonly cause: SandboxExit['cause'];
+  readonly detail: string;
+}
+
+/** What is known when an instance is given up. */
+export interface QuarantineEvidence {
+  readonly reason: string;
+  readonly strikes: readonly Strike[];
+  readonly stats: InstanceStats;
+}
+
+export interface InstanceStats {
+  readonly state: SupervisedState;
+  readonly pid?: number;
+  readonly level?: string;
+  readonly calls: number;
+  /** Calls that ended with `ok: false`. */
+  readonly failures: number;
+  readonly cpuUs: number;
+  readonly restarts: number;
+  /** Strikes that still count. */
+  readonly strikes: number;
+  /** Calls under way, in the sandbox's queue, or waiting for it to come back. */
+  readonly pending: number;
+  readonly trouble?: Trouble;
+}
+
+export interface InstanceParts {
+  readonly clock: Clock;
+  readonly policy: RestartPolicy;
+  readonly random: () => number;
+  readonly hooks: SandboxHooks;
+  readonly open: (spec: SandboxSpec, hooks: SandboxHooks) => Promise<Sandbox>;
+  onStateChange(change: StateChange): void;
+  /** A proven offence, for whoever remembers it longer than this process. */
+  onStrike(strike: Strike): void;
+  onQuarantine(evidence: QuarantineEvidence): void;
+}
+
+/** A channel may only receive or only send; every other kind has one handler and is nothing without it. */
+const HANDLERS: Readonly<Record<PluginKind, readonly string[]>> = { channel: ['receive', 'send'], skill: ['respond'], moderation: ['evaluate'], tool: ['call'] };
+
+interface Waiter {
+  readonly call: PluginCall;
+  readonly resolve: (result: CallResult | Promise<CallResult>) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class SupervisedInstance {
+  readonly #parts: InstanceParts;
+  #spec: SandboxSpec;
+  #state: SupervisedState = 'stopped';
+  #trouble: Trouble | undefined;
+  #sandbox: Sandbox | undefined;
+  /** Sandboxes that were replaced and finish their calls. */
+  readonly #retiring = new Set<Sandbox>();
+  /** Counts up whenever what is under way no longer matters. */
+  #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #waiters = new Set<Waiter>();
+  #strikes: Strike[] = [];
+  #outsideEnds: { readonly at: number }[] = [];
+  #row = 0;
+  #activeSince = 0;
+  #restarts = 0;
+  #calls = 0;
+  #failures = 0;
+  #cpuUs = 0;
+
+  constructor(spec: SandboxSpec, parts: InstanceParts) {
+    this.#spec = spec;
+    this.#parts = parts;
+  }
+
+  get state(): SupervisedState {
+    return this.#state;
+  }
+
+  get stats(): InstanceStats {
+    const sandbox = this.#sandbox;
+    return {
+      state: this.#state,
+      ...(sandbox ? { pid: sandbox.pid, level: sandbox.level } : {}),
+      calls: this.#calls,
+      failures: this.#failures,
+      cpuUs: this.#cpuUs + (sandbox?.cpuUs ?? 0),
+      restarts: this.#restarts,
+      strikes: withinWindow(this.#strikes, this.#parts.clock.monotonicMs(), this.#parts.policy.windowMs).length,
+      pending: (sandbox?.pending ?? 0) + this.#waiters.size,
+      ...(this.#trouble ? { trouble: this.#trouble } : {}),
+    };
+  }
+
+  /** Rejects when the first start fails; unless it is stopped or given up, it goes on trying. */
+  start(): Promise<void> {
+    this.#strikes = [];
+    this.#row = 0;
+    return this.#attempt();
+  }
+
+  call(call: PluginCall, waitMs: number): Promise<CallResult> {
+    const sandbox = this.#sandbox;
+    if (sandbox?.accepting) return this.#run(sandbox, call);
+    if (this.#state === 'stopped' || this.#state === 'quarantined' || waitMs <= 0) return Promise.resolve(this.#unavailable(call));
+    if (this.#waiters.size >= BOUNDS.callsWaitingPerInstance) return Promise.resolve(this.#refused(call, 'INSTANCE_BUSY', { depth: this.#waiters.size }));
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        call,
+        resolve,
+        timer: setTimeout(() => {
+          this.#waiters.delete(waiter);
+          resolve(this.#unavailable(call));
+        }, waitMs),
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Opens the new one first; only once it has loaded does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
+  async replace(spec: SandboxSpec, graceMs: number): Promise<void> {
+    const turn = this.#turn;
+    const fresh = await this.#open(spec);
+    if (turn !== this.#turn) {
+      await fresh.stop(0);
+      throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+    }
+    const old = this.#sandbox;
+    clearTimeout(this.#timer);
+    this.#turn += 1;
+    this.#spec = spec;
+    this.#row = 0;
+    this.#adopt(fresh);
+    if (old) await this.#retire(old, graceMs);
+  }
+
+  /** Lets calls in flight finish for `graceMs`, then ends the sandbox. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#halt('stopped', graceMs);
+  }
+
+  // --- Coming up ------------------------------------------------------------------------------------------------------------------------------------
+
+  async #attempt(): Promise<void> {
+    const turn = ++this.#turn;
+    this.#move('starting', this.#trouble);
+    let sandbox: Sandbox;
+    try {
+      sandbox = await this.#open(this.#spec);
+    } catch (error) {
+      if (turn === this.#turn) this.#onStartFailed(error);
+      throw error;
+    }
+    if (turn !== this.#turn) {
+      await sandbox.stop(0);
+      throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: this.#spec.instance, state: this.#state });
+    }
+    this.#adopt(sandbox);
+  }
+
+  async #open(spec: SandboxSpec): Promise<Sandbox> {
+    const sandbox = await this.#parts.open(spec, this.#parts.hooks);
+    const wanted = HANDLERS[spec.kind];
+    if (wanted.some((handler) => sandbox.handlers.includes(handler))) return sandbox;
+    await sandbox.stop(0);
+    throw new GatehouseError('PLUGIN_HANDLER_MISSING', { instance: spec.instance, kind: spec.kind, handler: wanted.join("' or '") });
+  }
+
+  #adopt(sandbox: Sandbox): void {
+    this.#sandbox = sandbox;
+    this.#activeSince = this.#parts.clock.monotonicMs();
+    void sandbox.ended.then((exit) => this.#onEnded(sandbox, exit));
+    this.#move('active');
+    for (const waiter of this.#waiters) {
+      clearTimeout(waiter.timer);
+      waiter.resolve(this.#run(sandbox, waiter.call));
+    }
+    this.#waiters.clear();
+  }
+
+  #run(sandbox: Sandbox, call: PluginCall): Promise<CallResult> {
+    this.#calls += 1;
+    const result = sandbox.call(call);
+    result.then(
+      (ended) => this.#count(call, ended),
+      () => (this.#failures += 1), // the caller hears of it
+    );
+    return result;
+  }
+
+  #count(call: PluginCall, result: CallResult): void {
+    if (!result.ok) this.#failures += 1;
+    if (!hasListeners('plugin.call')) return;
+    const { ok, cpuUs, wallMs } = result;
+    publish('plugin.call', { instance: this.#spec.instance, handler: call.handler, ok, ...(result.ok ? {} : { code: result.code }), cpuUs, wallMs });
+  }
+
+  // --- Going down -----------------------------------------------------------------------------------------------------------------------------------
+
+  #onEnded(sandbox: Sandbox, exit: SandboxExit): void {
+    this.#cpuUs += sandbox.cpuUs;
+    publish('sandbox.ended', { instance: this.#spec.instance, pid: sandbox.pid, cause: exit.cause });
+    if (sandbox !== this.#sandbox) return;
+    this.#sandbox = undefined;
+    if (exit.cause === 'stopped') return;
+    const { clock, policy } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (exit.strike && this.#strike(exit.cause, exit.detail)) return;
+    if (nowMs - this.#activeSince >= policy.stableMs) this.#row = 0;
+    const { message } = new GatehouseError('SANDBOX_DIED', { instance: this.#spec.instance, problem: exit.detail });
+    this.#restart(exit.cause === 'outside' && this.#isRareOutsideEnd(nowMs) ? 0 : this.#row++, { code: 'SANDBOX_DIED', message });
+  }
+
+  #onStartFailed(error: unknown): void {
+    const trouble: Trouble = { code: error instanceof GatehouseError ? error.code : 'SANDBOX_START_FAILED', message: problemOf(error) };
+    if (trouble.code !== 'SANDBOX_START_FAILED' && this.#strike('load', trouble.message)) return;
+    this.#restart(++this.#row, trouble);
+  }
+
+  /** True when that was one too many. */
+  #strike(cause: SandboxExit['cause'], detail: string): boolean {
+    const { clock, policy } = this.#parts;
+    const { instance, plugin } = this.#spec;
+    const strike = { at: clock.monotonicMs(), cause, detail };
+    const strikes = (this.#strikes = [...withinWindow(this.#strikes, strike.at, policy.windowMs), strike]);
+    publish('plugin.strike', { instance, plugin, cause, strikes: strikes.length });
+    this.#parts.onStrike(strike);
+    if (strikes.length < policy.strikes) return false;
+    const reason = `${strikes.length} strikes in ${Math.round(policy.windowMs / 60_000)} minutes, the last for ${cause}: ${detail}`;
+    void this.#halt('quarantined', 0, { code: 'PLUGIN_QUARANTINED', message: reason });
+    this.#parts.onQuarantine({ reason, strikes, stats: this.stats });
+    return true;
+  }
+
+  /** Someone kills sandboxes from outside: no fault of the plugin, but not worth a busy loop either. */
+  #isRareOutsideEnd(nowMs: number): boolean {
+    this.#outsideEnds = [...withinWindow(this.#outsideEnds, nowMs, 60_000), { at: nowMs }];
+    return this.#outsideEnds.length <= this.#parts.policy.outsidePerMinute;
+  }
+
+  #restart(row: number, trouble: Trouble): void {
+    const delayMs = backoffMs(this.#parts.policy, row, this.#parts.random());
+    this.#restarts += 1;
+    this.#move('backoff', trouble);
+    publish('plugin.restarted', { instance: this.#spec.instance, restarts: this.#restarts, delayMs });
+    const attempt = () => {
+      this.#attempt().catch(() => {}); // told by the state change that came with it
+    };
+    if (delayMs === 0) attempt();
+    else this.#timer = setTimeout(attempt, delayMs);
+  }
+
+  async #halt(state: 'stopped' | 'quarantined', graceMs: number, trouble?: Trouble): Promise<void> {
+    this.#turn += 1;
+    clearTimeout(this.#timer);
+    const sandbox = this.#sandbox;
+    this.#sandbox = undefined;
+    this.#move(state, trouble);
+    for (const { call, resolve, timer } of this.#waiters) {
+      clearTimeout(timer);
+      resolve(this.#unavailable(call));
+    }
+    this.#waiters.clear();
+    const ending = [...this.#retiring, ...(sandbox ? [sandbox] : [])];
+    await Promise.all(ending.map((each) => each.stop(graceMs)));
+  }
+
+  async #retire(sandbox: Sandbox, graceMs: number): Promise<void> {
+    this.#retiring.add(sandbox);
+    await sandbox.stop(graceMs);
+    this.#retiring.delete(sandbox);
+  }
+
+  #move(state: SupervisedState, trouble?: Trouble): void {
+    this.#trouble = trouble;
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#parts.onStateChange({ instance: this.#spec.instance, plugin: this.#spec.plugin, state, ...trouble });
+  }
+
+  #unavailable(call: PluginCall): CallResult {
+    return this.#refused(call, 'INSTANCE_UNAVAILABLE', { state: this.#state });
+  }
+
+  #refused(call: PluginCall, code: 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY', fields: Record<string, string | number>): CallResult {
+    const { message } = new GatehouseError(code, { instance: this.#spec.instance, handler: call.handler, ...fields });
+    return { ok: false, code, message, retry: true, cpuUs: 0, wallMs: 0 };
+  }
+}

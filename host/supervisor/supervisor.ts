@@ -1,0 +1,93 @@
+// Keeps every plugin instance running within its restart budget, and carries the calls to it. The pipeline calls, host.ts starts and stops, the registry listens.
+import { BOUNDS } from '../../schemas/bounds.ts';
+import type { Clock } from '../clock.ts';
+import { GatehouseError } from '../errors.ts';
+import type { SandboxPool } from '../sandbox/pool.ts';
+import type { CallResult, PluginCall, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
+import { DEFAULT_POLICY, type RestartPolicy } from './restart-policy.ts';
+import { SupervisedInstance, type InstanceStats, type QuarantineEvidence, type StateChange, type Strike } from './supervised-instance.ts';
+
+export type { InstanceStats, QuarantineEvidence, StateChange, Strike, SupervisedState } from './supervised-instance.ts';
+
+export interface SupervisorParts {
+  readonly pool: Pick<SandboxPool, 'open'>;
+  readonly clock: Clock;
+  /** What serves the host calls and takes the log lines of one instance; asked once per start. */
+  readonly hooksFor: (instance: string) => SandboxHooks;
+  /** Every change of state, in order. Must not throw. */
+  readonly onStateChange: (change: StateChange) => void;
+  /** A proven offence, told before what follows from it. Must not throw. */
+  readonly onStrike?: (instance: string, strike: Strike) => void;
+  /** The instance was given up: its sandbox is ending and its calls are answered. Must not throw. */
+  readonly onQuarantine: (instance: string, evidence: QuarantineEvidence) => void;
+  readonly policy?: RestartPolicy;
+  readonly random?: () => number;
+  /** Longest the top level of a plugin may run, default 5 s. */
+  readonly loadMs?: number;
+}
+
+export class Supervisor implements AsyncDisposable {
+  readonly #parts: SupervisorParts;
+  readonly #instances = new Map<string, SupervisedInstance>();
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts an instance anew; strikes of an earlier life are forgotten. Rejects with PLUGIN_LOAD_FAILED, PLUGIN_HANDLER_MISSING or SANDBOX_START_FAILED when
+   * the first try fails, and goes on trying with growing delays until it is active, quarantined or stopped.
+   */
+  async start(spec: SandboxSpec): Promise<void> {
+    const { instance } = spec;
+    await this.#instances.get(instance)?.stop(0);
+    const { pool, clock, policy = DEFAULT_POLICY, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine } = this.#parts;
+    const supervised = new SupervisedInstance(spec, {
+      clock,
+      policy,
+      random,
+      hooks: hooksFor(instance),
+      open: (each, hooks) => pool.open(each, hooks, loadMs === undefined ? {} : { loadMs }),
+      onStateChange,
+      onStrike: (strike) => onStrike?.(instance, strike),
+      onQuarantine: (evidence) => onQuarantine(instance, evidence),
+    });
+    this.#instances.set(instance, supervised);
+    await supervised.start();
+  }
+
+  /**
+   * Runs one handler. Expected failures are values. While the instance restarts the call waits up to `waitMs` (default 2 s) and then ends with
+   * INSTANCE_UNAVAILABLE; 1,024 calls may wait, more end with INSTANCE_BUSY. Rejects only for an input that is not JSON.
+   */
+  call(instance: string, call: PluginCall, { waitMs = BOUNDS.pluginWaitMs }: { readonly waitMs?: number } = {}): Promise<CallResult> {
+    const supervised = this.#instances.get(instance);
+    if (supervised) return supervised.call(call, waitMs);
+    const { message } = new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'unknown' });
+    return Promise.resolve({ ok: false, code: 'INSTANCE_UNAVAILABLE', message, retry: true, cpuUs: 0, wallMs: 0 });
+  }
+
+  /**
+   * Another version or configuration of a started instance: it takes over once it has loaded, and the old one finishes its calls for up to `graceMs`.
+   * Rejects as `start` does when it does not load; nothing has changed then. Throws PLUGIN_NOT_FOUND for an instance that was never started.
+   */
+  async replace(spec: SandboxSpec, graceMs = 10_000): Promise<void> {
+    const supervised = this.#instances.get(spec.instance);
+    if (!supervised) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: spec.instance });
+    await supervised.replace(spec, graceMs);
+  }
+
+  /** Calls in flight may finish for `graceMs` (default none), then they are cancelled. An instance that is not there is stopped already. */
+  async stop(instance: string, graceMs = 0): Promise<void> {
+    await this.#instances.get(instance)?.stop(graceMs);
+  }
+
+  /** Undefined for an instance that was never started. */
+  stats(instance: string): InstanceStats | undefined {
+    return this.#instances.get(instance)?.stats;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#instances.values()].map((each) => each.stop(0)));
+  }
+}
