@@ -1,0 +1,35 @@
+// An innocent plugin beside an attack: keeps asking it, and says how often it answered while the attack ran.
+import { expect } from 'vitest';
+import { openChat } from './chat.ts';
+import { addFirstParty } from './first-party.ts';
+import type { Gatehouse } from './gatehouse.ts';
+import type { TestHome } from './home.ts';
+
+/** Enables webchat and echo: the innocent ones. */
+export async function addNeighbours(home: TestHome): Promise<void> {
+  await addFirstParty(home, 'webchat', { required: true });
+  await addFirstParty(home, 'echo', { required: true, order: 1 });
+}
+
+/** Runs `attack` while the neighbour is asked without pause; each question must be answered rightly, and at least one before, one after. */
+export async function besideNeighbour<T>(gatehouse: Gatehouse, attack: () => Promise<T>): Promise<T> {
+  await using chat = await openChat(gatehouse.address);
+  let over = false;
+  let answered = 0;
+  const asking = (async () => {
+    while (!over) {
+      expect(await chat.ask(`echo still here ${answered}`)).toBe(`still here ${answered}`);
+      answered += 1;
+    }
+  })();
+  try {
+    const result = await Promise.race([attack(), asking.then(() => new Promise<never>(() => undefined))]);
+    over = true;
+    await asking;
+    expect(await chat.ask('echo and after')).toBe('and after');
+    expect(answered).toBeGreaterThan(0);
+    return result;
+  } finally {
+    over = true;
+  }
+}
