@@ -45,7 +45,9 @@ describe('anything else', () => {
   it('is answered with the way the message took', async () => {
     const stages = [
       { stage: 'verify', decision: 'pass', durationMs: 0.04 },
-      { stage: 'moderate', instance: 'wordlist', decision: 'modify', reason: 'one passage masked', durationMs: 1.26 },
+      { stage: 'gate', instance: 'wordlist', decision: 'modify', reason: 'one passage masked', durationMs: 1.26 },
+      { stage: 'gate', instance: 'other', decision: 'pass', durationMs: 1 },
+      { stage: 'moderate', decision: 'pass', durationMs: 2.4 },
       { stage: 'accept', decision: 'pass', durationMs: 12.4 },
     ];
     const skill = runPlugin(plugin, clock);
@@ -55,10 +57,12 @@ describe('anything else', () => {
         text: [
           'You said “**** it”. On its way to me the message passed through:',
           '• verify: pass, 0.0 ms',
-          '• moderate by wordlist: modify (one passage masked), 1.3 ms',
+          '• moderate: pass, 2.4 ms',
+          '   ◦ wordlist: modify (one passage masked), 1.3 ms',
+          '   ◦ other: pass, 1.0 ms',
           '• accept: pass, 12 ms',
           '',
-          'All that took 14 ms, and the message is safe on disk. It is number 3 of this conversation. It carries the flag mild.',
+          'All that took 15 ms, and the message is safe on disk. It is number 3 of this conversation. It carries the flag mild.',
           'Send /help to see what I can do.',
         ].join('\n'),
       },
