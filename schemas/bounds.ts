@@ -10,7 +10,7 @@ export const BOUNDS = {
   messageTextBytes: 64 * 1024,
   repliesPerMessage: 16,
   messagesPerReceive: 64,
-  actionsPerCall: 64,
+  actionsPerCall: 512,
   hostCallsPerCall: 64,
   hostCallsPerProcess: 256,
   hostCallBytes: 64 * 1024 + 4096,

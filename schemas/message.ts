@@ -92,7 +92,7 @@ export type HttpResponse = Static<typeof HttpResponse>;
 
 /** Work a channel asks the host to perform for it, under the channel's own grants. */
 export const Action = Type.Union([
-  closed({ request: closed({ method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), url: text(2000), headers: Type.Optional(stringMap), body: Type.Optional(text(BOUNDS.messageTextBytes)), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }) }),
+  closed({ request: closed({ method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), url: text(2000), headers: Type.Optional(stringMap), body: Type.Optional(text(BOUNDS.resultBytes)), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }) }),
   closed({ frame: Type.Union([closed({ connection: text(64) }), closed({ conversation: externalId })]), text: text(BOUNDS.resultBytes) }),
 ]);
 export type Action = Static<typeof Action>;
