@@ -12,6 +12,7 @@ import { toolCall } from './capabilities/tool-call.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import { directoryOf } from './directory.ts';
+import { problemOf } from './errors.ts';
 import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
@@ -77,6 +78,8 @@ export interface Host extends AsyncDisposable {
   readonly startedAt: number;
   /** Resolves once every enablement has settled or the boot deadline passed; throws the refusal as HostRefused when a required one is not active. */
   readonly booted: Promise<{ readonly active: readonly string[]; readonly degraded: readonly DegradedPlugin[] }>;
+  /** Resolves with the reason when policy ends the host while it runs; whoever runs it then stops it and exits with 3. */
+  readonly lost: Promise<string>;
   readiness(): { readonly ready: boolean; readonly degraded: readonly DegradedPlugin[] };
   status(): Promise<HostStatus>;
   diagnostics(): readonly Diagnostic[];
@@ -132,6 +135,7 @@ const STOP_GRACE_MS = 10_000;
 export async function startHost({ config, log, clock, env = process.env }: StartOptions): Promise<Host> {
   await using parts = new AsyncDisposableStack();
   const startedAt = clock.now();
+  const lost = Promise.withResolvers<string>();
   const ids = createIds(clock);
   const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
   const registry = await Registry.open({ config, store, clock, ids, env });
@@ -163,7 +167,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     }),
   );
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => stopSoon(`gate '${instance}' is quarantined and says "exit"`) }));
+  const pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => lost.resolve(`The gate '${instance}' is quarantined, and its enablement says "exit".`) }));
   const life: PluginLife = new PluginLife({
     config,
     clock,
@@ -185,10 +189,6 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     })();
     return stopping;
   };
-  const stopSoon = (reason: string) => {
-    log.error({ reason }, 'the host stops');
-    process.kill(process.pid, 'SIGTERM');
-  };
 
   const booted = life.startAll().then(async (settled) => {
     const diagnostics = life.diagnostics();
@@ -197,7 +197,12 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     return settled;
   });
   // Recovered work waits in its lanes for plugins that are still starting; each call waits for its instance.
-  await pipeline.recover();
+  const { heldFor } = await pipeline.recover();
+  // A gate may have come back, or gone for good, while the host was down: what it held goes on.
+  const released = booted.then(async () => {
+    for (const gate of heldFor) if (registry.find(gate)?.state !== 'quarantined') await pipeline.held.release(gate);
+  });
+  released.catch((error: unknown) => log.debug({ err: problemOf(error) }, 'held messages stay held'));
 
   return {
     config,
@@ -206,6 +211,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     store,
     startedAt,
     booted,
+    lost: lost.promise,
     readiness: () => ({ ready: life.ready(), degraded: registry.degraded() }),
     diagnostics: () => life.diagnostics(),
     channel(instance) {

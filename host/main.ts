@@ -60,13 +60,14 @@ async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
       publish('host.ready', { address: control.address });
       stack.defer(announcer.follow());
     }
-    const reason = await stop.requested;
+    const ended = await Promise.race([stop.requested.then((reason) => ({ reason, code: 0 as const })), host.lost.then((reason) => ({ reason, code: 3 as const }))]);
+    const { reason } = ended;
     announcer.stopping(reason);
     await control.close();
     await host.stop(reason);
     await stack.disposeAsync();
     announcer.stopped();
-    return 0;
+    return ended.code;
   } catch (thrown) {
     if (!(thrown instanceof HostRefused)) throw thrown;
     announcer.refused(thrown.diagnostics);

@@ -62,18 +62,22 @@ export class PluginLife {
     const all = Promise.all(first.map((each) => this.#start(each))).then(() => Promise.all(rest.map((each) => this.#start(each))));
     await Promise.race([all, passed]);
     clearTimeout(timer);
-    for (const diagnostic of this.diagnostics()) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
+    for (const diagnostic of this.#sinceStart()) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
     const active = registry.list().filter(({ state }) => isAvailable(state));
     return { active: active.map(({ instance }) => instance), degraded: registry.degraded() };
   }
 
   /** What the files said, and what became of instances since. */
   diagnostics(): Diagnostic[] {
+    return [...this.#parts.registry.diagnostics, ...this.#sinceStart()];
+  }
+
+  /** Trouble that the files did not foretell. */
+  #sinceStart(): Diagnostic[] {
     const { registry, config } = this.#parts;
-    const found = registry.diagnostics;
-    const known = new Set(found.filter(({ severity }) => severity !== 'warning').map(({ instance }) => instance));
-    const since = registry.list().filter((each) => !isAvailable(each.state) && each.state !== 'disabled' && !known.has(each.instance));
-    return [...found, ...since.map((each) => runtimeDiagnostic(each, config.boot.deadlineMs))];
+    const foretold = new Set(registry.diagnostics.filter(({ severity }) => severity !== 'warning').map(({ instance }) => instance));
+    const troubled = registry.list().filter((each) => !isAvailable(each.state) && each.state !== 'disabled' && !foretold.has(each.instance));
+    return troubled.map((each) => runtimeDiagnostic(each, config.boot.deadlineMs));
   }
 
   ready(): boolean {

@@ -27,7 +27,8 @@ export interface InboundContext extends Recorded {
   text: string;
   /** sha256 of the text as it arrived, once a gate has modified it. */
   originalSha256?: string;
-  /** Set by accept: what it committed. */
+  /** Set by accept: its place in the lane, and what it committed. */
+  place?: string;
   row?: MessageRow;
   session?: SessionRow;
 }
@@ -48,6 +49,8 @@ export interface LaneContext extends Recorded {
   readonly message: Message;
   readonly session: SessionRow;
   readonly sessionKey: string;
+  /** Its place in the lane. */
+  readonly place: string;
   /** Tries before this one. */
   readonly attempts: number;
   readonly stages: StageRecord[];

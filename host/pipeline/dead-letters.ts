@@ -1,5 +1,6 @@
 // Work that ended without success: shown, put back to work, or dropped. Each change is one commit that expects the letter as it was read.
 import { GatehouseError } from '../errors.ts';
+import type { Ids } from '../ids.ts';
 import { put, type Put, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
@@ -7,6 +8,7 @@ import type { LaneItem } from './lane-work.ts';
 
 export interface DeadLetterParts {
   readonly store: Store;
+  readonly ids: Ids;
   enqueueLane(sessionKey: string, item: LaneItem): void;
   enqueueDelivery(item: DeliveryItem): void;
 }
@@ -36,8 +38,9 @@ export class DeadLetters {
     if (!message) throw new GatehouseError('MESSAGE_NOT_FOUND', { id: letter.messageId });
     const { code: _code, reason: _reason, ...rest } = message;
     const revived: MessageRow = { ...rest, outcome: letter.work.kind === 'respond' ? 'accepted' : 'pending' };
-    await this.#change(id, version, [put(messages, messages.key(revived.id), revived), workRow(letter)]);
-    if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { messageId: letter.messageId, attempts: 0 });
+    const place = this.#parts.ids.next();
+    await this.#change(id, version, [put(messages, messages.key(revived.id), revived), workRow(letter, place)]);
+    if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { place, messageId: letter.messageId, attempts: 0 });
     else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0 });
     return letter;
   }
@@ -68,9 +71,9 @@ export class DeadLetters {
   }
 }
 
-function workRow(letter: DeadLetterRow): Put {
+function workRow(letter: DeadLetterRow, place: string): Put {
   const { work } = letter;
   return work.kind === 'respond'
-    ? put(lanes, lanes.key(work.sessionKey, letter.messageId), { messageId: letter.messageId, instance: letter.instance, attempts: 0 })
+    ? put(lanes, lanes.key(work.sessionKey, place), { messageId: letter.messageId, instance: letter.instance, attempts: 0 })
     : put(deliveries, deliveries.key(letter.instance, letter.conversation, letter.messageId), { messageId: letter.messageId, inReplyTo: work.inReplyTo, attempts: 0 });
 }

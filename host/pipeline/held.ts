@@ -30,10 +30,23 @@ export class Held {
     return this.#messages;
   }
 
-  async recover(): Promise<void> {
+  /** Counts what is held from before; resolves with the gates it is held for. */
+  async recover(): Promise<readonly string[]> {
     const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
     this.#messages = rows.length;
     this.#bytes = rows.reduce((sum, row) => sum + row.value.sizeBytes, 0);
+    return [...new Set(rows.map(({ key }) => String(key[1])))];
+  }
+
+  /** Removes what has been held for more than 24 h; it counts as denied. */
+  async expire(): Promise<void> {
+    const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
+    for (const { key, value } of rows) {
+      if (this.#parts.clock.now() - value.heldAtMs <= BOUNDS.heldMs) continue;
+      await this.#drop(String(key[1]), value, 'MODERATION_DENIED', 'held too long');
+      this.#messages -= 1;
+      this.#bytes -= value.sizeBytes;
+    }
   }
 
   /** One commit that counts as accept. False when no more fits: 10,000 messages, 64 MiB. */
@@ -51,16 +64,16 @@ export class Held {
     return true;
   }
 
-  /** Sends what waits for `gate` through moderation, oldest first; stops when the gate is unavailable again. What is older than 24 h is refused unseen. */
+  /** Sends what waits for `gate` through moderation, oldest first; stops when the gate is unavailable again. */
   async release(gate: string): Promise<{ readonly accepted: number; readonly denied: number }> {
+    await this.expire();
     let accepted = 0;
     let denied = 0;
     for (;;) {
       const rows = await this.#parts.store.range(held, held.prefix(gate), { limit: 100 });
       if (rows.length === 0) return { accepted, denied };
       for (const { value: row } of rows) {
-        const expired = this.#parts.clock.now() - row.heldAtMs > BOUNDS.heldMs;
-        const outcome: Acceptance = expired ? { status: 'refused', code: 'MODERATION_DENIED', fields: { reason: 'held too long' }, reason: 'held too long' } : await this.#parts.resubmit({ gate, row });
+        const outcome = await this.#parts.resubmit({ gate, row });
         if (outcome.status === 'refused' && outcome.code.startsWith('GATE_')) return { accepted, denied };
         if (outcome.status === 'refused') await this.#drop(gate, row, outcome.code, outcome.reason ?? '');
         this.#messages -= 1;

@@ -33,7 +33,7 @@ export interface InboundParts {
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
   unreserve(sessionKey: string): void;
   /** Told after the accept commit; puts the message into its lane. */
-  onAccepted(row: MessageRow, session: SessionRow): void;
+  onAccepted(place: string, row: MessageRow, session: SessionRow): void;
 }
 
 /** Messages between arrival and accept at any moment. */
@@ -121,7 +121,7 @@ export class Inbound {
   async #conclude(context: InboundContext, verdict: Verdict): Promise<Acceptance> {
     switch (verdict.decision) {
       case 'pass':
-        if (context.row && context.session) this.#parts.onAccepted(context.row, context.session);
+        if (context.row && context.session && context.place !== undefined) this.#parts.onAccepted(context.place, context.row, context.session);
         return { status: 'accepted', messageId: context.messageId };
       case 'duplicate':
       case 'held':

@@ -23,6 +23,7 @@ import type { PluginDirectory } from './plugin-directory.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
 import { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
+import { Sweeper } from './sweeper.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
@@ -82,8 +83,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly held: Held;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
   readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running'>;
-  /** Takes up what the store still holds from before; work begins at once. */
-  recover(): Promise<{ readonly messages: number; readonly deliveries: number }>;
+  /** Takes up what the store still holds from before; work begins at once. `heldFor` names gates that messages are held for. */
+  recover(): Promise<{ readonly messages: number; readonly deliveries: number; readonly heldFor: readonly string[] }>;
   /** Takes up no new work and waits for what runs; the rest waits on disk. */
   drain(deadlineMs: number): Promise<void>;
 }
@@ -124,14 +125,17 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     stages: inboundStages(everything),
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
     unreserve: (sessionKey) => messageLanes.unreserve(sessionKey),
-    onAccepted: (row, session) => messageLanes.enqueue(row.sessionKey, messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { messageId: row.id, attempts: 0, row, session } : { messageId: row.id, attempts: 0 }),
+    onAccepted: (place, row, session) => messageLanes.enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, submit: (arrival) => inbound.submit(arrival), commitWrites: (scope) => commitWrites(store, ledger, scope) });
-  const deadLetters = new DeadLetters({ store, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
+  const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
+
+  const sweeper = new Sweeper({ clock, log, store, held });
 
   const drain = async (deadlineMs: number) => {
+    sweeper[Symbol.dispose]();
     await messageLanes.close(deadlineMs);
     await deliveryLanes.close(deadlineMs);
   };
@@ -144,9 +148,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     lanes: messageLanes,
     deliveries: deliveryLanes,
     async recover() {
-      await held.recover();
-      const [messages, deliveries] = await Promise.all([messageLanes.recover(waitingMessages(store)), deliveryLanes.recover(waitingDeliveries(store, deliveryLane))]);
-      return { messages, deliveries };
+      const heldFor = await held.recover();
+      // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again.
+      const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane));
+      const messages = await messageLanes.recover(waitingMessages(store));
+      return { messages, deliveries, heldFor };
     },
     drain,
     [Symbol.asyncDispose]: () => drain(0),

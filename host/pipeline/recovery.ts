@@ -12,7 +12,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
   for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
       lane: String(key[1]),
-      item: { messageId: value.messageId, attempts: value.attempts },
+      item: { place: String(key[2]), messageId: value.messageId, attempts: value.attempts },
       ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }),
     }));
   }

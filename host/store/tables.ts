@@ -96,7 +96,7 @@ export interface LaneRow {
   readonly notBeforeMs?: number;
 }
 
-export const lanes = tenantTable<LaneRow, [sessionKey: string, messageId: string]>('lanes', 'sessionKey, messageId', 'pipeline: accept, respond');
+export const lanes = tenantTable<LaneRow, [sessionKey: string, place: string]>('lanes', 'sessionKey, place (UUIDv7 given by the commit that accepts, so that order is the order of commits)', 'pipeline: accept, respond');
 
 /** An outbound message waiting to be sent; removed by settle. */
 export interface DeliveryRow {
@@ -152,23 +152,6 @@ export interface KvUsageRow {
 }
 
 export const kvUsage = tenantTable<KvUsageRow, [instance: string]>('kvUsage', 'instance', 'capability kv, with each kv write');
-
-export interface QuotaRow {
-  /** The window counted, for example `2026-11-21` for a day. */
-  readonly window: string;
-  readonly used: number;
-}
-
-export const quotas = tenantTable<QuotaRow, [instance: string, quota: string]>('quotas', 'instance, quota', 'broker, once a second');
-
-export interface CostRow {
-  readonly calls: number;
-  readonly cpuUs: number;
-  readonly egressBytes: number;
-  readonly kvBytes: number;
-}
-
-export const costs = tenantTable<CostRow, [instance: string, day: string]>('costs', 'instance, day (UTC, yyyy-mm-dd)', 'broker, once a second');
 
 // ── The life of plugins ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,5 +230,5 @@ export const meta = hostTable<MetaRow, [fact: 'schema' | 'epoch']>('meta', 'fact
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
-  kv, kvUsage, quotas, costs, plugins, transitions, versions, verifications, tokens,
+  kv, kvUsage, plugins, transitions, versions, verifications, tokens,
 ];

@@ -96,6 +96,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const host: Host = {
     config, clock, store, log: createLog('error'), startedAt: 0,
     booted: Promise.resolve({ active: [], degraded: [] }),
+    lost: new Promise(() => undefined),
     readiness,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),

@@ -1,6 +1,7 @@
 // The one durable commit that makes a message the host's responsibility: dedupe key, message, conversation entry, session touch, lane entry, buffered kv. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
 import type { KvLedger, KvRows } from '../../capabilities/kv-ledger.ts';
+import type { Ids } from '../../ids.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { conversations, dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
@@ -11,26 +12,28 @@ export interface AcceptParts {
   readonly store: Store;
   readonly ledger: KvLedger;
   readonly book: SessionBook;
+  readonly ids: Ids;
 }
 
-export function accept({ store, ledger, book }: AcceptParts): Stage<InboundContext> {
+export function accept({ store, ledger, book, ids }: AcceptParts): Stage<InboundContext> {
   return {
     name: 'accept',
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
       const session = await book.touch(context.sessionKey, context.receivedAtMs);
+      const kv = await withWrites(context.scopes, ledger);
+      // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const row = messageRow(context);
-      context.session = session;
-      context.row = row;
+      const place = ids.next();
+      Object.assign(context, { session, row, place });
       const rows: Put[] = [
         put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
         put(messages, messages.key(context.messageId), row),
         put(conversations, conversations.key(context.instance, context.arrived.conversation, context.messageId), { direction: 'inbound' }),
-        put(lanes, lanes.key(context.sessionKey, context.messageId), { messageId: context.messageId, instance: context.instance, attempts: 0 }),
+        put(lanes, lanes.key(context.sessionKey, place), { messageId: context.messageId, instance: context.instance, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];
-      const kv = await withWrites(context.scopes, ledger);
       try {
         const result = await store.commit({ expect: expectation(context), put: kv ? [...rows, ...kv.put] : rows, remove: [...heldRow(context), ...(kv?.remove ?? [])] });
         if (result === 'committed') return PASS;

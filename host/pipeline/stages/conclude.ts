@@ -37,7 +37,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
           put(deliveries, deliveries.key(reply.instance, reply.conversation, reply.id), { messageId: reply.id, inReplyTo: reply.inReplyTo ?? null, attempts: 0 }),
         );
       }
-      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.sessionKey, context.messageId) }];
+      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.sessionKey, context.place) }];
       try {
         await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
       } finally {
