@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { aChannel, aPlugin, callHttp, startTestControl } from '../support/control-plane.ts';
 
 const aDeadLetter = { id: 'd1', messageId: 'm1', instance: 'echo', conversation: 'c', direction: 'outbound', stage: 'deliver', code: 'DELIVERY_FAILED', reason: 'no', attempts: 3, at: '2026-11-21T00:00:00.000Z' } as const;
@@ -155,15 +156,37 @@ describe('closing', () => {
       },
     });
     await using control = await startTestControl({ channels: [channel] });
-    // A connection that is kept must not hold the end up once its answer is out: the grace is longer than this test may take.
-    const slow = control.call('POST', '/channels/hook/messages', { body: 'x', headers: { connection: 'keep-alive' } });
+    const slow = control.call('POST', '/channels/hook/messages', { body: 'x' });
     await started;
-    const closed = control.control.close(600_000);
+    const closed = control.control.close();
     const next = await callHttp(control.control.address, 'GET', '/healthz').then((answer) => answer.json?.['code'], (error: NodeJS.ErrnoException) => error.code);
     expect(['STOPPING', 'ECONNREFUSED', 'ECONNRESET']).toContain(next);
     release();
     expect(await slow).toMatchObject({ status: 200, text: 'finished' });
     await closed;
+  });
+
+  it('is not held up by a connection that its peer keeps', async () => {
+    const { promise: started, resolve: start } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const channel = aChannel({
+      http: async () => {
+        start();
+        await released;
+        return { status: 200, headers: {}, body: 'finished' };
+      },
+    });
+    await using control = await startTestControl({ channels: [channel] });
+    const socket = connect(Number(new URL(control.control.address).port), '127.0.0.1');
+    socket.write('GET /channels/hook/slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await started;
+    const closed = control.control.close(600_000); // longer than this test may take
+    await eventually(() => expect(callHttp(control.control.address, 'GET', '/healthz')).rejects.toThrow('ECONNREFUSED'));
+    release();
+    const [answer]: Buffer[] = await once(socket, 'data');
+    expect(answer?.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    await closed;
+    socket.destroy();
   });
 
   it('does not wait longer than its grace for one that never ends', async () => {
