@@ -86,9 +86,10 @@ describe('documentation', () => {
     expect(listed.toSorted()).toEqual(names.toSorted());
   });
 
-  it('explains every capability to authors', () => {
+  it('explains to authors every capability that they may ask for', () => {
     const text = read('docs/write-a-plugin.md');
-    expect(capabilityNames().filter((name) => !text.includes(`\`${name}\``) && !text.includes(`"name": "${name}"`))).toEqual([]);
+    const firstPartyOnly = new Set(['ui']);
+    expect(capabilityNames().filter((name) => !firstPartyOnly.has(name) && !text.includes(`\`${name}\``) && !text.includes(`"name": "${name}"`))).toEqual([]);
   });
 
   it('accounts for every runtime dependency', () => {
@@ -217,7 +218,7 @@ const plain = (cell: string | undefined) => (cell ?? '').replaceAll('`', '').tri
 
 /** Whether a test file speaks of an attack: by its number and name side by side, as titles and comments write it. */
 function mentions(text: string, number: number, name: string): boolean {
-  return new RegExp(`\\b${number}['":,\\s]+(?:name:\\s*)?['"]?${name.replaceAll(/[-/]/g, '[-/]')}`, 'i').test(text);
+  return new RegExp(`\\b${number}['":,\\s]+(?:name:\\s*)?['"]?${name.replaceAll('-', '[-]')}`, 'i').test(text);
 }
 
 // ---- Schemas
