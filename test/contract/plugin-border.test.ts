@@ -32,7 +32,7 @@ interface Case {
 const message = (text: string) => ({ message: aMessage({ text, stages: [{ stage: 'verify', decision: 'pass', durationMs: 0.2 }] }), session: aSession() });
 const judged = (text: string) => ({ message: aMessage({ text }), direction: 'inbound' });
 
-const PLUGINS: readonly { readonly name: string; readonly plugin: Plugin; readonly config?: JsonValue; readonly cases: readonly Case[] }[] = [
+const PLUGINS: readonly { readonly name: string; readonly plugin: Plugin<never>; readonly config?: JsonValue; readonly cases: readonly Case[] }[] = [
   {
     name: 'webchat',
     plugin: webchat,
@@ -58,6 +58,7 @@ const PLUGINS: readonly { readonly name: string; readonly plugin: Plugin; readon
   {
     name: 'wordlist',
     plugin: wordlist,
+    config: { caseSensitive: false, rules: [{ match: 'phrase', text: 'trojan horse', effect: 'deny', reason: 'No.' }, { match: 'word', text: 'darn', effect: 'mask' }, { match: 'word', text: 'password', effect: 'flag', label: 'secret' }] },
     cases: [
       ...['hello', 'a trojan\u200b horse', 'ｄａｒｎ it', 'my password'].map((text) => ({ what: JSON.stringify(text), handler: 'evaluate', input: judged(text) })),
       ...[['the longest text', 'darn '.repeat(13_000)], ['text that is hard to mask', `${'d\u200barn '.repeat(900)}${'\u200bx'.repeat(14_000)}`], ['text that unfolds', '\ufdfa'.repeat(21_000)]].map(([what = '', text = '']) => ({ what, handler: 'evaluate', input: judged(text) })),

@@ -3,7 +3,7 @@ import { BOUNDS, utf8Length, type InboundMessage } from '@gatehouse/plugin-sdk';
 import type { ProblemStatus } from './problem.ts';
 
 export interface MessageRules {
-  /** Refuse messages without a timestamp. Default false. */
+  /** Refuse messages without a timestamp. Unset is false. */
   readonly requireTimestamp?: boolean;
 }
 

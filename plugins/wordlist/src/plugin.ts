@@ -1,13 +1,13 @@
 // Word list: a gate that refuses, masks or flags messages by the operator's words and phrases.
 import { defineModeration, type Decision } from '@gatehouse/plugin-sdk';
 import { compileRules, type CompiledRules, type Rule } from './rules.ts';
-import { DEFAULT_RULES } from './default-rules.ts';
 import { fold } from './fold.ts';
 import { mask } from './mask.ts';
 
+/** Both are always there: the host fills in the defaults of plugin.json. */
 interface Config {
-  readonly rules?: readonly Rule[];
-  readonly caseSensitive?: boolean;
+  readonly rules: readonly Rule[];
+  readonly caseSensitive: boolean;
 }
 
 /** The host's bounds on a decision. */
@@ -45,6 +45,6 @@ const compiled = new WeakMap<Config, CompiledRules>();
 
 function rulesOf(config: Config): CompiledRules {
   let rules = compiled.get(config);
-  if (!rules) compiled.set(config, (rules = compileRules(config.rules ?? DEFAULT_RULES, config.caseSensitive ?? false)));
+  if (!rules) compiled.set(config, (rules = compileRules(config.rules, config.caseSensitive)));
   return rules;
 }

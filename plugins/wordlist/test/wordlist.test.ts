@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { runPlugin } from '@gatehouse/plugin-sdk/testing';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_RULES } from '../src/default-rules.ts';
 import plugin from '../src/plugin.ts';
 import type { Rule } from '../src/rules.ts';
 
-const judge = async (text: string, rules?: readonly Rule[], caseSensitive?: boolean) =>
-  await runPlugin(plugin, { config: { ...(rules ? { rules } : {}), ...(caseSensitive === undefined ? {} : { caseSensitive }) } }).evaluate({ text });
+/** What the host fills in where the operator says nothing. */
+const { config }: { config: { properties: { rules: { default: readonly Rule[] }; caseSensitive: { default: boolean } } } } = JSON.parse(readFileSync(new URL('../plugin.json', import.meta.url), 'utf8'));
+const DEFAULTS = { rules: config.properties.rules.default, caseSensitive: config.properties.caseSensitive.default };
+
+const judge = async (text: string, rules = DEFAULTS.rules, caseSensitive = DEFAULTS.caseSensitive) => await runPlugin(plugin, { config: { rules, caseSensitive } }).evaluate({ text });
 
 const deny = (text: string, match: Rule['match'] = 'word'): Rule => ({ match, text, effect: 'deny', reason: 'no' });
 const masking = (text: string, match: Rule['match'] = 'word'): Rule => ({ match, text, effect: 'mask' });
@@ -20,11 +22,6 @@ describe('the default rules', () => {
     expect(await judge('my password is…')).toEqual({ effect: 'flag', labels: ['possible-secret'], reason: 'Words were flagged.' });
     expect(await judge('darn passwords, a darn password')).toEqual({ effect: 'modify', text: '**** passwords, a **** password', reason: 'Words were masked.', labels: ['possible-secret'] });
     for (const text of ['', 'hello', 'trojan horses', 'a horse, trojan', 'darned', 'the horse of Troy']) expect(await judge(text)).toEqual(PASS);
-  });
-
-  it('are the ones plugin.json announces', () => {
-    const manifest: unknown = JSON.parse(readFileSync(new URL('../plugin.json', import.meta.url), 'utf8'));
-    expect(manifest).toMatchObject({ config: { properties: { rules: { default: DEFAULT_RULES } } } });
   });
 
   it('give way to an empty list', async () => {
