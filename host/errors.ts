@@ -171,6 +171,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Whether a stored or received code is one of this table. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
+
 const fill = (template: string, fields: Fields) => template.replace(/\{(\w+)\}/g, (whole, name: string) => (fields[name] === undefined ? whole : String(fields[name])));
 
 /** A broken promise, with a stable code. Expected results are values, not errors. */

@@ -47,6 +47,7 @@ export function publish<N extends EventName>(name: N, fields: Events[N]): void {
 /** Listens until the returned function is called. */
 export function subscribe<N extends EventName>(name: N, listener: (fields: Events[N]) => void): () => void {
   const target = channelOf(name);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `publish` is the only writer of these channels, and typed
   const handle = (fields: unknown) => listener(fields as Events[N]);
   target.subscribe(handle);
   return () => {

@@ -31,8 +31,8 @@ export function createIds(clock: Clock): Ids {
         offset = 0;
       }
       const time = lastMs.toString(16).padStart(12, '0');
-      const random = (index: number) => HEX[pool[offset + index] as number] as string;
-      const variant = HEX[((pool[offset] as number) & 0x3f) | 0x80] as string;
+      const random = (index: number) => HEX[pool[offset + index] ?? 0] ?? '';
+      const variant = HEX[((pool[offset] ?? 0) & 0x3f) | 0x80] ?? '';
       const id = `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${variant}${random(1)}-${random(2)}${random(3)}${random(4)}${random(5)}${random(6)}${random(7)}`;
       offset += 8;
       return id;

@@ -1,7 +1,7 @@
 // The only door from plugin code to the world: parse → find grant → authorize → charge quota → perform → record. Refusals are typed errors in the plugin and events on the host.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { CapabilityName, Grant } from '../../schemas/capability.ts';
-import type { AnyOperation, Caller, Operation, Refusal } from '../capabilities/capability.ts';
+import type { AnyOperation, Caller, Refusal } from '../capabilities/capability.ts';
 import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
@@ -15,9 +15,6 @@ const KNOWN_ELSEWHERE = new Map<string, CapabilityName>([
   ['message.send', 'message.send'],
 ]);
 
-/** An operation as the broker runs it: argument types erased, guarded by its own request schema. */
-type ErasedOperation = Operation<unknown>;
-
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];
   readonly quotas: MinuteQuotas;
@@ -25,13 +22,13 @@ export interface BrokerParts {
 }
 
 export class Broker {
-  readonly #operations: ReadonlyMap<string, ErasedOperation>;
+  readonly #operations: ReadonlyMap<string, AnyOperation>;
   readonly #quotas: MinuteQuotas;
   readonly #log: Log;
   readonly #scopes = new Map<string, CallScope>();
 
   constructor({ operations, quotas, log }: BrokerParts) {
-    this.#operations = new Map(operations.map((each) => [(each as unknown as ErasedOperation).op, each as unknown as ErasedOperation]));
+    this.#operations = new Map(operations.map((each) => [each.op, each]));
     this.#quotas = quotas;
     this.#log = log;
   }
@@ -88,12 +85,12 @@ export class Broker {
     if (perMinute !== undefined && !this.#quotas.take(`${caller.instance} ${found.capability}`, perMinute)) {
       throw refusal('QUOTA_EXCEEDED', { instance: caller.instance, capability: found.capability, quota: `${perMinute} a minute` });
     }
-    return await found.perform(call.args, caller, scope, grant as Grant);
+    return await found.perform(call.args, caller, scope, grant);
   }
 }
 
 /** A capability may be granted more than once with different bounds; the first grant that allows the request carries its quota. */
-function firstAllowing(operation: ErasedOperation, args: unknown, grants: readonly Grant[]): { readonly grant?: Grant; readonly denied?: Refusal } {
+function firstAllowing(operation: AnyOperation, args: unknown, grants: readonly Grant[]): { readonly grant?: Grant; readonly denied?: Refusal } {
   let denied: Refusal | undefined;
   for (const grant of grants) {
     denied = operation.authorize(args, grant);

@@ -28,10 +28,18 @@ export interface Operation<Args, Name extends CapabilityName = CapabilityName> {
   perform(args: Args, caller: Caller, scope: CallScope, grant: CapabilityOf<Name>): Promise<unknown>;
 }
 
-/** Operations of different argument types in one list; the broker checks arguments before it performs. */
-export type AnyOperation = Operation<never, never>;
+/** An operation as the broker's table holds it: argument and grant types erased. */
+export interface AnyOperation {
+  readonly op: string;
+  readonly capability: CapabilityName | null;
+  readonly request: Checker<unknown>;
+  authorize(args: unknown, grant: Grant): Refusal | undefined;
+  perMinute?(grant: Grant): number | undefined;
+  /** `grant` is undefined only for operations that need none. */
+  perform(args: unknown, caller: Caller, scope: CallScope, grant: Grant | undefined): Promise<unknown>;
+}
 
-/** Erases an operation's argument types for the table; sound because the broker performs only what `request` accepted. */
+/** Erases an operation's types for the table; sound because the broker passes only arguments that `request` accepted and grants of its own capability. */
 export function operation<Args, Name extends CapabilityName>(definition: Operation<Args, Name>): AnyOperation {
-  return definition as unknown as AnyOperation;
+  return definition;
 }

@@ -46,7 +46,7 @@ export class SocketHub {
   /** Undefined when no `open` of this conversation is under way. */
   opened(instance: string, conversation: string): Promise<unknown> | undefined {
     const all = this.#opening.get(keyOf(instance, conversation));
-    return all ? Promise.allSettled([...all]) : undefined;
+    return all ? Promise.allSettled(all) : undefined;
   }
 
   /** Sends to one connection of the instance, or to all of a conversation; nobody there is not an error. */

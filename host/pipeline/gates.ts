@@ -31,7 +31,7 @@ export interface GateParts {
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
   /** A gate with `onQuarantine: "exit"` met traffic while quarantined. */
-  onGateExit(instance: string): void;
+  readonly onGateExit: (instance: string) => void;
 }
 
 /** Stops at the first denial; flags gather, a modified text is what the next gate sees. */

@@ -185,7 +185,7 @@ export class Ingress {
 }
 
 function requestForPlugin(request: IngressRequest, { path, params }: { readonly route: IngressRoute; readonly path: string; readonly params: Record<string, string> }): ChannelRequest {
-  const headers: Record<string, string> = { __proto__: null } as unknown as Record<string, string>;
+  const headers: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(request.headers)) if (!HIDDEN_HEADERS.has(name)) headers[name] = value;
   return { kind: 'http', method: request.method, path, params, query: request.query, headers, body: request.body.toString('utf8') };
 }

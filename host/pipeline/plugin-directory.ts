@@ -26,7 +26,7 @@ export interface ChannelEntry {
   readonly section: ChannelSection;
   readonly admit: AdmitPolicy;
   /** Resolves an ingress secret; never leaves the host. */
-  secret(handle: string): string | undefined;
+  readonly secret: (handle: string) => string | undefined;
 }
 
 export interface PluginDirectory {

@@ -13,11 +13,15 @@ export function matchRoute(routes: readonly IngressRoute[], instance: string, me
   const raw = target.split('?', 1)[0] ?? '';
   const prefix = `/channels/${instance}`;
   if (!raw.startsWith(`${prefix}/`)) return undefined;
-  const segments = raw.slice(prefix.length + 1).split('/').map(decode);
-  if (segments.includes(undefined)) return undefined;
+  const segments: string[] = [];
+  for (const part of raw.slice(prefix.length + 1).split('/')) {
+    const segment = decode(part);
+    if (segment === undefined) return undefined;
+    segments.push(segment);
+  }
   for (const route of routes) {
     if (route.method !== method) continue;
-    const params = matchSegments(route.path.slice(1).split('/'), segments as string[]);
+    const params = matchSegments(route.path.slice(1).split('/'), segments);
     if (params) return { route, path: `/${segments.join('/')}`, params };
   }
   return undefined;
@@ -25,9 +29,9 @@ export function matchRoute(routes: readonly IngressRoute[], instance: string, me
 
 function matchSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {
   if (pattern.length !== segments.length) return undefined;
-  const params: Record<string, string> = { __proto__: null } as unknown as Record<string, string>;
+  const params: Record<string, string> = Object.create(null);
   for (const [index, part] of pattern.entries()) {
-    const segment = segments[index] as string;
+    const segment = segments[index] ?? '';
     if (part.startsWith(':')) {
       if (segment === '') return undefined;
       params[part.slice(1)] = segment;

@@ -12,7 +12,7 @@ import { aHome } from '../support/home.ts';
 export interface Load extends AsyncDisposable {
   readonly host: Host;
   /** Sends one message and resolves with milliseconds once its reply is delivered and settled. */
-  roundTrip(lane: number): Promise<number>;
+  readonly roundTrip: (lane: number) => Promise<number>;
 }
 
 export async function startLoad(): Promise<Load> {

@@ -14,22 +14,22 @@ export async function addNeighbours(home: TestHome): Promise<void> {
 /** Runs `attack` while the neighbour is asked without pause; each question must be answered rightly, and at least one before, one after. */
 export async function besideNeighbour<T>(gatehouse: Gatehouse, attack: () => Promise<T>): Promise<T> {
   await using chat = await openChat(gatehouse.address);
-  let over = false;
+  const state = { over: false };
   let answered = 0;
   const asking = (async () => {
-    while (!over) {
+    while (!state.over) {
       expect(await chat.ask(`echo still here ${answered}`)).toBe(`still here ${answered}`);
       answered += 1;
     }
   })();
   try {
     const result = await Promise.race([attack(), asking.then(() => new Promise<never>(() => undefined))]);
-    over = true;
+    state.over = true;
     await asking;
     expect(await chat.ask('echo and after')).toBe('and after');
     expect(answered).toBeGreaterThan(0);
     return result;
   } finally {
-    over = true;
+    state.over = true;
   }
 }

@@ -3,7 +3,7 @@ import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { SenderRates } from '../../broker/quota.ts';
 import type { Store } from '../../store/store.ts';
 import { dedupe, type DedupeRow } from '../../store/tables.ts';
-import type { ErrorCode } from '../../errors.ts';
+import { isErrorCode } from '../../errors.ts';
 import type { InboundContext } from '../context.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
@@ -11,8 +11,8 @@ export interface AdmitParts {
   readonly store: Store;
   readonly rates: SenderRates;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
-  reserve(sessionKey: string): 'reserved' | 'full';
-  laneDepth(sessionKey: string): number;
+  readonly reserve: (sessionKey: string) => 'reserved' | 'full';
+  readonly laneDepth: (sessionKey: string) => number;
 }
 
 export function admit({ store, rates, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
@@ -42,7 +42,7 @@ export function admit({ store, rates, reserve, laneDepth }: AdmitParts): Stage<I
 }
 
 function redelivery(seen: DedupeRow): Verdict {
-  if (seen.outcome === 'denied') return { decision: 'refuse', code: (seen.code ?? 'MODERATION_DENIED') as ErrorCode, fields: { reason: seen.reason ?? '' }, ...(seen.reason === undefined ? {} : { reason: seen.reason }) };
+  if (seen.outcome === 'denied') return { decision: 'refuse', code: seen.code !== undefined && isErrorCode(seen.code) ? seen.code : 'MODERATION_DENIED', fields: { reason: seen.reason ?? '' }, ...(seen.reason === undefined ? {} : { reason: seen.reason }) };
   return { decision: 'duplicate', messageId: seen.messageId ?? '' };
 }
 

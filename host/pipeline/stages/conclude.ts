@@ -4,7 +4,7 @@ import type { KvLedger } from '../../capabilities/kv-ledger.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { conversations, deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
-import type { LaneContext } from '../context.ts';
+import type { DraftReply, LaneContext } from '../context.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { withWrites } from './accept.ts';
 
@@ -14,8 +14,8 @@ export interface ConcludeParts {
   readonly ids: Ids;
   readonly clock: Clock;
   /** Told after the commit, in order; starts the delivery. */
-  onReply(row: MessageRow): void;
-  onConcluded(row: MessageRow): void;
+  readonly onReply: (row: MessageRow) => void;
+  readonly onConcluded: (row: MessageRow) => void;
 }
 
 export function conclude(parts: ConcludeParts): Stage<LaneContext> {
@@ -27,7 +27,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
     async run(context) {
       const kv = await withWrites(context.scopes, ledger);
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
-      const replies = context.replies.map((_, index) => replyRow(context, index, parts, clock.now()));
+      const replies = context.replies.map((draft) => replyRow(context, draft, parts, clock.now()));
       const concluded = concludedRow(context);
       const rows: Put[] = [put(messages, messages.key(concluded.id), concluded)];
       for (const reply of replies) {
@@ -56,8 +56,7 @@ function concludedRow(context: LaneContext): MessageRow {
   return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: 'REPLY_DENIED' } : {}) };
 }
 
-function replyRow(context: LaneContext, index: number, { ids }: ConcludeParts, nowMs: number): MessageRow {
-  const draft = context.replies[index] as LaneContext['replies'][number];
+function replyRow(context: LaneContext, draft: DraftReply, { ids }: ConcludeParts, nowMs: number): MessageRow {
   const { row } = context;
   return {
     id: ids.next(),

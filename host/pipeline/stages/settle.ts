@@ -9,7 +9,7 @@ import { withWrites } from './accept.ts';
 export interface SettleParts {
   readonly store: Store;
   readonly ledger: KvLedger;
-  onSettled(row: MessageRow): void;
+  readonly onSettled: (row: MessageRow) => void;
 }
 
 export function settle({ store, ledger, onSettled }: SettleParts): Stage<DeliveryContext> {
