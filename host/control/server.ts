@@ -15,6 +15,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
+import { registerOpenApi } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { statusRoutes } from './routes/status.ts';
 import { SOCKET_LIMITS, createSockets, type SocketLimits } from './sockets.ts';
@@ -34,6 +35,8 @@ export interface Control extends AsyncDisposable {
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADER_BYTES = 16 * 1024;
+/** More than every channel's sockets together should need; beyond it a connection is not accepted. */
+const CONNECTIONS = 10_000;
 const CLOSE_GRACE_MS = 5000;
 /** No frame is larger on any channel: the manifest's schema says so. */
 const SOCKET_FRAME_BYTES = 1024 * 1024;
@@ -85,6 +88,7 @@ export async function startControl({ host, metrics, sockets: limits }: ControlPa
   app.setNotFoundHandler((request) => {
     throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
+  app.server.maxConnections = CONNECTIONS;
   // An upgrade that is refused leaves a bare socket behind; ws lifts this limit from those that are accepted.
   app.server.on('upgrade', ({ socket }) => {
     socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
@@ -107,7 +111,9 @@ export async function startControl({ host, metrics, sockets: limits }: ControlPa
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);
   app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
-  await app.register(async (api) => registerApi(api, apiRoutes(host)), { prefix: '/api/v1' });
+  const routes = apiRoutes(host);
+  registerOpenApi(app, routes);
+  await app.register(async (api) => registerApi(api, routes), { prefix: '/api/v1' });
   await app.register(async (channels) => registerChannels(channels, host, sockets));
 
   const address = await listen(app, config.listen);

@@ -104,6 +104,20 @@ describe('the API', () => {
     expect((await control.call('DELETE', '/api/v1/messages', { token: true })).headers.allow).toBe('GET, HEAD, POST');
   });
 
+  it('describes itself to everyone, each route with its scope, its body and its answer', async () => {
+    await using control = await startTestControl();
+    const { status, json } = await control.call('GET', '/openapi.json');
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      openapi: '3.1.1',
+      paths: {
+        '/api/v1/messages': { get: { parameters: expect.arrayContaining([expect.objectContaining({ name: 'cursor', in: 'query' })]) }, post: { requestBody: { content: { 'application/json': { schema: { required: ['channel', 'to', 'text'] } } } } } },
+        '/api/v1/plugins/{instance}/quarantine': { post: { description: 'Needs the scope review.', parameters: [{ name: 'instance', in: 'path', required: true }] } },
+      },
+      components: { schemas: { Problem: { required: expect.arrayContaining(['code', 'status']) } } },
+    });
+  });
+
   it('answers nothing about itself when it fails: no stack, no path, no cause', async () => {
     await using control = await startTestControl({ channels: [aChannel({ http: () => Promise.reject(new Error('secret of /home/operator')) })] });
     const answer = await control.call('POST', '/channels/hook/messages', { body: 'x' });

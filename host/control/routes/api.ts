@@ -1,11 +1,12 @@
 // The shape of a route under /api/v1 and how it meets Fastify. Each file beside this one lists its routes as data; server.ts registers them.
 import type { FastifyInstance } from 'fastify';
-import type { Static, TSchema } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { compileSchema } from '../../schema.ts';
 import { parseStrict } from '../../strict-json.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
+import { closed } from '../../../schemas/closed.ts';
 import { pathOf } from '../http-errors.ts';
 import type { Scope } from '../scopes.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
@@ -30,6 +31,8 @@ export interface ApiRoute {
   /** The query names it takes; others are refused. */
   readonly query?: readonly string[];
   readonly body?: TSchema;
+  /** What it answers with, for /openapi.json. */
+  readonly answer?: TSchema;
   run(call: ApiCall): unknown;
 }
 
@@ -91,6 +94,9 @@ export function pageOf({ cursor, limit }: Readonly<Record<string, string>>): { r
   if (limit !== undefined && !(/^\d{1,3}$/.test(limit) && Number(limit) >= 1 && Number(limit) <= 200)) throw new GatehouseError('REQUEST_INVALID', { path: '?limit', problem: 'must be a whole number from 1 to 200' });
   return { ...(cursor === undefined ? {} : { cursor }), ...(limit === undefined ? {} : { limit: Number(limit) }) };
 }
+
+/** The schema of a page of items. */
+export const pageSchema = (item: TSchema) => closed({ items: Type.Array(item), cursor: Type.Union([Type.String(), Type.Null()]) });
 
 /** Exactly the two members of a page, whatever the host's object carries besides. */
 export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ items, cursor });

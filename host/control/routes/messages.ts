@@ -1,12 +1,12 @@
 // Messages: what came, what went, what became of it; and a way to write one.
-import { SendMessageBody } from '../../../schemas/control.ts';
+import { MessageView, SendMessageBody } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host, MessageQuery } from '../../host.ts';
-import { PAGE_QUERY, asPage, pageOf, withBody, type ApiRoute } from './api.ts';
+import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
 
 export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
-  { method: 'GET', path: '/messages', scope: 'messages:read', summary: 'Messages, newest first.', query: [...PAGE_QUERY, 'instance', 'conversation', 'outcome', 'direction'], run: async ({ query }) => asPage(await messages.list(filterOf(query))) },
-  { method: 'GET', path: '/messages/:id', scope: 'messages:read', summary: 'One message with the record of its stages.', run: ({ params }) => messages.show(params['id'] ?? '') },
+  { method: 'GET', path: '/messages', scope: 'messages:read', summary: 'Messages, newest first.', query: [...PAGE_QUERY, 'instance', 'conversation', 'outcome', 'direction'], answer: pageSchema(MessageView), run: async ({ query }) => asPage(await messages.list(filterOf(query))) },
+  { method: 'GET', path: '/messages/:id', scope: 'messages:read', summary: 'One message with the record of its stages.', answer: MessageView, run: ({ params }) => messages.show(params['id'] ?? '') },
   withBody({ method: 'POST', path: '/messages', scope: 'messages:write', summary: 'Send a message; answers with its outcome, a denial included.', body: SendMessageBody, run: ({ body, actor }) => messages.send(body, actor) }),
 ];
 
