@@ -255,7 +255,7 @@ function wordsOf(schema: TSchema): string[] {
 }
 
 function capabilityNames(): string[] {
-  return Capability.anyOf.map((each) => String(each.properties.name.const));
+  return Capability.anyOf.map((each) => each.properties.name.const);
 }
 
 // ---- The command line, asked as a person would
