@@ -101,7 +101,7 @@ function describe(schema: unknown, value: unknown, error: SchemaError): Explanat
     case 'enum':
       return { path, problem: `must be ${alternatives(schema, error, Array.isArray(params['allowedValues']) ? params['allowedValues'] : [])}` };
     default:
-      return { path, problem: `${error.message ?? 'does not fit the schema'}` };
+      return { path, problem: error.message ?? 'does not fit the schema' };
   }
 }
 
