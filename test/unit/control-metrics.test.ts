@@ -1,0 +1,111 @@
+// Metrics and log lines: what the core publishes is counted and told, within bounds, and never harms the core.
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { publish, type Events } from '../../host/events.ts';
+import type { Host } from '../../host/host.ts';
+import { logEvents } from '../../host/telemetry/log-events.ts';
+import { createMetrics } from '../../host/telemetry/metrics.ts';
+import { startGatehouse } from '../support/gatehouse.ts';
+import { aHome } from '../support/home.ts';
+import { aPlugin } from '../support/control-plane.ts';
+
+const status = { version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local', strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0 };
+const host: Pick<Host, 'plugins' | 'readiness' | 'status'> = {
+  plugins: { list: () => [aPlugin(), aPlugin({ instance: 'b' }), aPlugin({ instance: 'c', state: 'backoff' })], show: () => aPlugin(), enable: async () => aPlugin(), disable: async () => aPlugin(), quarantine: async () => aPlugin(), release: async () => aPlugin() },
+  readiness: () => ({ ready: true, degraded: [{ instance: 'c', state: 'backoff', code: 'SANDBOX_DIED', message: '' }] }),
+  status: async () => status,
+};
+
+describe('metrics', () => {
+  it('show the host as it is at the scrape', async () => {
+    using metrics = createMetrics(host);
+    const text = await metrics.text();
+    expect(text).toMatch(/^gatehouse_plugins\{state="active"\} 2$/m);
+    expect(text).toMatch(/^gatehouse_plugins\{state="backoff"\} 1$/m);
+    expect(text).toMatch(/^gatehouse_plugins_degraded 1$/m);
+    expect(text).toMatch(/^gatehouse_ready 1$/m);
+    expect(text).toMatch(/^gatehouse_lanes\{state="waiting"\} 3$/m);
+    expect(text).toContain('nodejs_eventloop_lag_seconds');
+  });
+
+  it('count what the core publishes', async () => {
+    using metrics = createMetrics(host);
+    publish('message.outcome', { messageId: 'm', instance: 'hook', direction: 'inbound', outcome: 'denied', code: 'MODERATION_DENIED' });
+    publish('message.stage', { messageId: 'm', stage: 'admit', decision: 'pass', durationMs: 2 });
+    publish('plugin.call', { instance: 'echo', handler: 'respond', ok: false, code: 'CALL_TIMEOUT', cpuUs: 2_000_000, wallMs: 30 });
+    publish('plugin.strike', { instance: 'echo', plugin: 'gatehouse.echo', cause: 'cpu', strikes: 1 });
+    publish('store.commit', { rows: 4, durationMs: 1, outcome: 'committed' });
+    publish('dead-letter.created', { id: 'd', messageId: 'm', instance: 'hook', stage: 'deliver', code: 'DELIVERY_FAILED' });
+    const text = await metrics.text();
+    expect(text).toContain('gatehouse_messages_total{instance="hook",direction="inbound",outcome="denied",code="MODERATION_DENIED"} 1');
+    expect(text).toContain('gatehouse_stage_seconds_bucket{le="0.0025",stage="admit"} 1');
+    expect(text).toContain('gatehouse_plugin_calls_total{instance="echo",handler="respond",result="CALL_TIMEOUT"} 1');
+    expect(text).toContain('gatehouse_plugin_cpu_seconds_total{instance="echo"} 2');
+    expect(text).toContain('gatehouse_plugin_strikes_total{instance="echo",cause="cpu"} 1');
+    expect(text).toContain('gatehouse_store_rows_total 4');
+    expect(text).toContain('gatehouse_dead_letters_total{instance="hook",code="DELIVERY_FAILED"} 1');
+  });
+
+  it('take no label from foreign text, and grow to no more than a bound', async () => {
+    using metrics = createMetrics(host);
+    publish('plugin.call', { instance: 'echo', handler: 'respond', ok: false, code: 'made"up\n', cpuUs: 0, wallMs: 0 });
+    publish('plugin.strike', { instance: 'echo', plugin: 'x', cause: 'Anything At All', strikes: 1 });
+    for (let n = 0; n < 10_000; n += 1) publish('message.stage', { messageId: 'm', stage: `stage-${n}`, decision: 'pass', durationMs: 1 });
+    const text = await metrics.text();
+    expect(text).not.toContain('made');
+    expect(text).toContain('gatehouse_plugin_strikes_total{instance="echo",cause="other"} 1');
+    expect(text.match(/^gatehouse_stage_seconds_count/gm)?.length).toBeLessThan(5000);
+    expect(text).toMatch(/^gatehouse_stage_seconds_count\{stage="other"\} \d{4}$/m);
+  });
+
+  it('survive a number that is none', async () => {
+    using metrics = createMetrics(host);
+    publish('store.commit', { rows: Number.NaN, durationMs: Number.NaN, outcome: 'committed' });
+    expect(await metrics.text()).toMatch(/^gatehouse_metrics_errors_total\{event="store.commit"\} 1$/m);
+  });
+
+  it('stop listening when they are disposed of', async () => {
+    const first = createMetrics(host);
+    first[Symbol.dispose]();
+    using second = createMetrics(host);
+    publish('sandbox.started', { instance: 'echo', pid: 1, level: 'none', startMs: 5 });
+    expect(await first.text()).not.toContain('gatehouse_sandbox_start_seconds_count 1');
+    expect(await second.text()).toContain('gatehouse_sandbox_start_seconds_count 1');
+  });
+
+  it('come from a running host', async () => {
+    await using home = await aHome([{ name: 'quiet', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async () => null } });`, manifest: { skill: {} } }]);
+    await using running = await startGatehouse(home);
+    const { text } = await running.fetch('/metrics');
+    expect(text).toMatch(/^gatehouse_plugins\{state="active"\} 1$/m);
+    expect(text).toMatch(/^gatehouse_store_commit_seconds_count\{outcome="committed"\} [1-9]/m);
+  });
+});
+
+describe('log lines', () => {
+  function aLog() {
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ level: 'debug' }, new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(JSON.parse(chunk.toString())), done()) }));
+    return { log, lines };
+  }
+
+  it('tell what an operator should know, at the level it deserves', () => {
+    const { log, lines } = aLog();
+    using _listening = logEvents(log);
+    const change: Events['plugin.state'] = { instance: 'echo', plugin: 'gatehouse.echo', from: 'active', to: 'quarantined', actor: 'supervisor', reason: 'three strikes', code: 'SANDBOX_DIED' };
+    publish('plugin.state', change);
+    publish('plugin.state', { ...change, from: 'starting', to: 'active' });
+    publish('plugin.restarted', { instance: 'echo', restarts: 2, delayMs: 100 });
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([[50, 'plugin stopped'], [20, 'plugin state'], [40, 'plugin restarts']]);
+    expect(lines[0]).toMatchObject({ instance: 'echo', code: 'SANDBOX_DIED', reason: 'three strikes' });
+  });
+
+  it('carry what plugins say as data, under a tag of their own', () => {
+    const { log, lines } = aLog();
+    using _listening = logEvents(log);
+    publish('plugin.log', { instance: 'echo', plugin: 'gatehouse.echo', level: 'error', text: '{"msg":"host stopping"}\n{"level":60}', fields: { level: 10, msg: 'forged' } });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ level: 50, msg: 'plugin log', instance: 'echo', fields: { level: 10, msg: 'forged' } });
+  });
+});
