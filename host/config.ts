@@ -92,16 +92,15 @@ export function httpAddress({ host, port }: ResolvedConfig['listen']): string {
 
 /** Combinations nobody should find out about afterwards. */
 function refuseUnsafe({ profile, listen, egress }: ResolvedConfig): void {
-  const loopback = isLoopback(listen.host);
-  if (profile === 'local' && !loopback) {
-    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile local listens on ${listen.host}, beyond this machine`, remedy: 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.' });
-  }
-  if (profile === 'internet' && egress.allow.length > 0) {
-    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile internet does not permit egress exceptions, and egress.allow names ${egress.allow.map((each) => each.host).join(', ')}`, remedy: 'Remove egress.allow from manifests/host.json.' });
-  }
-  if (profile === 'internet' && !loopback) {
-    throw new GatehouseError('CONFIG_UNSAFE', { problem: `profile internet listens on ${listen.host} without TLS`, remedy: 'Listen on 127.0.0.1 behind a proxy that ends TLS.' });
-  }
+  const refuse = (problem: string, remedy: string): never => {
+    throw new GatehouseError('CONFIG_UNSAFE', { problem, remedy });
+  };
+  const isExposed = !isLoopback(listen.host);
+  if (profile === 'local' && isExposed) refuse(`profile local listens on ${listen.host}, beyond this machine`, 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.');
+  if (profile !== 'internet') return;
+  const [exception] = egress.allow;
+  if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');
+  if (isExposed) refuse(`profile internet listens on ${listen.host} without TLS`, 'Listen on 127.0.0.1 behind a proxy that ends TLS.');
 }
 
 // ---- the schema read as data: defaults and environment names both come from it

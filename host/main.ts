@@ -43,7 +43,9 @@ interface Run {
 /** Start, announce, wait, stop; what was started is stopped in reverse, however this ends. */
 async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
   // Loaded here: commands that only talk to a host never pay for one.
-  const [{ startHost, HostRefused }, { startControl }, { createMetrics }, { logEvents }] = await Promise.all([import('./host.ts'), import('./control/server.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts')]);
+  const [{ startHost, HostRefused }, { startControl }, { createMetrics }, { logEvents }] = await Promise.all([
+    import('./host.ts'), import('./control/server.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts'),
+  ]);
   await using stack = new AsyncDisposableStack();
   stack.use(logEvents(log));
   for (const { host, scheme, port } of config.egress.allow) log.warn({ host, scheme, port }, 'egress exception by the operator');

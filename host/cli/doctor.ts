@@ -39,7 +39,7 @@ export async function examine(patient: Patient): Promise<Finding[]> {
       try {
         return await ask(patient);
       } catch (thrown) {
-        return [{ check, state: 'failure', detail: problemOf(thrown) } satisfies Finding];
+        return [failure(check, problemOf(thrown), 'This could not be examined; the reason is above.')];
       }
     }),
   );
@@ -50,30 +50,33 @@ const NEEDED_MAJOR = 24;
 
 function nodeVersion(): Finding[] {
   const { node } = process.versions;
-  if (Number(node.split('.')[0]) >= NEEDED_MAJOR) return [ok('node', `Node.js ${node}`)];
-  return [{ check: 'node', state: 'failure', detail: `Node.js ${node}`, fix: `Use Node.js ${NEEDED_MAJOR} or newer.` }];
+  const isNew = Number(node.split('.')[0]) >= NEEDED_MAJOR;
+  return [isNew ? ok('node', `Node.js ${node}`) : failure('node', `Node.js ${node}`, `Use Node.js ${NEEDED_MAJOR} or newer.`)];
 }
 
 function settings({ config, env }: Patient): Finding[] {
   const overrides = OVERRIDE_NAMES.filter((name) => env[name] !== undefined);
-  const from = overrides.length === 0 ? 'manifests/host.json' : `manifests/host.json and ${overrides.join(', ')}`;
+  const from = ['manifests/host.json', ...overrides].join(', ');
   return [ok('settings', `profile ${config.profile}${config.strict ? ', strict' : ''}, from ${from}`)];
 }
 
 function address({ config: { listen, hosts, egress } }: Patient): Finding[] {
-  const everywhere = listen.host === '0.0.0.0' || listen.host === '::';
-  return [
-    everywhere && hosts.length === 0
-      ? { check: 'address', state: 'warning', detail: `it listens on every address, but answers only to loopback names`, fix: 'List the names it is reached by in `hosts` of manifests/host.json.' }
-      : ok('address', `${httpAddress(listen)}${isLoopback(listen.host) ? ', this machine only' : ''}`),
-    ...(egress.allow.length === 0 ? [] : [{ check: 'egress', state: 'warning', detail: `plugins may be given ${egress.allow.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(', ')} although they are not public https addresses`, fix: 'Remove egress.allow from manifests/host.json when it is no longer needed.' } satisfies Finding]),
-  ];
+  const isEverywhere = listen.host === '0.0.0.0' || listen.host === '::';
+  const findings =
+    isEverywhere && hosts.length === 0
+      ? [warning('address', 'it listens on every address, but answers only to loopback names', 'List the names it is reached by in `hosts` of manifests/host.json.')]
+      : [ok('address', `${httpAddress(listen)}${isLoopback(listen.host) ? ', this machine only' : ''}`)];
+  if (egress.allow.length > 0) {
+    const exceptions = egress.allow.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(', ');
+    findings.push(warning('egress', `plugins may be given ${exceptions}, which need not be public https addresses`, 'Remove egress.allow from manifests/host.json when it is no longer needed.'));
+  }
+  return findings;
 }
 
 async function startWouldSucceed({ config, env }: Patient): Promise<Finding[]> {
   const { diagnostics, plugins } = await surveyFiles(config, env);
   if (diagnostics.length === 0) return [ok('plugins', `${plugins.length} would start`)];
-  return diagnostics.map(({ severity, code, message, fix }) => ({ check: 'plugins', state: severity === 'fatal' ? 'failure' : 'warning', detail: `${code}: ${message}`, fix }));
+  return diagnostics.map(({ severity, code, message, fix }) => (severity === 'fatal' ? failure : warning)('plugins', `${code}: ${message}`, fix));
 }
 
 const EXPIRES_SOON_MS = 30 * 24 * 3600 * 1000;
@@ -82,10 +85,12 @@ async function trust({ config, clock }: Patient): Promise<Finding[]> {
   const { store, diagnostics } = await loadTrust(publisherFolders(config));
   const keys = store.records.flatMap(({ record }) => record.keys.map((key) => ({ publisher: record.publisher, ...key })));
   const ending = keys.filter(({ notAfter }) => notAfter !== undefined && Date.parse(notAfter) < clock.now() + EXPIRES_SOON_MS);
+  const publishers = store.records.map(({ record }) => record.publisher).join(', ');
+  const development = keys.some((key) => key.development) ? ', development keys among them' : '';
   return [
-    ok('trust', keys.length === 0 ? 'nobody is trusted yet' : `${keys.length} keys of ${store.records.map(({ record }) => record.publisher).join(', ')}${keys.some(({ development }) => development) ? ', development keys among them' : ''}`),
-    ...ending.map(({ publisher, keyid, notAfter }): Finding => ({ check: 'trust', state: 'warning', detail: `the key ${keyid} of ${publisher} ends ${notAfter}`, fix: `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.` })),
-    ...diagnostics.map(({ message, fix }): Finding => ({ check: 'trust', state: 'failure', detail: message, fix })),
+    ok('trust', keys.length === 0 ? 'nobody is trusted yet' : `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} of ${publishers}${development}`),
+    ...ending.map(({ publisher, keyid, notAfter }) => warning('trust', `the key ${keyid} of ${publisher} ends ${notAfter}`, `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.`)),
+    ...diagnostics.map(({ message, fix }) => failure('trust', message, fix)),
   ];
 }
 
@@ -99,28 +104,32 @@ async function dataDirectory({ config: { dataDir } }: Patient): Promise<Finding[
     const path = join(dataDir, name);
     if (!existsSync(path)) continue;
     const found = (await stat(path)).mode & 0o777;
-    if ((found & ~mode) !== 0) findings.push({ check: 'data', state: 'failure', detail: `${path} has mode ${found.toString(8)}: others may use it`, fix: `chmod ${mode.toString(8)} ${path}` });
+    if ((found & ~mode) !== 0) findings.push(failure('data', `${path} has mode ${found.toString(8)}: others may use it`, `chmod ${mode.toString(8)} ${path}`));
   }
-  if (existsSync(storeFolder(dataDir)) && readAdminToken(dataDir) === undefined) findings.push({ check: 'data', state: 'warning', detail: 'there is no admin token', fix: 'Start the host: it writes a new one, and the old one stops working.' });
+  const wasStarted = existsSync(storeFolder(dataDir));
+  if (wasStarted && readAdminToken(dataDir) === undefined) findings.push(warning('data', 'there is no admin token', 'Start the host: it writes a new one, and the old one stops working.'));
   return findings.length === 0 ? [ok('data', `${dataDir} is private`)] : findings;
 }
 
 const FLUSHES = 32;
 const FLUSH_BYTES = 4096;
 const SLOW_FLUSH_MS = 20;
-const LEAST_FREE_BYTES = 1024 ** 3;
+/** Three durable commits a message, two flushes a commit. */
+const FLUSHES_PER_MESSAGE = 6;
+const GIBIBYTE = 1024 ** 3;
 
-/** Every accepted message waits for the disk three times: how long one flush takes is what the host can do at best. */
+/** Every accepted message waits for the disk: how long one flush takes is what the host can do at best. */
 async function disk({ config: { dataDir }, clock }: Patient): Promise<Finding[]> {
   const folder = nearestFolder(dataDir);
   const flushMs = await medianFlushMs(join(folder, `.flush-${process.pid}`), clock);
   const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
+  const freeGib = (bavail * bsize) / GIBIBYTE;
+  const elsewhere = 'with `dataDir` or --data';
   return [
     flushMs < SLOW_FLUSH_MS
       ? ok('disk', `a flush takes ${flushMs.toFixed(2)} ms`)
-      : { check: 'disk', state: 'warning', detail: `a flush takes ${flushMs.toFixed(1)} ms: a message alone takes ${Math.round(6 * flushMs)} ms`, fix: 'Put the data directory on a faster disk with `dataDir` or --data.' },
-    free > LEAST_FREE_BYTES ? ok('disk', `${(free / 1024 ** 3).toFixed(1)} GiB free`) : { check: 'disk', state: 'warning', detail: `${Math.round(free / 1024 ** 2)} MiB free`, fix: 'Make room, or move the data directory with `dataDir` or --data.' },
+      : warning('disk', `a flush takes ${flushMs.toFixed(1)} ms, so a message alone takes ${Math.round(FLUSHES_PER_MESSAGE * flushMs)}`, `Put the data directory on a faster disk ${elsewhere}.`),
+    freeGib > 1 ? ok('disk', `${freeGib.toFixed(1)} GiB free`) : warning('disk', `${freeGib.toFixed(2)} GiB free`, `Make room, or move the data directory ${elsewhere}.`),
   ];
 }
 
@@ -151,14 +160,16 @@ async function confinement(): Promise<Finding[]> {
   started.kill();
   await started.ended;
   const { name, missing } = commands.level;
-  return [ok('confinement', name), ...missing.map(({ wall, why }): Finding => ({ check: 'confinement', state: 'warning', detail: `without ${wall} (${WALLS[wall]}): ${why}`, fix: 'See the section on confinement in docs/operate.md.' }))];
+  return [ok('confinement', name), ...missing.map(({ wall, why }) => warning('confinement', `without ${wall} (${WALLS[wall]}): ${why}`, 'See the section on confinement in docs/operate.md.'))];
 }
 
 function runningHost({ config: { dataDir } }: Patient): Finding[] {
   const run = readRunFile(dataDir);
   if (!run) return [ok('host', 'no host is running')];
   if (isAlive(run.pid)) return [ok('host', `running at ${run.address}, process ${run.pid}`)];
-  return [{ check: 'host', state: 'warning', detail: `process ${run.pid} ended without a goodbye`, fix: 'Nothing to do: the next start takes over what it left.' }];
+  return [warning('host', `process ${run.pid} ended without a goodbye`, 'Nothing to do: the next start takes over what it left.')];
 }
 
 const ok = (check: string, detail: string): Finding => ({ check, state: 'ok', detail });
+const warning = (check: string, detail: string, fix: string): Finding => ({ check, state: 'warning', detail, fix });
+const failure = (check: string, detail: string, fix: string): Finding => ({ check, state: 'failure', detail, fix });

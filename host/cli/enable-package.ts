@@ -3,8 +3,9 @@ import type { Capability, Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { describeCapability } from '../authoring/describe-capability.ts';
+import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import { compilePluginSchema } from '../schema.ts';
+import { resolveGrant, resolvePluginConfig } from '../registry/plugin-config.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
 
 export interface Choices {
@@ -16,17 +17,28 @@ export interface Choices {
   readonly order?: number | undefined;
 }
 
+export interface Enabling {
+  readonly release: VerifiedRelease;
+  readonly choices: Choices;
+  /** What the operator wrote before, when a package is enabled again. */
+  readonly earlier?: Enablement | undefined;
+  readonly egress: ResolvedConfig['egress'];
+}
+
+/** Where a home keeps a package, relative to it. */
+export const packageFolder = ({ id, version }: Pick<PluginManifest, 'id' | 'version'>): string => `plugins/${id}-${version}`;
+
 /**
  * The enablement these choices make, on top of the file there was: an upgrade keeps what the operator set and was not asked again. Throws SECRET_MISSING and
  * PLUGIN_CONFIG_INVALID, so that a file that cannot start is never written.
  */
-export function enablementFor({ manifest, packageDigest }: VerifiedRelease, source: string, choices: Choices, earlier?: Enablement): Enablement & { readonly instance: string } {
+export function enablementFor({ release: { manifest, packageDigest }, choices, earlier, egress }: Enabling): Enablement & { readonly instance: string } {
   const grants = choices.grants === undefined && earlier ? earlier.grants ?? [] : choices.grants === 'none' ? [] : grantsOf(manifest.capabilities ?? []);
   const config = choices.config ?? earlier?.config;
   const secrets = { ...earlier?.secrets, ...choices.secrets };
   const instance = choices.instance ?? earlier?.instance ?? defaultInstance(manifest.id);
-  checkConfig(manifest, instance, config ?? {});
-  for (const handle of neededSecrets(manifest, grants)) {
+  const settings = resolvePluginConfig(instance, manifest.config, config ?? {});
+  for (const handle of neededSecrets(manifest, grants.map((grant) => resolveGrant(instance, grant, settings, egress)))) {
     if (!Object.hasOwn(secrets, handle)) throw new GatehouseError('SECRET_MISSING', { instance, handle, problem: `no --secret ${handle}=env:NAME or ${handle}=file:PATH says where it is` });
   }
   const { enabled: _on, ...kept } = earlier ?? {};
@@ -35,7 +47,7 @@ export function enablementFor({ manifest, packageDigest }: VerifiedRelease, sour
     plugin: manifest.id,
     version: manifest.version,
     instance,
-    source,
+    source: packageFolder(manifest),
     digest: packageDigest,
     ...(choices.required ?? earlier?.required ? { required: true } : {}),
     ...(choices.order === undefined ? {} : { order: choices.order }),
@@ -50,7 +62,7 @@ export function requestInWords(manifest: PluginManifest): string[] {
   const { channel, capabilities = [] } = manifest;
   return [
     ...capabilities.map((capability) => `may ${describeCapability(capability)}${capability.reason === undefined ? '' : ` — “${capability.reason}”`}`),
-    ...(channel?.ingress ?? []).map(({ method, path, verify }) => (verify.scheme === 'none' ? `takes ${method} ${path} from anyone: senders are not verified by the host` : `takes ${method} ${path}, signed with the secret '${verify.secret}'`)),
+    ...(channel?.ingress ?? []).map(({ method, path, verify }) => `takes ${method} ${path}${verify.scheme === 'none' ? ' from anyone: senders are not verified by the host' : `, signed with the secret '${verify.secret}'`}`),
     ...(channel?.socket ? [`takes WebSockets at ${channel.socket.path}${channel.socket.origin === 'any' ? ', from pages of any site' : ''}`] : []),
   ];
 }
@@ -63,14 +75,9 @@ function grantsOf(capabilities: readonly Capability[]): Grant[] {
   return capabilities.map(({ reason: _reason, ...grant }) => grant);
 }
 
-/** Handles the host itself or a granted capability uses. */
-function neededSecrets({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
+/** Handles the host itself uses, and those of grants that are more than inert with this config. */
+function neededSecrets({ channel }: PluginManifest, grants: readonly (Grant | undefined)[]): ReadonlySet<string> {
   const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'none' ? [] : [verify.secret]));
-  const granted = grants.flatMap((grant) => (grant.name === 'secret.use' && typeof grant.audience === 'string' ? [grant.handle] : []));
+  const granted = grants.flatMap((grant) => (grant?.name === 'secret.use' ? [grant.handle] : []));
   return new Set([...ingress, ...granted]);
-}
-
-function checkConfig({ id, config: schema }: PluginManifest, instance: string, config: Record<string, unknown>): void {
-  const finding = schema ? compilePluginSchema(schema, { role: 'config', source: `the config schema of ${id}` }).explain(config) : Object.keys(config).length > 0 ? { path: '/', problem: 'this plugin takes no config' } : undefined;
-  if (finding) throw new GatehouseError('PLUGIN_CONFIG_INVALID', { instance, path: finding.path, problem: finding.problem });
 }

@@ -7,6 +7,7 @@ import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { writeEnabled } from '../registry/enablement-file.ts';
 import type { LoadedEnablement } from '../registry/discover.ts';
+import { locatePackage } from '../registry/package-source.ts';
 import { findHost } from './client.ts';
 import { configOf } from './context.ts';
 import { defaultInstance, enablementFor, requestInWords, type Choices } from './enable-package.ts';
@@ -22,7 +23,7 @@ export async function enable(target: string, options: EnableOptions, io: Io): Pr
   const choices = choicesOf(options, { cwd: io.cwd, home: config.home });
   const present = await findEnablement(config, target);
   if (!present) return enablePackage(await packagePath(target, config, io), choices, config, io);
-  if (isChoice(choices)) return enablePackage(resolve(config.home, present.enablement.source ?? `plugins/${present.enablement.plugin}-${present.enablement.version}`), { instance: target, ...choices }, config, io);
+  if (isChoice(choices)) return enablePackage(await locatePackage(config.home, present), { ...choices, instance: target }, config, io);
   return enableInstance(present, io);
 }
 
@@ -51,14 +52,14 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   if (present && present.enablement.plugin !== manifest.id) {
     throw new GatehouseError('INSTANCE_TAKEN', { instance, plugin: present.enablement.plugin, file: present.file });
   }
-  const source = `plugins/${manifest.id}-${manifest.version}`;
-  const enablement = enablementFor(release, source, { ...choices, instance }, present && (await readAsWritten(present)));
+  const earlier = present && (await readAsWritten(present));
+  const enablement = enablementFor({ release, choices: { ...choices, instance }, earlier, egress: config.egress });
   describe(release.manifest, enablement.grants?.length ?? 0, io);
   await io.confirm(`${present ? 'Change' : 'Enable'} '${instance}' with this?`);
   await installPackage(config.home, release);
   const file = await writeEnablement(config, enablement, present);
   const running = findHost(io) !== undefined;
-  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source, file, grants: enablement.grants, running };
+  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants: enablement.grants, running };
   io.print(enabled, () => `${instance} is enabled: ${file}\n${running ? 'The running host takes it up when it is started again.' : 'It starts with the host.'}`);
 }
 

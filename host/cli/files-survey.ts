@@ -16,11 +16,19 @@ export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
 export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[] {
   const counters = { restarts: 0, strikes: 0, cpuMs: 0, calls: 0 };
-  return [
-    ...plugins.map(({ instance, kind, required, grants, release }): PluginView => ({ instance, plugin: release.manifest.id, kind, version: release.manifest.version, digest: release.packageDigest, state: 'stopped', required, grants: [...grants], ...counters })),
-    ...refused.map(({ instance, state, code, message, manifest, release, loaded: { enablement } }): PluginView => ({ instance, plugin: enablement.plugin, kind: manifest?.kind ?? null, version: manifest?.version ?? null, digest: release?.packageDigest ?? null, state, required: enablement.required, grants: [...enablement.grants], ...counters, code, message })),
-    ...disabled.map(({ enablement }): PluginView => ({ instance: enablement.instance, plugin: enablement.plugin, kind: null, version: null, digest: enablement.digest ?? null, state: 'disabled', required: enablement.required, grants: [...enablement.grants], ...counters })),
-  ].sort((a, b) => (a.instance < b.instance ? -1 : 1));
+  const views: PluginView[] = [
+    ...plugins.map(({ instance, kind, required, grants, release: { manifest, packageDigest } }) => ({
+      instance, plugin: manifest.id, kind, version: manifest.version, digest: packageDigest, state: 'stopped' as const, required, grants: [...grants], ...counters,
+    })),
+    ...refused.map(({ instance, state, code, message, manifest, release, loaded: { enablement } }) => ({
+      instance, plugin: enablement.plugin, kind: manifest?.kind ?? null, version: manifest?.version ?? null, digest: release?.packageDigest ?? null,
+      state, required: enablement.required, grants: [...enablement.grants], ...counters, code, message,
+    })),
+    ...disabled.map(({ enablement: { instance, plugin, digest = null, required, grants } }) => ({
+      instance, plugin, kind: null, version: null, digest, state: 'disabled' as const, required, grants: [...grants], ...counters,
+    })),
+  ];
+  return views.sort((a, b) => (a.instance < b.instance ? -1 : 1));
 }
 
 /** As host.ts lays it out. */

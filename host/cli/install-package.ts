@@ -12,6 +12,7 @@ import { loadRevocations } from '../trust/revocation.ts';
 import { packageDigest, subjectOf } from '../trust/statement.ts';
 import { loadTrust, readTrustRecord } from '../trust/trust-store.ts';
 import { verifyPackage, type VerifiedRelease } from '../trust/verify.ts';
+import { packageFolder } from './enable-package.ts';
 import { publisherFolders, revocationsFile } from './trust-context.ts';
 
 /** The verdict of this home on a package, by both implementations. Throws what refuses it. */
@@ -23,20 +24,18 @@ export async function verifyForHome(path: string, config: ResolvedConfig, clock:
 }
 
 /**
- * Copies the verified bytes and returns where, relative to the home. What is there already stays when it is the same; a development build replaces another
+ * Copies the verified bytes. What is there already stays when it is the same; a development build replaces another
  * of its version. Throws SAME_VERSION_CHANGED for two releases of one version.
  */
-export async function installPackage(home: string, release: VerifiedRelease): Promise<string> {
+export async function installPackage(home: string, release: VerifiedRelease): Promise<void> {
   const { id, version } = release.manifest;
-  const source = `plugins/${id}-${version}`;
-  const target = join(home, source);
+  const target = join(home, packageFolder(release.manifest));
   if (await stat(target).catch(() => undefined)) {
     const seen = packageDigest(subjectOf((await readPackage(target)).files));
-    if (seen === release.packageDigest && (await isSameContent(target, release))) return source;
+    if (seen === release.packageDigest && (await isSameContent(target, release))) return;
     if (seen !== release.packageDigest && !release.development) throw new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest: release.packageDigest, seen });
   }
   await replaceFolder(target, release.files);
-  return source;
 }
 
 /** Lets the home trust what this install builds. Keys it trusts already stay: packages from another checkout are signed with them. */

@@ -14,7 +14,7 @@ export function logEvents(log: Log): Disposable {
     subscribe('plugin.degraded', ({ diagnostic }) => log.warn({ ...diagnostic }, 'plugin degraded')),
     subscribe('plugin.strike', (fields) => log.warn(fields, 'plugin strike')),
     subscribe('plugin.restarted', (fields) => log.warn(fields, 'plugin restarts')),
-    subscribe('plugin.log', ({ instance, plugin, level, text, fields, dropped }) => log[level]({ instance, plugin, text, ...(fields === undefined ? {} : { fields }), ...(dropped === undefined ? {} : { dropped }) }, 'plugin log')),
+    subscribe('plugin.log', ({ level, ...line }) => log[level](line, 'plugin log')),
     subscribe('capability.denied', (fields) => log.warn(fields, 'capability denied')),
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),
     subscribe('sandbox.late-rejection', (fields) => log.warn(fields, 'plugin rejected a promise nobody awaited')),

@@ -14,12 +14,13 @@ const PROGRAM = `
 import { Socket } from 'node:net';
 import { writeFileSync } from 'node:fs';
 export async function main([verb, file]) {
-  console.log(JSON.stringify({ node: process.versions.node, pid: process.pid, fd: process.env.GATEHOUSE_LAUNCHER_FD ?? null }));
   if (verb === 'fail') process.exitCode = 3;
-  if (verb !== 'wait') return;
-  const busy = setInterval(() => undefined, 1000);
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => { console.log(signal); clearInterval(busy); launcher.destroy(); });
-  const launcher = new Socket({ fd: 3, readable: true, writable: false }).on('end', () => { writeFileSync(file, 'ended'); process.exit(); }).resume();
+  if (verb === 'wait') {
+    const busy = setInterval(() => undefined, 1000);
+    const launcher = new Socket({ fd: 3, readable: true, writable: false }).on('end', () => { writeFileSync(file, 'ended'); process.exit(); }).resume();
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => { console.log(signal); clearInterval(busy); launcher.destroy(); });
+  }
+  console.log(JSON.stringify({ node: process.versions.node, pid: process.pid, fd: process.env.GATEHOUSE_LAUNCHER_FD ?? null })); // last: who reads it knows that all is listened to
 }`;
 
 /** Runs as Node 20 would see it: what decides is \`process.versions\`. */

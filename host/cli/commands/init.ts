@@ -48,7 +48,8 @@ async function enableFirstParty(home: string, io: Io): Promise<string[]> {
     const choices = FIRST_PARTY_CHOICES[name];
     if (!choices) continue;
     const release = await verifyForHome(path, config, systemClock);
-    await writeEnablement(config, enablementFor(release, await installPackage(home, release), choices));
+    await installPackage(home, release);
+    await writeEnablement(config, enablementFor({ release, choices, egress: config.egress }));
     enabled.push(name);
   }
   return enabled;
