@@ -38,6 +38,7 @@ export class SandboxPool implements AsyncDisposable {
   readonly #watchdog: Watchdog;
   readonly #idle: Warm[] = [];
   readonly #running = new Set<ConfinedProcess>();
+  readonly #launching = new Set<Promise<Warm>>();
   readonly #turns: (() => void)[] = [];
   #starting = 0;
   #filling = 0;
@@ -84,6 +85,7 @@ export class SandboxPool implements AsyncDisposable {
     this.#idle.length = 0;
     for (const process of this.#running) process.kill();
     await Promise.all([...this.#running].map((process) => process.ended));
+    await Promise.allSettled(this.#launching); // those on their way see that the pool is closed and end themselves
     this.#watchdog[Symbol.dispose]();
   }
 
@@ -148,6 +150,7 @@ export class SandboxPool implements AsyncDisposable {
   async #detect(jitless: boolean): Promise<Warm> {
     const found = detectConfinement((candidate) => this.#launch(candidate, jitless));
     this.#detection = found.then(({ commands }) => commands);
+    this.#detection.catch(() => undefined); // told by `found` below; here so that it is never unhandled
     try {
       const { commands, started } = await found;
       this.#known = commands;
@@ -159,18 +162,30 @@ export class SandboxPool implements AsyncDisposable {
   }
 
   async #launch(commands: SandboxCommands, jitless: boolean): Promise<Warm> {
+    const launching = this.#startProcess(commands, jitless);
+    this.#launching.add(launching);
+    try {
+      return await launching;
+    } finally {
+      this.#launching.delete(launching);
+    }
+  }
+
+  async #startProcess(commands: SandboxCommands, jitless: boolean): Promise<Warm> {
+    if (this.#closed) throw new Error('the pool is closed');
     const beganAt = this.#clock.monotonicMs();
     const process = await ConfinedProcess.start(commands.command({ jitless }));
+    if (this.#closed) {
+      process.kill();
+      await process.ended;
+      throw new Error('the pool is closed');
+    }
     this.#running.add(process);
     this.#leftovers?.add(process.pid);
     void process.ended.then(() => {
       this.#running.delete(process);
       this.#leftovers?.remove(process.pid);
     });
-    if (this.#closed) {
-      process.kill();
-      throw new Error('the pool is closed');
-    }
     return { process, level: commands.level, startMs: this.#clock.monotonicMs() - beganAt };
   }
 }
