@@ -1,6 +1,7 @@
 // Brings a package into a home: verified first, then copied byte for byte to plugins/<id>-<version>. Called by `init` and `plugins enable`.
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TrustRecord } from '../../schemas/release.ts';
 import { writeFileWhole } from '../authoring/write-file.ts';
@@ -30,7 +31,7 @@ export async function verifyForHome(path: string, config: ResolvedConfig, clock:
 export async function installPackage(home: string, release: VerifiedRelease): Promise<void> {
   const { id, version } = release.manifest;
   const target = join(home, packageFolder(release.manifest));
-  if (await stat(target).catch(() => undefined)) {
+  if (existsSync(target)) {
     const seen = packageDigest(subjectOf((await readPackage(target)).files));
     if (seen === release.packageDigest && (await isSameContent(target, release))) return;
     if (seen !== release.packageDigest && !release.development) throw new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest: release.packageDigest, seen });
@@ -42,8 +43,7 @@ export async function installPackage(home: string, release: VerifiedRelease): Pr
 export async function trustFirstParty({ dataDir }: Pick<ResolvedConfig, 'dataDir'>, record: TrustRecord): Promise<void> {
   const folder = join(dataDir, 'trust', 'publishers');
   const file = join(folder, `${record.publisher}.json`);
-  const present = await readFile(file).catch(() => undefined);
-  const earlier = present ? readTrustRecord(present, file).record.keys : [];
+  const earlier = existsSync(file) ? readTrustRecord(await readFile(file), file).record.keys : [];
   const keys = [...earlier.filter(({ keyid }) => !record.keys.some((each) => each.keyid === keyid)), ...record.keys];
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await mkdir(folder, { recursive: true });
@@ -66,7 +66,7 @@ async function replaceFolder(target: string, files: ReadonlyMap<string, Buffer>)
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, content, { flag: 'wx', flush: true });
     }
-    await rename(target, earlier).catch(() => undefined); // not there the first time
+    if (existsSync(target)) await rename(target, earlier);
     await rename(draft, target);
   } finally {
     await rm(draft, { recursive: true, force: true });
