@@ -70,11 +70,11 @@ export function aChannel(face: Partial<ChannelFace> = {}): ChannelFace {
 }
 
 export async function startTestControl(script: Script = {}): Promise<TestControl> {
-  const stack = new AsyncDisposableStack();
-  const { path: home } = stack.use(await tempDir());
+  await using parts = new AsyncDisposableStack();
+  const { path: home } = parts.use(await tempDir());
   const dataDir = join(home, 'data');
   const clock = script.clock ?? systemClock;
-  const store = stack.use(await openStore({ dir: join(dataDir, 'store'), clock }));
+  const store = parts.use(await openStore({ dir: join(dataDir, 'store'), clock }));
   const config: ResolvedConfig = {
     home, dataDir, manifestsDir: join(home, 'manifests'), listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true }, ...script.config,
@@ -124,12 +124,13 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     [Symbol.asyncDispose]: async () => undefined,
   };
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'gatehouse_ready 1\n' };
-  const control = stack.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}) }));
+  const control = parts.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}) }));
   // What a command line needs to find it as it finds a host.
   mkdirSync(config.manifestsDir);
   writeFileSync(join(config.manifestsDir, 'host.json'), '{}');
   writeRunFile(dataDir, { pid: process.pid, address: control.address, startedAt: '2026-11-21T00:00:00.000Z' });
   const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
+  const stack = parts.move(); // what failed before this point leaves nothing behind
   return {
     control, host, home, dataDir, adminToken, asked,
     call: (method, path, options = {}) => callHttp(control.address, method, path, { ...options, ...(options.token === true ? { token: adminToken } : {}) }),
