@@ -5,18 +5,13 @@ export class FrameQueue {
   #head = 0;
   #answered = 0;
 
-  /** How many frames were answered so far; the one that runs now is number `answered + 1`. */
+  /** How many frames were answered so far. */
   get answered(): number {
     return this.#answered;
   }
 
   get size(): number {
     return this.#calls.length - this.#head;
-  }
-
-  /** The call whose frame runs now. */
-  get first(): number | undefined {
-    return this.#calls[this.#head];
   }
 
   push(call: number): void {
@@ -42,8 +37,8 @@ export class FrameQueue {
     return this.#calls.includes(call, this.#head);
   }
 
-  /** Forgets all frames before frame `number` (from 1), as far as there are any. */
-  skipTo(number: number): void {
-    while (this.#answered + 1 < number && this.size > 0) this.shift();
+  /** The call of frame `number` (from 1), or of the oldest there is when that one was answered already. */
+  callOf(number: number): number | undefined {
+    return this.#calls[this.#head + Math.max(0, number - this.#answered - 1)];
   }
 }

@@ -183,10 +183,10 @@ class SandboxProcess implements Sandbox, Watched {
   call(call: PluginCall): Promise<CallResult> {
     if (!this.accepting) return Promise.resolve(this.#failure(call, 'INSTANCE_UNAVAILABLE', { state: 'stopped' }, true));
     if (!this.#handlers.has(call.handler)) return Promise.resolve(this.#failure(call, 'PLUGIN_HANDLER_MISSING', { kind: this.#spec.kind }, false));
-    const id = ++this.#lastCall;
-    const { handler, callId, attemptKey, input } = call;
-    const text = JSON.stringify({ t: 'call', call: id, handler, callId, attemptKey, now: this.#clock.now(), input });
     return new Promise((resolve) => {
+      const id = ++this.#lastCall;
+      const { handler, callId, attemptKey, input } = call;
+      const text = JSON.stringify({ t: 'call', call: id, handler, callId, attemptKey, now: this.#clock.now(), input });
       const waiting = { text, call, id, resolve, waitingSince: this.#clock.monotonicMs() };
       if (this.#live.size < this.#spec.limits.concurrency) this.#begin(waiting);
       else if (this.#waiting.length < BOUNDS.callsWaitingPerInstance) this.#waiting.push(waiting);
@@ -475,7 +475,7 @@ class SandboxProcess implements Sandbox, Watched {
     for (const live of this.#live.values()) {
       const pausedMs = live.pausedMs + (live.openHostCalls > 0 ? nowMs - live.pausedAt : 0);
       if (nowMs - live.startedAt <= callDeadlineMs(this.#spec.limits, pausedMs)) continue;
-      const usedMs = live.cpuUs / 1000 + (this.#frames.first === live.id ? this.#cpuOfLongFrameMs() : 0);
+      const usedMs = live.cpuUs / 1000 + (this.#runningCall() === live ? this.#cpuOfLongFrameMs() : 0);
       const timedOut = usedMs > cpuMsPerCall ? this.#failure(live.call, 'CALL_CPU', { usedMs: Math.round(usedMs), limitMs: cpuMsPerCall }, false, live) : this.#failure(live.call, 'CALL_TIMEOUT', { limitMs: wallMsPerCall }, true, live);
       this.#cancelled.add(live.id);
       this.#send(live.id, `{"t":"cancel","call":${live.id}}`);
@@ -494,9 +494,10 @@ class SandboxProcess implements Sandbox, Watched {
 
   // --- The end --------------------------------------------------------------------------------------------------------------------------------------
 
-  /** The call whose slice runs now, if the host still waits for it. */
+  /** The call whose slice runs now, if the host still waits for it. Answers may lie unsent in the process, so it notes how far it has come. */
   #runningCall(): LiveCall | undefined {
-    return this.#frames.first === undefined ? undefined : this.#live.get(this.#frames.first);
+    const call = this.#frames.callOf(this.#process.lastFrameBegun());
+    return call === undefined ? undefined : this.#live.get(call);
   }
 
   #blame(code: CallFailure, fields: Fields): Blame {
@@ -544,8 +545,6 @@ class SandboxProcess implements Sandbox, Watched {
       if (exit.strike) this.#failLoad(exit.detail);
       else this.#end(exit);
     } else if (this.#phase === 'running') {
-      // Replies that the process had not sent yet died with it; its last note says how far it had come.
-      this.#frames.skipTo(this.#process.lastFrameBegun());
       const exit = judgeEnd(end, this.#frames.size > 0);
       this.#end(exit, exit.strike ? this.#blame('SANDBOX_DIED', { problem: exit.detail }) : undefined);
     }

@@ -114,11 +114,9 @@ export class SupervisedInstance {
     };
   }
 
-  /** Rejects when the first start fails; unless it is stopped or given up, it goes on trying. */
-  start(): Promise<void> {
-    this.#strikes = [];
-    this.#row = 0;
-    return this.#attempt();
+  /** Starts once, as soon as `after` has resolved. Rejects when the first try fails; unless it is stopped or given up, it goes on trying. */
+  start(after?: Promise<void>): Promise<void> {
+    return this.#attempt(after);
   }
 
   call(call: PluginCall, waitMs: number): Promise<CallResult> {
@@ -163,21 +161,23 @@ export class SupervisedInstance {
 
   // --- Coming up ------------------------------------------------------------------------------------------------------------------------------------
 
-  async #attempt(): Promise<void> {
+  async #attempt(after?: Promise<void>): Promise<void> {
     const turn = ++this.#turn;
     this.#move('starting', this.#trouble);
-    let sandbox: Sandbox;
+    await after;
+    let sandbox: Sandbox | undefined;
     try {
-      sandbox = await this.#open(this.#spec);
+      if (turn === this.#turn) sandbox = await this.#open(this.#spec);
     } catch (error) {
       if (turn === this.#turn) this.#onStartFailed(error);
       throw error;
     }
-    if (turn !== this.#turn) {
-      await sandbox.stop(0);
-      throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: this.#spec.instance, state: this.#state });
+    if (sandbox && turn === this.#turn) {
+      this.#adopt(sandbox);
+      return;
     }
-    this.#adopt(sandbox);
+    await sandbox?.stop(0);
+    throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: this.#spec.instance, state: this.#state });
   }
 
   async #open(spec: SandboxSpec): Promise<Sandbox> {

@@ -40,7 +40,7 @@ export class Supervisor implements AsyncDisposable {
    */
   async start(spec: SandboxSpec): Promise<void> {
     const { instance } = spec;
-    await this.#instances.get(instance)?.stop(0);
+    const earlier = this.#instances.get(instance);
     const { pool, clock, policy = DEFAULT_POLICY, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine } = this.#parts;
     const supervised = new SupervisedInstance(spec, {
       clock,
@@ -53,7 +53,7 @@ export class Supervisor implements AsyncDisposable {
       onQuarantine: (evidence) => onQuarantine(instance, evidence),
     });
     this.#instances.set(instance, supervised);
-    await supervised.start();
+    await supervised.start(earlier?.stop(0));
   }
 
   /**

@@ -315,15 +315,17 @@ function bootstrap(post, settingsText) {
   /** @param {unknown} thrown */
   const failure = (thrown) => `"ok":false,"error":${stringify(describe(thrown))}`;
 
+  const readStack = getOwnPropertyDescriptor(new OwnError(), 'stack')?.get;
+
   /** The stack is for the author, so it goes to the log; it names places in plugin.js only. @param {Call} call @param {unknown} thrown */
   const logFailure = (call, thrown) => {
-    let stack;
     try {
-      stack = ownText(thrown, 'stack');
+      const own = typeof thrown === 'object' && thrown !== null ? getOwnPropertyDescriptor(thrown, 'stack') : undefined;
+      const stack = own && own.get === readStack && readStack !== undefined ? apply(readStack, thrown, []) : own?.value;
+      if (typeof stack === 'string') log(call, 'error', stack, undefined);
     } catch {
-      return; // a Proxy that refuses to be read has nothing to tell its author
+      // A Proxy that refuses to be read has nothing to tell its author.
     }
-    if (stack !== undefined) log(call, 'error', stack, undefined);
   };
 
   /** Whether a text has at most so many bytes as UTF-8; counts only when the length leaves it open. @param {string} text @param {number} maxBytes */
