@@ -74,6 +74,6 @@ export class DeadLetters {
 function workRow(letter: DeadLetterRow, place: string): Put {
   const { work } = letter;
   return work.kind === 'respond'
-    ? put(lanes, lanes.key(work.sessionKey, place), { messageId: letter.messageId, instance: letter.instance, attempts: 0 })
-    : put(deliveries, deliveries.key(letter.instance, letter.conversation, letter.messageId), { messageId: letter.messageId, inReplyTo: work.inReplyTo, attempts: 0 });
+    ? put(lanes, lanes.key(place), { sessionKey: work.sessionKey, messageId: letter.messageId, attempts: 0 })
+    : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0 });
 }

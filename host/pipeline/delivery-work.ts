@@ -39,7 +39,7 @@ export class DeliveryWork {
 
   async work(item: DeliveryItem): Promise<LaneVerdict<DeliveryItem>> {
     const { store, clock } = this.#parts;
-    const key = deliveries.key(item.instance, item.conversation, item.messageId);
+    const key = deliveries.key(item.messageId);
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
       this.#parts.log.error({ messageId: item.messageId, instance: item.instance }, 'a delivery has no message');
@@ -55,7 +55,7 @@ export class DeliveryWork {
     if (verdict.decision === 'retry') {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: bounded(context.stages) };
-      await store.commit({ put: [put(deliveries, key, { messageId: row.id, inReplyTo: row.inReplyTo ?? null, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
+      await store.commit({ put: [put(deliveries, key, { instance: row.instance, conversation: row.conversation, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
       return { retryAtMs, item: { ...item, attempts, row: retried } };
     }
     await this.#bury(row, context, attempts, verdict.decision === 'give-up' ? verdict.problem : 'the delivery was refused');
@@ -70,7 +70,7 @@ export class DeliveryWork {
       instance: row.instance,
       conversation: row.conversation,
       direction: 'outbound',
-      work: { kind: 'deliver', inReplyTo: row.inReplyTo ?? null },
+      work: { kind: 'deliver' },
       stage: context.stages.at(-1)?.stage ?? 'deliver',
       code: 'DELIVERY_FAILED',
       reason: problem.slice(0, 1000),
@@ -80,7 +80,7 @@ export class DeliveryWork {
     const dead: MessageRow = { ...row, outcome: 'dead-lettered', code: 'DELIVERY_FAILED', reason: letter.reason.slice(0, 500), stages: bounded(context.stages) };
     await store.commit({
       put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(row.id), dead)],
-      remove: [{ table: deliveries, key: deliveries.key(row.instance, row.conversation, row.id) }],
+      remove: [{ table: deliveries, key: deliveries.key(row.id) }],
     });
     publish('dead-letter.created', { id: letter.id, messageId: row.id, instance: row.instance, stage: letter.stage, code: letter.code });
     publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: 'dead-lettered', code: letter.code });

@@ -44,7 +44,7 @@ export class LaneWork {
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
       this.#parts.log.error({ messageId: item.messageId, sessionKey: undefined }, 'a lane entry has no message');
-      await store.commit({ remove: [{ table: lanes, key: lanes.key(sessionKey, item.place) }] });
+      await store.commit({ remove: [{ table: lanes, key: lanes.key(item.place) }] });
       return 'done';
     }
     const scopes: CallScope[] = [];
@@ -69,7 +69,7 @@ export class LaneWork {
     if (verdict.decision === 'retry') {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: bounded(context.stages) };
-      await store.commit({ put: [put(lanes, lanes.key(sessionKey, context.place), { messageId: row.id, instance: row.instance, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
+      await store.commit({ put: [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
       return { retryAtMs, item: { ...item, attempts, row: retried } };
     }
     const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' ? verdict.code : 'INTERNAL';
@@ -95,7 +95,7 @@ export class LaneWork {
     };
     await store.commit({
       put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(row.id), { ...row, outcome: 'dead-lettered', code, stages: bounded(context.stages) })],
-      remove: [{ table: lanes, key: lanes.key(sessionKey, context.place) }],
+      remove: [{ table: lanes, key: lanes.key(context.place) }],
     });
     publish('dead-letter.created', { id: letter.id, messageId: row.id, instance: row.instance, stage: letter.stage, code });
     publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: 'dead-lettered', code });

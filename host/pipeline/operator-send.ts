@@ -72,7 +72,7 @@ export class OperatorSend {
       put: [
         put(messages, messages.key(row.id), row),
         put(conversations, conversations.key(row.instance, row.conversation, row.id), { direction: 'outbound' }),
-        put(deliveries, deliveries.key(row.instance, row.conversation, row.id), { messageId: row.id, inReplyTo: null, attempts: 0 }),
+        put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }),
       ],
     });
     this.#parts.enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row });

@@ -11,8 +11,8 @@ const PAGE = 2000;
 export async function* waitingMessages(store: Store): AsyncGenerator<readonly Queued<LaneItem>[]> {
   for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
-      lane: String(key[1]),
-      item: { place: String(key[2]), messageId: value.messageId, attempts: value.attempts },
+      lane: value.sessionKey,
+      item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts },
       ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }),
     }));
   }
@@ -21,7 +21,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
 export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => {
-      const item: DeliveryItem = { messageId: value.messageId, instance: String(key[1]), conversation: String(key[2]), attempts: value.attempts };
+      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts };
       return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
     });
   }

@@ -87,29 +87,29 @@ export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions'
 
 // ── Work that waits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+// Both queues are keyed by time alone, not by conversation: rows come in at the end and go near the front, so however many conversations there are, the same
+// few pages are touched. Within a lane the order is the same.
+
 /** An accepted message waiting for its answer; removed by the commit that answers it. */
 export interface LaneRow {
+  readonly sessionKey: string;
   readonly messageId: string;
-  readonly instance: string;
   readonly attempts: number;
   /** Epoch milliseconds before which it is not tried. */
   readonly notBeforeMs?: number;
 }
 
-export const lanes = tenantTable<LaneRow, [sessionKey: string, place: string]>('lanes', 'sessionKey, place (UUIDv7 given by the commit that accepts, so that order is the order of commits)', 'pipeline: accept, respond');
+export const lanes = tenantTable<LaneRow, [place: string]>('lanes', 'place (UUIDv7 given by the commit that accepts, so that order is the order of commits)', 'pipeline: accept, respond');
 
 /** An outbound message waiting to be sent; removed by settle. */
 export interface DeliveryRow {
-  readonly messageId: string;
-  /** The sender's own id of the message it answers. */
-  readonly inReplyTo: string | null;
+  readonly instance: string;
+  readonly conversation: string;
   readonly attempts: number;
   readonly notBeforeMs?: number;
-  /** Set before a send that may happen without its result reaching us: after a crash the send counts as `unknown`. */
-  readonly sendingSinceMs?: number;
 }
 
-export const deliveries = tenantTable<DeliveryRow, [instance: string, conversation: string, messageId: string]>('deliveries', 'instance, conversation, messageId', 'pipeline: respond, settle; operator sends');
+export const deliveries = tenantTable<DeliveryRow, [messageId: string]>('deliveries', 'messageId', 'pipeline: respond, settle; operator sends');
 
 /** Work that ended without success. The message itself stays in `messages`; `work` names the queue a replay puts it back into. */
 export interface DeadLetterRow {
@@ -118,7 +118,7 @@ export interface DeadLetterRow {
   readonly instance: string;
   readonly conversation: string;
   readonly direction: Direction;
-  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver'; readonly inReplyTo: string | null };
+  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver' };
   readonly stage: string;
   readonly code: string;
   readonly reason: string;

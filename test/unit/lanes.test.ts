@@ -171,7 +171,7 @@ describe('recovery', () => {
     await using store = await openStore({ dir: dir.path, clock });
     const rows = Array.from({ length: 100_000 }, (_, index) => ({ session: `webchat/${index % 5000}`, id: String(index).padStart(8, '0') }));
     for (let start = 0; start < rows.length; start += 5000) {
-      await store.commit({ put: rows.slice(start, start + 5000).map(({ session, id }) => put(laneTable, laneTable.key(session, id), { messageId: id, instance: 'webchat', attempts: 0 })) });
+      await store.commit({ put: rows.slice(start, start + 5000).map(({ session, id }) => put(laneTable, laneTable.key(id), { sessionKey: session, messageId: id, attempts: 0 })) });
     }
     const last = new Map<string, string>();
     const lanes = createLanes<LaneRow>({
@@ -184,7 +184,7 @@ describe('recovery', () => {
       },
     });
     async function* queued(): AsyncGenerator<Queued<LaneRow>[]> {
-      for await (const page of scan(store, laneTable, laneTable.prefix())) yield page.map(({ key, value }) => ({ lane: String(key[1]), item: value }));
+      for await (const page of scan(store, laneTable, laneTable.prefix())) yield page.map(({ value }) => ({ lane: value.sessionKey, item: value }));
     }
     expect(await lanes.recover(queued())).toBe(100_000);
     await eventually(() => expect([lanes.waiting, lanes.running]).toEqual([0, 0]));

@@ -31,7 +31,7 @@ export function accept({ store, ledger, book, ids }: AcceptParts): Stage<Inbound
         put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
         put(messages, messages.key(context.messageId), row),
         put(conversations, conversations.key(context.instance, context.arrived.conversation, context.messageId), { direction: 'inbound' }),
-        put(lanes, lanes.key(context.sessionKey, place), { messageId: context.messageId, instance: context.instance, attempts: 0 }),
+        put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];
       try {

@@ -34,10 +34,10 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
         rows.push(
           put(messages, messages.key(reply.id), reply),
           put(conversations, conversations.key(reply.instance, reply.conversation, reply.id), { direction: 'outbound' }),
-          put(deliveries, deliveries.key(reply.instance, reply.conversation, reply.id), { messageId: reply.id, inReplyTo: reply.inReplyTo ?? null, attempts: 0 }),
+          put(deliveries, deliveries.key(reply.id), { instance: reply.instance, conversation: reply.conversation, attempts: 0 }),
         );
       }
-      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.sessionKey, context.place) }];
+      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }];
       try {
         await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
       } finally {

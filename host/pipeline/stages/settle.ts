@@ -24,7 +24,7 @@ export function settle({ store, ledger, onSettled }: SettleParts): Stage<Deliver
       try {
         await store.commit({
           put: [put(messages, messages.key(row.id), delivered), ...(kv?.put ?? [])],
-          remove: [{ table: deliveries, key: deliveries.key(row.instance, row.conversation, row.id) }, ...(kv?.remove ?? [])],
+          remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(kv?.remove ?? [])],
         });
       } finally {
         kv?.done();
