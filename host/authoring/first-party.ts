@@ -1,6 +1,6 @@
 // The plugins that come with Gatehouse, built and signed where they lie with a development key of this checkout. Used by `first-party build`, `init` and `plugins enable`.
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TrustRecord } from '../../schemas/release.ts';
 import { GatehouseError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { loadTrust, type TrustStore } from '../trust/trust-store.ts';
 import { verifyPackage } from '../trust/verify.ts';
 import { buildPlugin } from './build.ts';
 import { signPackage } from './sign.ts';
-import { writeFileWhole } from './write-file.ts';
+import { writeFileOnce, writeFileWhole } from './write-file.ts';
 
 const PUBLISHER = 'gatehouse';
 
@@ -89,11 +89,7 @@ async function developmentKey(folder: string): Promise<SigningKey> {
   if (!existsSync(file)) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
-    try {
-      await writeFile(file, `${JSON.stringify(toKeyFile(generateKey(PUBLISHER)), null, 2)}\n`, { flag: 'wx', mode: 0o600, flush: true });
-    } catch (thrown) {
-      if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown;
-    }
+    await writeFileOnce(file, `${JSON.stringify(toKeyFile(generateKey(PUBLISHER)), null, 2)}\n`, 0o600);
   }
   return readKeyFile(await readFile(file), file);
 }

@@ -34,10 +34,11 @@ function writeChecksum(header: Buffer): void {
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
 }
 
-/** One record of an extended header: `<length> <key>=<value>\n`. */
+/** One record of an extended header: `<length in bytes> <key>=<value>\n`. */
 export function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
-  let length = rest.length + 1;
-  while (String(length).length + rest.length !== length) length++;
+  const bytes = Buffer.byteLength(rest);
+  let length = bytes + 1;
+  while (String(length).length + bytes !== length) length++;
   return `${length}${rest}`;
 }

@@ -63,7 +63,8 @@ describe('a build', () => {
     await newPlugin('skill', one, 'acme.hello');
     await cp(one, two, { recursive: true });
     await rm(join(two, 'node_modules'), { recursive: true });
-    await writeFile(join(dir.path, 'far/tsconfig.json'), '{"compilerOptions":{"target":"es5","useDefineForClassFields":false}}');
+    await writeFile(join(dir.path, 'far/tsconfig.json'), '{"compilerOptions":{"target":"es5","paths":{"@gatehouse/plugin-sdk":["./impostor.ts"]}}}');
+    await writeFile(join(dir.path, 'far/impostor.ts'), 'export const defineSkill = () => undefined;');
     const digests = [(await buildPlugin(one)).packageDigest, (await buildPlugin(two)).packageDigest];
     expect(digests[0]).toBe(digests[1]);
     const { files } = await readPackage(one);

@@ -1,5 +1,6 @@
 // Keys and signatures: two implementations that agree, and forms that are refused before either is asked.
 import { describe, expect, it } from 'vitest';
+import { preAuthEncoding } from '../../host/trust/dsse.ts';
 import { decodeBase64, generateKey, isCanonicalSignature, keyIdOf, readKeyFile, readPublicKey, sign, toKeyFile, verifyWithNode, verifyWithTweetnacl } from '../../host/trust/keys.ts';
 
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
@@ -49,6 +50,10 @@ describe('signatures', () => {
     expect(isCanonicalSignature(Buffer.concat([signature.subarray(0, 32), littleEndian(GROUP_ORDER)]))).toBe(false);
     expect(isCanonicalSignature(signature.subarray(0, 63))).toBe(false);
   });
+});
+
+it('what is signed names type and length of the payload, as DSSE prescribes', () => {
+  expect(preAuthEncoding(Buffer.from('héllo')).toString()).toBe('DSSEv1 28 application/vnd.in-toto+json 6 héllo');
 });
 
 describe('public keys', () => {

