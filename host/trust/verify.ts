@@ -16,7 +16,7 @@ import { packageDigest, readStatement, subjectOf } from './statement.ts';
 import type { TrustStore, TrustedSigner } from './trust-store.ts';
 
 export interface VerifyOptions {
-  /** null where no operator's trust is at hand: everything that needs a public key is then not checked. */
+  /** null where no operator's trust is at hand: everything that needs a public key is then not checked. Never null where the release is to run. */
   readonly trust: TrustStore | null;
   readonly revocations: RevocationList | null;
   /** Milliseconds since the epoch. */
