@@ -224,7 +224,6 @@ export class SupervisedInstance {
     publish('sandbox.ended', { instance: this.#spec.instance, pid: sandbox.pid, cause: exit.cause });
     if (sandbox !== this.#sandbox) return;
     this.#sandbox = undefined;
-    if (exit.cause === 'stopped') return;
     const { clock, policy } = this.#parts;
     const nowMs = clock.monotonicMs();
     if (exit.strike && this.#strike(exit.cause, exit.detail)) return;

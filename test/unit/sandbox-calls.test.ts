@@ -42,6 +42,16 @@ describe('a call', () => {
     expect(Math.abs(Number(seen.now) - Date.now())).toBeLessThan(60_000);
   });
 
+  it('sees one time from its beginning to its end, whatever runs in between', async () => {
+    await using open = await openSandbox(pool, { source: toolSource('const began = Date.now(); await ctx.sleep(input); return [ctx.now - began, ctx.now - Date.now(), ctx.now - new Date().getTime(), Date.now() === ctx.now, new Intl.DateTimeFormat("en", { fractionalSecondDigits: 3 }).format() === new Intl.DateTimeFormat("en", { fractionalSecondDigits: 3 }).format(ctx.now)]') });
+    const calls: Promise<CallResult>[] = [];
+    for (let index = 0; index < 8; index += 1) {
+      calls.push(open.sandbox.call(aCall(40 - index * 5)));
+      await new Promise((done) => setTimeout(done, 3));
+    }
+    for (const result of await Promise.all(calls)) expect(valueOf(result)).toEqual([0, 0, 0, true, true]);
+  });
+
   it('draws the same random numbers when it is tried again', async () => {
     await using open = await openSandbox(pool, { source: toolSource('return [Math.random(), Math.random()]') });
     const first = aCall();

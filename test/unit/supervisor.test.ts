@@ -253,6 +253,15 @@ describe('replacing', () => {
     expect(world.strikes).toEqual([]);
   });
 
+  it('does not bring back an instance that was stopped meanwhile', async () => {
+    await using world = await started();
+    const replaced = world.supervisor.replace(aSpec({ source: `for (let i = 0; i < 1e6; i++); ${toolSource('return "new"')}` }));
+    await world.supervisor.stop('subject');
+    await expect(replaced).rejects.toMatchObject({ code: 'INSTANCE_UNAVAILABLE' });
+    expect(await world.supervisor.call('subject', aCall())).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE' });
+    expect(world.supervisor.stats('subject')).toMatchObject({ state: 'stopped' });
+  });
+
   it('brings up the new version after a crash', async () => {
     await using world = await started({ source: toolSource('return "old"') });
     await world.supervisor.replace(aSpec({ source: toolSource('return "new"') }));

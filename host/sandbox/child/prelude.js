@@ -96,17 +96,28 @@ function bootstrap(post, settingsText) {
     return error;
   };
 
+  /** isolated-vm compares each handler that is attached to a rejected promise with all unhandled rejections; a promise that is rejected later has its handler by then. */
+  const rejectSoon = async (/** @type {(error: Error) => void} */ reject, /** @type {Error} */ error) => {
+    // oxlint-disable-next-line typescript/await-thenable -- one turn later is the point
+    await undefined;
+    reject(error);
+  };
+
   /** Posts one request to the host. @param {Call} call @param {string} op @param {Arguments} args @returns {Promise<unknown>} */
   const request = (call, op, args) =>
     new OwnPromise((resolve, reject) => {
-      if (call.over) throw refusal('CALL_OVER', 'The call this request belongs to is over. Await host calls inside the handler.');
-      if (waitingInProcess >= bounds.hostCallsPerProcess || (call.waiting !== undefined && call.waiting.size >= bounds.hostCallsPerCall)) {
-        throw refusal('QUOTA_EXCEEDED', `At most ${bounds.hostCallsPerCall} host calls of one call, and ${bounds.hostCallsPerProcess} in all, may wait for an answer.`);
+      const refused = refusalOf(call);
+      if (refused !== undefined) {
+        void rejectSoon(reject, refused);
+        return;
       }
-      if (postsLeft <= 0) throw refusal('QUOTA_EXCEEDED', 'Too many host calls without awaiting any of them.');
       const json = stringify(args);
-      if (call.over) throw refusal('CALL_OVER', 'The call this request belongs to is over.'); // args may have run plugin code
-      if (!fits(json, bounds.hostCallBytes)) throw refusal('CAPABILITY_ARGUMENT', `The arguments of ${op} have more than ${bounds.hostCallBytes} bytes.`);
+      // Writing the arguments out may have run plugin code, so the call is looked at again.
+      const refusedNow = fits(json, bounds.hostCallBytes) ? refusalOf(call) : refusal('CAPABILITY_ARGUMENT', `The arguments of ${op} have more than ${bounds.hostCallBytes} bytes.`);
+      if (refusedNow !== undefined) {
+        void rejectSoon(reject, refusedNow);
+        return;
+      }
       const id = ++lastRequest;
       // Post first: at the edge of the stack any of these may throw, and an answer nobody waits for is harmless.
       post(`{"t":"request","call":${call.id},"request":${id},"op":"${op}","args":${json}}`);
@@ -115,6 +126,15 @@ function bootstrap(post, settingsText) {
       call.waiting.set(id, { __proto__: null, resolve, reject });
       waitingInProcess += 1;
     });
+
+  /** @param {Call} call */
+  const refusalOf = (call) => {
+    if (call.over) return refusal('CALL_OVER', 'The call this request belongs to is over. Await host calls inside the handler.');
+    if (waitingInProcess >= bounds.hostCallsPerProcess || (call.waiting !== undefined && call.waiting.size >= bounds.hostCallsPerCall)) {
+      return refusal('QUOTA_EXCEEDED', `At most ${bounds.hostCallsPerCall} host calls of one call, and ${bounds.hostCallsPerProcess} in all, may wait for an answer.`);
+    }
+    return postsLeft > 0 ? undefined : refusal('QUOTA_EXCEEDED', 'Too many host calls without awaiting any of them.');
+  };
 
   /** Writes a log line; never throws for what it is given, drops what is too much. @param {Call} call @param {string} level @param {unknown} text @param {unknown} fields */
   const log = (call, level, text, fields) => {
