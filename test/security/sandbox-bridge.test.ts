@@ -33,7 +33,7 @@ it('attack 49 post-flood: 60 kB a request in a tight loop is held back, and the 
 });
 
 it('attack 50 pending-flood: of a hundred thousand host calls nobody awaits, 64 arrive', async () => {
-  await using fight = await battle(pool, { handler: 'if (input !== "attack") return "peaceful"; for (let i = 0; i < 1e5; i++) ctx.kv.get("k").catch(() => {}); await ctx.kv.get("last").catch(() => {}); return "flooded"', serve: () => new Promise(() => {}), limits: { cpuMsPerCall: 5000, heapMb: 256 } });
+  await using fight = await battle(pool, { handler: 'if (input !== "attack") return "peaceful"; for (let i = 0; i < 1e5; i++) ctx.kv.get("k").catch(() => {}); await ctx.kv.get("last").catch(() => {}); return "flooded"', serve: () => new Promise(() => {}), limits: { cpuMsPerCall: 5000, wallMsPerCall: 30_000, heapMb: 256 } });
   expect(await fight.value('attack')).toBe('flooded');
   expect(fight.hostCalls).toHaveLength(BOUNDS.hostCallsPerCall);
   expect(await fight.value()).toBe('peaceful');
