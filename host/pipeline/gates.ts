@@ -74,13 +74,14 @@ export async function askGates(subject: GateSubject, { calls, directory, onGateE
   return { effect: 'pass', text: message.text, flags: message.flags, ...(originalSha256 === undefined ? {} : { originalSha256 }) };
 }
 
-/** Observers see what passed. They are told and not waited for; whatever becomes of the call, the message goes on. */
-export function tellObservers(subject: Omit<GateSubject, 'stages' | 'scopes'>, { calls, directory }: GateParts): void {
-  for (const observer of directory.observers(subject.direction)) {
+/** Observers see what passed. They are told and not waited for; whatever becomes of the call, the message goes on. The message is made only if somebody looks. */
+export function tellObservers(direction: Direction, attemptKey: string, messageOf: () => Message, { calls, directory }: GateParts): void {
+  const observers = directory.observers(direction);
+  if (observers.length === 0) return;
+  const message = messageOf();
+  for (const observer of observers) {
     if (!observer.available) continue;
-    void calls
-      .call(observer.instance, 'evaluate', { message: subject.message, direction: subject.direction }, { attemptKey: subject.attemptKey, waitMs: 0 })
-      .then(({ scope }) => scope.release());
+    void calls.call(observer.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: 0 }).then(({ scope }) => scope.release());
   }
 }
 

@@ -1,4 +1,4 @@
-// A host with first-party webhook, wordlist and echo, driven through its channel face in the same process: no HTTP in the figures, everything else real.
+// A host driven through its channel face in the same process: no HTTP in the figures, everything else real.
 import { createHmac } from 'node:crypto';
 import { subscribe } from '../../host/events.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
@@ -7,7 +7,7 @@ import { loadConfig } from '../../host/config.ts';
 import { startHost } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
-import { aHome } from '../support/home.ts';
+import { aHome, type TestPlugin } from '../support/home.ts';
 
 export interface Load extends AsyncDisposable {
   readonly host: Host;
@@ -15,15 +15,44 @@ export interface Load extends AsyncDisposable {
   readonly roundTrip: (lane: number) => Promise<number>;
 }
 
-export async function startLoad(): Promise<Load> {
-  const home = await aHome();
-  await addWebhook(home, { required: true, admit: { senderPerSecond: 1_000_000 } });
-  await addFirstParty(home, 'wordlist', { required: true });
-  await addFirstParty(home, 'echo', { required: true });
+/** The least a plugin of each kind can do, so that the figure is the host's: a channel without signatures, a gate for one direction, a skill that repeats. */
+const BARE: readonly TestPlugin[] = [
+  {
+    name: 'door',
+    kind: 'channel',
+    source: `gatehouse.register({ kind: 'channel', handlers: { receive: async (request) => ({ messages: [JSON.parse(request.body)] }), send: async () => ({ actions: [] }) } });`,
+    manifest: { channel: { abilities: ['receive', 'send'], ingress: [{ method: 'POST', path: '/messages', verify: { scheme: 'none' } }] } },
+    enablement: { required: true, admit: { senderPerSecond: 1_000_000 } },
+  },
+  {
+    name: 'gate',
+    kind: 'moderation',
+    source: `gatehouse.register({ kind: 'moderation', handlers: { evaluate: async ({ message }) => message.text.toLowerCase().includes('spam') ? { effect: 'deny', reason: 'spam' } : { effect: 'pass' } } });`,
+    manifest: { moderation: { mode: 'gate', phase: 'policy', directions: ['inbound'] } },
+    enablement: { required: true },
+  },
+  {
+    name: 'repeat',
+    kind: 'skill',
+    source: `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }) => ({ replies: [{ text: message.text }] }) } });`,
+    manifest: { skill: {} },
+    enablement: { required: true },
+  },
+];
+
+/** `bare`: four calls a message into three processes. `first-party`: webhook with signatures, wordlist in both directions, echo; five calls. */
+export async function startLoad(plugins: 'bare' | 'first-party' = 'bare'): Promise<Load> {
+  const home = await aHome(plugins === 'bare' ? BARE : []);
+  if (plugins === 'first-party') {
+    await addWebhook(home, { required: true, admit: { senderPerSecond: 1_000_000 } });
+    await addFirstParty(home, 'wordlist', { required: true });
+    await addFirstParty(home, 'echo', { required: true });
+  }
   const config = loadConfig({ home: home.path, env: {}, cwd: home.path, listen: '127.0.0.1:0' });
   const host = await startHost({ config, clock: systemClock, log: createLog('error') });
   await host.booted;
-  const face = host.channel('webhook') as ChannelFace;
+  const instance = plugins === 'bare' ? 'door' : 'webhook';
+  const face = host.channel(instance) as ChannelFace;
 
   const waiting = new Map<string, () => void>();
   const unsubscribe = subscribe('message.outcome', ({ answers, direction, outcome }) => {
@@ -37,7 +66,8 @@ export async function startLoad(): Promise<Load> {
       const conversation = `lane-${lane}`;
       const body = Buffer.from(JSON.stringify({ id: `m${++count}`, conversation, sender: { id: `sender-${lane}` }, text: `echo hello number ${count}, a message of ordinary length as people write them in a chat` }));
       const startedAt = performance.now();
-      const answer = await face.http({ method: 'POST', path: '/messages', target: '/channels/webhook/messages', query: {}, headers: { 'content-type': 'application/json', 'x-gatehouse-signature': `sha256=${createHmac('sha256', WEBHOOK_SECRET).update(body).digest('hex')}` }, body });
+      const signature: Record<string, string> = plugins === 'bare' ? {} : { 'x-gatehouse-signature': `sha256=${createHmac('sha256', WEBHOOK_SECRET).update(body).digest('hex')}` };
+      const answer = await face.http({ method: 'POST', path: '/messages', target: `/channels/${instance}/messages`, query: {}, headers: { 'content-type': 'application/json', ...signature }, body });
       if (answer.status !== 202) throw new Error(`not accepted: ${answer.status} ${String(answer.body)}`);
       // The reply takes two commits more, so nobody can have settled it yet.
       const { messageId } = JSON.parse(String(answer.body)) as { messageId: string };

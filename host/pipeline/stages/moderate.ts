@@ -24,7 +24,7 @@ export function moderate(parts: ModerateParts): Stage<InboundContext> {
           context.text = outcome.text;
           context.flags.splice(0, context.flags.length, ...outcome.flags);
           if (outcome.originalSha256 !== undefined) context.originalSha256 = outcome.originalSha256;
-          tellObservers({ message: asMessage(context, message.at), direction: 'inbound', attemptKey: context.messageId }, parts);
+          tellObservers('inbound', context.messageId, () => asMessage(context, message.at), parts);
           return PASS;
         case 'deny':
           return { decision: 'refuse', code: 'MODERATION_DENIED', fields: { reason: outcome.reason, instance: outcome.gate }, reason: outcome.reason, tombstone: context.heldBy === undefined };

@@ -20,7 +20,7 @@ export function screen(parts: GateParts): Stage<LaneContext> {
         const outcome = await askGates({ ...subject, stages: context.stages, scopes: context.scopes }, parts);
         if (outcome.effect === 'pass') {
           passed.push({ ...reply, text: outcome.text, flags: outcome.flags });
-          tellObservers({ ...subject, message: { ...message, text: outcome.text } }, parts);
+          tellObservers('outbound', subject.attemptKey, () => ({ ...message, text: outcome.text }), parts);
         } else if (outcome.effect === 'deny') {
           context.refused += 1;
         } else {
