@@ -14,13 +14,13 @@ const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
 if (majorOf(process.versions.node) >= NEEDED_MAJOR) await run();
 else relaunch();
 
-/** Published packages carry dist/; a checkout runs its sources. */
+/** Published packages carry dist/ and no sources; a checkout runs its sources, whatever an earlier build left in dist/. */
 async function run() {
   // Halves the time a command takes. Beside the code, because whoever can write there can change the code itself; where it is read-only, nothing happens.
   const modules = nearest('node_modules');
   if (modules) module.enableCompileCache(join(modules, '.cache', 'gatehouse'));
-  const built = join(here, '..', 'dist', 'host', 'main.js');
-  const entry = existsSync(built) ? built : join(here, '..', 'main.ts');
+  const source = join(here, '..', 'main.ts');
+  const entry = existsSync(source) ? source : join(here, '..', 'dist', 'host', 'main.js');
   /** @type {{ main: (argv: readonly string[]) => Promise<void> }} */
   const { main } = await import(pathToFileURL(entry).href);
   await main(process.argv.slice(2));
