@@ -15,6 +15,9 @@ const KNOWN_ELSEWHERE = new Map<string, CapabilityName>([
   ['message.send', 'message.send'],
 ]);
 
+/** Replies that mean the plugin reached for more than it has; the others are failures of what it asked for. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH']);
+
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];
   readonly quotas: MinuteQuotas;
@@ -52,7 +55,7 @@ export class Broker {
       return { ok: true, value: await this.#perform(caller, call) };
     } catch (error) {
       if (error instanceof GatehouseError) {
-        publish('capability.denied', { instance: caller.instance, capability: nameForEvent(call.op), code: error.code });
+        if (REFUSALS.has(error.code)) publish('capability.denied', { instance: caller.instance, capability: nameForEvent(call.op), code: error.code });
         return { ok: false, code: error.code, message: `${error.message} ${error.fix}`.slice(0, 500) };
       }
       this.#log.error({ instance: caller.instance, op: nameForEvent(call.op), err: problemOf(error) }, 'a capability failed inside the host');

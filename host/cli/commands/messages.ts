@@ -9,7 +9,7 @@ import { queryString } from '../query.ts';
 import { facts, table } from '../table.ts';
 
 export function register(program: Command, io: Io): void {
-  const messages = program.command('messages').description('list and show messages').addHelpText('after', example('gatehouse messages list --instance webchat --outcome denied'));
+  const messages = program.command('messages').description('list and show messages').addHelpText('after', example('gatehouse messages list --instance webchat --outcome answered'));
   messages
     .command('list', { isDefault: true })
     .description('messages, newest first')

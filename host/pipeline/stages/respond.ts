@@ -8,8 +8,8 @@ import type { PluginDirectory } from '../plugin-directory.ts';
 import { backoffMs } from '../../outbound/retry.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
-/** A skill that failed on this message: 6 tries from 50 ms. A skill that was not there, or lost the call through no fault of its own: 50 tries over about 20 minutes. */
-const FAILED = { attempts: 6, firstMs: 50, mostMs: 5000 };
+/** A skill that failed on this message: 5 tries over about 4 seconds. A skill that was not there, or lost the call through no fault of its own: 50 tries over about 20 minutes. */
+const FAILED = { attempts: 5, firstMs: 250, mostMs: 5000 };
 const AWAY = { attempts: 50, firstMs: 50, mostMs: 30_000 };
 
 const respondResult = compileSchema<RespondResult>(RespondResult);
