@@ -11,8 +11,16 @@ export interface ProcessReading {
   readonly state: string;
 }
 
+/** What the watchdog can know of a process; undefined where it cannot. */
+export interface Meter {
+  read(): ProcessReading | undefined;
+  /** Memory the process occupies, swapped out or not, in bytes. */
+  memoryBytes(): number | undefined;
+  close(): void;
+}
+
 /** Reads /proc of one process; every method gives undefined where there is no /proc or the process is gone. Open files keep naming the same process even after its pid is used again. */
-export class ProcessMeter {
+export class ProcessMeter implements Meter {
   readonly #stat: number | undefined;
   readonly #status: number | undefined;
   readonly #buffer = Buffer.allocUnsafe(4096);
@@ -31,7 +39,6 @@ export class ProcessMeter {
     return { state, cpuMs: (Number(userTicks) + Number(systemTicks)) * TICK_MS };
   }
 
-  /** Memory the process occupies, swapped out or not, in bytes. */
   memoryBytes(): number | undefined {
     const text = this.#read(this.#status);
     if (!text) return undefined;

@@ -14,7 +14,7 @@ import { isShallow, readChildFrame } from './child-frames.ts';
 import type { ConfinedProcess, ProcessEnd } from './confined-process.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { LogLimit } from './log-limit.ts';
-import { ProcessMeter } from './process-meter.ts';
+import { ProcessMeter, type Meter } from './process-meter.ts';
 import type { CallFailure, CallResult, HostReply, PluginCall, Sandbox, SandboxExit, SandboxHooks, SandboxSpec } from './sandbox.ts';
 import { callCpuUs, callDeadlineMs, judgeEnd, judgeSilence, memoryCapBytes, sliceMs } from './verdict.ts';
 import type { Watchdog, Watched } from './watchdog.ts';
@@ -29,6 +29,8 @@ export interface SandboxParts {
   readonly watchdog: Watchdog;
   /** Longest the top level of the script may run, default 5 s. */
   readonly loadMs?: number;
+  /** What the machine says about the process; by default what /proc says. */
+  readonly meter?: Meter;
 }
 
 /**
@@ -98,7 +100,7 @@ class SandboxProcess implements Sandbox, Watched {
   readonly #hooks: SandboxHooks;
   readonly #clock: Clock;
   readonly #watchdog: Watchdog;
-  readonly #meter: ProcessMeter;
+  readonly #meter: Meter;
   readonly #loadMs: number;
   readonly #sliceMs: number;
   readonly #callCpuUs: number;
@@ -133,7 +135,7 @@ class SandboxProcess implements Sandbox, Watched {
   #cpuCheckedAt = 0;
   #sweptCpuMs: number | undefined;
 
-  constructor({ process, level, spec, hooks, clock, watchdog, loadMs = BOUNDS.loadMs }: SandboxParts) {
+  constructor({ process, level, spec, hooks, clock, watchdog, loadMs = BOUNDS.loadMs, meter = new ProcessMeter(process.pid) }: SandboxParts) {
     this.pid = process.pid;
     this.level = level;
     this.#process = process;
@@ -141,7 +143,7 @@ class SandboxProcess implements Sandbox, Watched {
     this.#hooks = hooks;
     this.#clock = clock;
     this.#watchdog = watchdog;
-    this.#meter = new ProcessMeter(process.pid);
+    this.#meter = meter;
     this.#loadMs = loadMs;
     this.#sliceMs = sliceMs(spec.limits);
     this.#callCpuUs = callCpuUs(spec.limits);

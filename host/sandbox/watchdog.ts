@@ -11,7 +11,7 @@ export interface Watched {
 /** Often enough to stop a growth of 1 GB/s within a few tens of megabytes. */
 const TICK_MS = 10;
 const SWEEP_MS = 2000;
-/** When this process itself was away, answers are waiting to be read: they are read before anybody is judged late. */
+/** When this process itself was away, answers are waiting to be read: they are read, by the next tick, before anybody is judged late. */
 const LATE_MS = 100;
 
 export class Watchdog implements Disposable {
@@ -21,6 +21,7 @@ export class Watchdog implements Disposable {
   #ticking: NodeJS.Timeout | undefined;
   #sweeping: NodeJS.Timeout | undefined;
   #tickedAt = 0;
+  #waited = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -50,7 +51,8 @@ export class Watchdog implements Disposable {
     const nowMs = this.#clock.monotonicMs();
     const wasAway = nowMs - this.#tickedAt > LATE_MS;
     this.#tickedAt = nowMs;
-    if (wasAway) return;
+    this.#waited = wasAway && !this.#waited;
+    if (this.#waited) return;
     for (const sandbox of this.#busy) if (!sandbox.tick(nowMs)) this.#busy.delete(sandbox);
     if (this.#busy.size > 0) return;
     clearInterval(this.#ticking);

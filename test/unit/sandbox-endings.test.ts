@@ -3,10 +3,16 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { CallResult } from '../../host/sandbox/sandbox.ts';
+import { systemClock } from '../../host/clock.ts';
+import { ConfinedProcess } from '../../host/sandbox/confined-process.ts';
+import { detectConfinement } from '../../host/sandbox/confinement.ts';
+import type { Meter } from '../../host/sandbox/process-meter.ts';
+import type { CallResult, Sandbox } from '../../host/sandbox/sandbox.ts';
+import { loadSandbox } from '../../host/sandbox/sandbox-process.ts';
+import { Watchdog } from '../../host/sandbox/watchdog.ts';
 import { eventually } from '../support/eventually.ts';
 import { openFake } from '../support/fake-child.ts';
-import { aCall, aPool, openSandbox, toolSource } from '../support/sandboxes.ts';
+import { aCall, aPool, aSpec, openSandbox, recordingHooks, toolSource, type SpecOptions } from '../support/sandboxes.ts';
 
 const pool = aPool({ warm: 2 });
 afterAll(() => pool[Symbol.asyncDispose]());
@@ -179,6 +185,39 @@ describe('a child that is somebody else’s', () => {
   it('and is busy with nothing to do is ended', async () => {
     await using open = await openFake('for (;;);');
     expect(await open.sandbox.exited).toMatchObject({ cause: 'cpu', strike: true });
+  });
+});
+
+describe('where the machine does not tell the CPU of a process', () => {
+  const blind: Meter = { read: () => undefined, memoryBytes: () => undefined, close: () => {} };
+
+  async function openBlind(options: SpecOptions): Promise<Sandbox> {
+    const { commands, started } = await detectConfinement((each) => ConfinedProcess.start(each.command({ jitless: true })));
+    return await loadSandbox({ process: started, level: commands.level.name, spec: aSpec(options), hooks: recordingHooks(), clock: systemClock, watchdog: new Watchdog(systemClock), meter: blind });
+  }
+
+  it('the child times its slices itself, and says what they cost', async () => {
+    const sandbox = await openBlind({ source: toolSource('if (input === "spin") { await ctx.sleep(1); for (;;); } return input') });
+    expect(await sandbox.call(aCall('fine'))).toMatchObject({ ok: true, value: 'fine' });
+    expect(failureOf(await sandbox.call(aCall('spin')))).toEqual({ code: 'CALL_CPU', retry: false });
+    expect(await sandbox.exited).toMatchObject({ cause: 'cpu', strike: true });
+  });
+
+  it('a slice that ran out of time without using it may be tried again', async () => {
+    const sandbox = await openBlind({ source: toolSource('for (;;);'), limits: { cpuMsPerCall: 50, wallMsPerCall: 5000 } });
+    const call = sandbox.call(aCall());
+    process.kill(sandbox.pid, 'SIGSTOP');
+    await new Promise((done) => setTimeout(done, 700));
+    process.kill(sandbox.pid, 'SIGCONT');
+    const result = failureOf(await call);
+    expect([{ code: 'CALL_TIMEOUT', retry: true }, { code: 'CALL_CPU', retry: false }]).toContainEqual(result); // by how much it ran before it was stopped
+    expect(await sandbox.exited).toMatchObject({ cause: result.retry ? 'wall' : 'cpu', strike: !result.retry });
+  });
+
+  it('code that no timer stops is ended for its silence', async () => {
+    const sandbox = await openBlind({ source: toolSource('Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)'), limits: { wallMsPerCall: 100 } });
+    expect(failureOf(await sandbox.call(aCall()))).toEqual({ code: 'CALL_TIMEOUT', retry: true }); // the wall deadline comes first
+    expect(await sandbox.exited).toMatchObject({ cause: 'silence', strike: true });
   });
 });
 
