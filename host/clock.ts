@@ -8,7 +8,14 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
 
-/** RFC 3339, UTC, milliseconds. */
+/** RFC 3339, UTC, milliseconds. A busy host stamps many things within one millisecond, so the last text is kept. */
 export function toTimestamp(epochMs: number): string {
-  return new Date(epochMs).toISOString();
+  if (epochMs !== lastMs) {
+    lastMs = epochMs;
+    lastText = new Date(epochMs).toISOString();
+  }
+  return lastText;
 }
+
+let lastMs = Number.NaN;
+let lastText = '';
