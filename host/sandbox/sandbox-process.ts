@@ -124,7 +124,7 @@ class SandboxProcess implements Sandbox, Watched {
   #lastRequest = 0;
   #openHostCalls = 0;
   #unknownPosts = 0;
-  #postsFrames = 0;
+  #framesInSlice = 0;
   #cpuUs = 0;
   /** Kernel's count of this process's CPU when loading began, and when the frame now running was first seen to take long. */
   #kernelCounts = false;
@@ -256,12 +256,10 @@ class SandboxProcess implements Sandbox, Watched {
         this.#onSlice(frame);
         return;
       case 'posts':
-        if (this.#frames.size === 0 || ++this.#postsFrames > 2 * this.#spec.limits.concurrency + BOUNDS.hostCallsPerProcess) this.#breach('posts outside a slice');
-        else for (const post of frame.posts) this.#onPost(post);
+        if (this.#isWithinSlice()) for (const post of frame.posts) this.#onPost(post);
         return;
       case 'late':
-        if (this.#frames.size === 0) this.#breach('a rejection outside a slice');
-        else if (this.#logLimit.pass(this.#clock.monotonicMs(), 0) !== undefined) publish('sandbox.late-rejection', { instance: this.#spec.instance, message: frame.message });
+        if (this.#isWithinSlice() && this.#logLimit.pass(this.#clock.monotonicMs(), 0) !== undefined) publish('sandbox.late-rejection', { instance: this.#spec.instance, message: frame.message });
         return;
       case 'fatal':
         if (frame.cause === 'memory') this.#end({ cause: 'memory', detail: frame.reason, strike: true }, this.#blame('SANDBOX_DIED', { problem: 'it ran out of memory' }));
@@ -272,6 +270,14 @@ class SandboxProcess implements Sandbox, Watched {
     }
   }
 
+  /** Posts and rejections come while a slice runs, and no more of them than plugin code could cause. */
+  #isWithinSlice(): boolean {
+    const most = 2 * this.#spec.limits.concurrency + BOUNDS.hostCallsPerProcess;
+    if (this.#frames.size > 0 && ++this.#framesInSlice <= most) return true;
+    this.#breach(this.#frames.size === 0 ? 'posts outside a slice' : `more than ${most} frames in one slice`);
+    return false;
+  }
+
   /** One timed run of plugin code has ended: charge it, hear what it posted, and look at the next. */
   #onSlice(frame: Extract<ChildFrame, { t: 'slice' | 'timeout' }>): void {
     const owner = this.#frames.shift();
@@ -279,9 +285,8 @@ class SandboxProcess implements Sandbox, Watched {
       this.#breach('an answer to a frame that was never sent');
       return;
     }
-    const ranMs = this.#clock.monotonicMs() - this.#runningSince;
-    this.#runningSince += ranMs;
-    this.#postsFrames = 0;
+    this.#runningSince = this.#clock.monotonicMs();
+    this.#framesInSlice = 0;
     this.#cpuUs += frame.cpuUs;
     const live = this.#live.get(owner);
     if (live) live.cpuUs += frame.cpuUs;

@@ -150,6 +150,7 @@ describe('a child that breaks the protocol is ended with a strike', () => {
     ['another loaded', 'send({ t: "loaded", handlers: ["call", "admin"], cpuUs: 1 });'],
     ['more answers than frames', 'for (let i = 0; i < 3; i++) slice();'],
     ['posts without end', 'for (let i = 0; i < 2000; i++) send({ t: "posts", posts: [] });'],
+    ['rejections without end', 'for (let i = 0; i < 2000; i++) send({ t: "late", message: "x" });'],
     ['deep nesting', 'raw(frame("[".repeat(500000) + "]".repeat(500000)));'],
   ])('%s', async (_, script) => {
     await using open = await openFake(`next(); ${script} for (;;) next();`);
