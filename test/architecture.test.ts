@@ -17,7 +17,7 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/pipeline/', 'host/outbound/'],
   ['host/host.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/evidence.ts'],
   ['host/authoring/', 'host/control/', 'host/cli/', 'host/telemetry/'],
-  ['host/main.ts'],
+  ['host/main.ts', 'host/packaging/'],
 ];
 
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
@@ -33,7 +33,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['host/cli/', 'host/main.ts'],
   'cli-table3': ['host/cli/'],
   esbuild: ['host/authoring/'],
-  tar: ['host/trust/', 'host/authoring/'],
 };
 
 const files = [...sources('host'), ...sources('plugin-sdk'), ...sources('schemas'), ...sources('plugins')];

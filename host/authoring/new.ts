@@ -57,7 +57,7 @@ async function linkSdk(dir: string): Promise<void> {
   const link = join(dir, 'node_modules', '@gatehouse', 'plugin-sdk');
   await mkdir(dirname(link), { recursive: true });
   try {
-    await symlink(dirname(fileURLToPath(import.meta.resolve('@gatehouse/plugin-sdk'))), link, 'junction');
+    await symlink(dirname(fileURLToPath(import.meta.resolve('@gatehouse/plugin-sdk/package.json'))), link, 'junction');
   } catch (thrown) {
     if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM')) throw thrown;
   }

@@ -34,12 +34,12 @@ async function enableInstance({ path, enablement: { instance } }: LoadedEnableme
   io.print(view ?? { instance, enabled: true, file: path }, () => (view ? `${instance} is ${view.state}.` : `${instance} is enabled; it starts with the host.`));
 }
 
-/** A path, or a first-party plugin built where it lies and trusted by this home from now on. */
+/** A path, or a first-party plugin, shipped or built where it lies, and trusted by this home from now on. */
 async function packagePath(target: string, config: ResolvedConfig, io: Io): Promise<string> {
   const path = resolve(io.cwd, target);
   if (!FIRST_PARTY_ID.test(target) || existsSync(path)) return path;
-  const { buildFirstParty } = await import('../authoring/first-party.ts'); // brings the bundler along
-  const { plugins, record } = await buildFirstParty({ now: systemClock.now(), only: [target] });
+  const { firstParty } = await import('../authoring/shipped.ts'); // brings the bundler along
+  const { plugins, record } = await firstParty({ now: systemClock.now(), only: [target] });
   await trustFirstParty(config, record);
   return plugins[0]?.path ?? path;
 }

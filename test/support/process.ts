@@ -22,8 +22,8 @@ export interface HostProcess extends AsyncDisposable {
 }
 
 /** Resolves with the `ready` line; rejects with what was printed when the process ends before. */
-export async function startProcess(home: string, args: readonly string[] = []): Promise<HostProcess> {
-  const child = spawn(process.execPath, [LAUNCHER, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '' } });
+export async function startProcess(home: string, args: readonly string[] = [], launcher = LAUNCHER): Promise<HostProcess> {
+  const child = spawn(process.execPath, [launcher, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '' } });
   const lines: Record<string, unknown>[] = [];
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
@@ -58,8 +58,8 @@ export interface CommandResult {
 }
 
 /** Runs one command through the launcher and waits for its end. */
-export async function gatehouse(args: readonly string[], { cwd, env = {} }: { readonly cwd?: string; readonly env?: Record<string, string> } = {}): Promise<CommandResult> {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', ...env } });
+export async function gatehouse(args: readonly string[], { cwd, env = {}, launcher = LAUNCHER }: { readonly cwd?: string; readonly env?: Record<string, string>; readonly launcher?: string } = {}): Promise<CommandResult> {
+  const child = spawn(process.execPath, [launcher, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

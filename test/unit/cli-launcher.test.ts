@@ -64,6 +64,14 @@ describe('the launcher', () => {
     expect(await running.exit).toEqual({ code: 0, signal: null });
   });
 
+  it('runs the sources where they are, whatever an earlier build left behind', async () => {
+    await using install = await anInstall();
+    await writeFile(join(install.path, 'host', 'main.ts'), `export async function main(): Promise<void> { console.log('"the sources"'); }`);
+    const running = install.run([], { flags: [] });
+    expect(await running.exit).toEqual({ code: 0, signal: null });
+    expect(running.out()).toBe('"the sources"\n');
+  });
+
   it('finds a newer Node above itself when its own is too old', async () => {
     await using install = await anInstall();
     const running = install.run([]);

@@ -37,11 +37,11 @@ export function register(program: Command, io: Io): void {
     });
 }
 
-/** Builds what is missing, and enables everything that needs nothing from the operator. */
+/** Takes what the install brought or builds what the checkout lacks, and enables everything that needs nothing from the operator. */
 async function enableFirstParty(home: string, io: Io): Promise<string[]> {
-  const { buildFirstParty } = await import('../../authoring/first-party.ts'); // brings the bundler along
+  const { firstParty } = await import('../../authoring/shipped.ts'); // brings the bundler along
   const config = loadConfig({ home, data: io.options.data, env: io.env, cwd: io.cwd });
-  const { plugins, record } = await buildFirstParty({ now: systemClock.now() });
+  const { plugins, record } = await firstParty({ now: systemClock.now() });
   await trustFirstParty(config, record);
   const enabled: string[] = [];
   for (const { name, path } of plugins) {
