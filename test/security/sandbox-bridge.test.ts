@@ -75,11 +75,9 @@ describe('attack 54 frame-garbage: a process that was taken over and speaks nons
   ])('%s', async (_, script) => {
     await using fight = await battle(pool, {});
     await using taken = await openFake(`next(); ${script} for (;;) next();`, { limits: { wallMsPerCall: 100 } });
-    const before = fight.answered();
     expect(await taken.sandbox.call(aCall())).toMatchObject({ ok: false });
     expect(await taken.sandbox.exited).toMatchObject({ strike: true });
     expect(taken.hooks.hostCalls).toEqual([]);
-    expect(fight.answered()).toBeGreaterThan(before);
     await fight.neighbourUnharmed();
   });
 });
