@@ -27,7 +27,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@fastify/websocket': ['host/control/'],
   tweetnacl: ['host/trust/keys.ts'],
   ajv: ['host/schema.ts', 'host/schema-explain.ts', 'host/plugin-schema.ts'],
-  'ajv-formats': ['host/schema.ts', 'host/plugin-schema.ts'],
   pino: ['host/log.ts'],
   'prom-client': ['host/telemetry/'],
   commander: ['host/cli/', 'host/main.ts'],
