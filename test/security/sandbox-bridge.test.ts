@@ -104,7 +104,7 @@ it('attack 57 fork-bomb-respawn: a plugin that crashes at load for ever is tried
 });
 
 it('attack 57 fork-bomb-respawn, by crashing in each call', async () => {
-  await using fight = await battle(pool, { handler: 'const m = new Map(); for (let i = 0; ; i++) m.set(i, i);', limits: { cpuMsPerCall: 5000 } });
+  await using fight = await battle(pool, { handler: 'const m = new Map(); for (let i = 0; ; i++) m.set(i, i);', limits: { cpuMsPerCall: 5000, wallMsPerCall: 60_000 } });
   for (let strike = 0; strike < 3; strike += 1) expect(await fight.call()).toMatchObject({ ok: false, code: 'SANDBOX_DIED', retry: false });
   await eventually(() => expect(fight.quarantined).toHaveLength(1));
   await fight.neighbourUnharmed();
