@@ -55,7 +55,7 @@ describe('a call that burns CPU', () => {
   });
 
   it('and runs out of wall time before its slice does is blamed at once', async () => {
-    await using open = await openSandbox(pool, { source: toolSource('for (;;);'), limits: { wallMsPerCall: 200 } });
+    await using open = await openSandbox(pool, { source: toolSource('for (;;);'), limits: { cpuMsPerCall: 1, wallMsPerCall: 300 } });
     expect(failureOf(await open.sandbox.call(aCall()))).toEqual({ code: 'CALL_CPU', retry: false });
     expect(await open.sandbox.exited).toMatchObject({ cause: 'cpu', strike: true });
   });
