@@ -43,13 +43,15 @@ interface Run {
 /** Start, announce, wait, stop; what was started is stopped in reverse, however this ends. */
 async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
   // Loaded here: commands that only talk to a host never pay for one.
-  const [{ startHost, HostRefused }, { startControl }, { createMetrics }, { logEvents }] = await Promise.all([
-    import('./host.ts'), import('./control/server.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts'),
+  const [{ startHost, HostRefused }, { startControl }, { assertFree }, { createMetrics }, { logEvents }] = await Promise.all([
+    import('./host.ts'), import('./control/server.ts'), import('./control/listening.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts'),
   ]);
   await using stack = new AsyncDisposableStack();
   stack.use(logEvents(log));
   for (const { host, scheme, port } of config.egress.allow) log.warn({ host, scheme, port }, 'egress exception by the operator');
   try {
+    // Before anything starts: a port that is taken should be all there is to say.
+    await assertFree(config.listen);
     const host = stack.use(await startHost({ config, log, clock: systemClock }));
     host.booted.catch((refusal: unknown) => log.debug({ err: refusal }, 'boot refused')); // told below; here so that it is never unhandled
     const metrics = stack.use(createMetrics(host));

@@ -34,7 +34,7 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
         }
         const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
         const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs });
-        if (!result.ok) return again(context, skill.instance, result.code, result.message, result.retry || isAway(result.code) ? AWAY : FAILED);
+        if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || (result.retry && result.code !== 'CALL_TIMEOUT') ? AWAY : FAILED);
         if (!respondResult.is(result.value)) {
           scope.release();
           const wrong = respondResult.explain(result.value);

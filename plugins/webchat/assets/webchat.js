@@ -71,7 +71,8 @@ function socketUrl() {
 function sendWaiting() {
   for (const { id, text } of transcript.waiting) {
     if (inFlight.size >= MOST_IN_FLIGHT) break;
-    if (inFlight.has(id) || resting.has(id)) continue;
+    if (inFlight.has(id)) continue;
+    if (resting.has(id)) break; // what was written later waits with it: the order is the person's
     if (!connection.send({ type: 'message', id, text })) return;
     inFlight.add(id);
   }
