@@ -12,7 +12,6 @@ import { toolCall } from './capabilities/tool-call.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import { directoryOf } from './directory.ts';
-import { problemOf } from './errors.ts';
 import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
@@ -174,7 +173,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     log,
     registry,
     supervisor,
-    onReleased: (instance) => void pipeline.held.release(instance),
+    onMembershipChange: () => void (pipeline.held.waiting > 0 && pipeline.held.release()),
     onRequiredLost: (instance, reason) => log.error({ instance, reason }, 'a required plugin is lost'),
   });
   parts.defer(() => life.close());
@@ -197,12 +196,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     return settled;
   });
   // Recovered work waits in its lanes for plugins that are still starting; each call waits for its instance.
-  const { heldFor } = await pipeline.recover();
-  // A gate may have come back, or gone for good, while the host was down: what it held goes on.
-  const released = booted.then(async () => {
-    for (const gate of heldFor) if (registry.find(gate)?.state !== 'quarantined') await pipeline.held.release(gate);
-  });
-  released.catch((error: unknown) => log.debug({ err: problemOf(error) }, 'held messages stay held'));
+  await pipeline.recover();
 
   return {
     config,
@@ -261,8 +255,16 @@ export async function startHost({ config, log, clock, env = process.env }: Start
         const { letter, message } = await pipeline.deadLetters.show(id);
         return { ...letterView(letter), ...(message ? { text: message.text } : {}) };
       },
-      replay: async (id) => ({ id, messageId: (await pipeline.deadLetters.replay(id)).messageId }),
-      drop: async (id) => ({ id: (await pipeline.deadLetters.drop(id)).id }),
+      replay: async (id, actor) => {
+        const { messageId } = await pipeline.deadLetters.replay(id);
+        log.info({ id, messageId, actor }, 'a dead letter is put back to work');
+        return { id, messageId };
+      },
+      drop: async (id, actor) => {
+        const { messageId } = await pipeline.deadLetters.drop(id);
+        log.info({ id, messageId, actor }, 'a dead letter is dropped');
+        return { id };
+      },
     },
     stop,
     [Symbol.asyncDispose]: () => stop('disposed'),

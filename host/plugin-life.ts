@@ -19,8 +19,8 @@ export interface PluginLifeParts {
   readonly log: Log;
   readonly registry: Registry;
   readonly supervisor: Supervisor;
-  /** A gate was released or came back; what was held for it may go on. */
-  onReleased(instance: string): void;
+  /** Somebody came back, or left for good; what was held for a gate may go on. */
+  readonly onMembershipChange: () => void;
   /** A required plugin is lost for good at run time. */
   onRequiredLost(instance: string, reason: string): void;
 }
@@ -110,6 +110,7 @@ export class PluginLife {
     if (registry.get(instance).state === 'disabled') return this.view(instance);
     await registry.disable(instance, { actor, reason });
     await supervisor.stop(instance);
+    this.#parts.onMembershipChange();
     return this.view(instance);
   }
 
@@ -124,14 +125,16 @@ export class PluginLife {
     const { registry } = this.#parts;
     const entry = await registry.release(instance, { actor, reason });
     if (entry.state === 'approved') await this.#start(entry);
-    if (isAvailable(registry.get(instance).state)) this.#parts.onReleased(instance);
     return this.view(instance);
   }
 
   /** What the supervisor tells of an instance's sandbox. `stopped` and `quarantined` are decided here and in the registry; the supervisor only carries them out. */
   follow({ instance, state, code, message = '' }: StateChange): void {
     if (state === 'starting') this.#moveIfAllowed(instance, 'starting', { actor: 'host', reason: 'its sandbox starts' });
-    else if (state === 'active') this.#moveIfAllowed(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
+    else if (state === 'active') {
+      this.#moveIfAllowed(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
+      this.#parts.onMembershipChange();
+    }
     else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
   }
 

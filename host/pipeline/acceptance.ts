@@ -1,13 +1,11 @@
 // What a source is told about its message, and the shapes it is told in: HTTP answers and socket acks.
 import type { IngressAnswer } from './ingress.ts';
 import { GatehouseError, type ErrorCode, type Fields } from '../errors.ts';
-import { problemAnswer } from '../problem.ts';
+import { problemAnswer, toProblem } from '../problem.ts';
 
 export type Acceptance =
   | { readonly status: 'accepted' | 'duplicate' | 'held'; readonly messageId: string }
   | { readonly status: 'refused'; readonly code: ErrorCode; readonly fields: Fields; readonly reason?: string };
-
-const RETRY_AFTER_MS = 1000;
 
 /** 202 accepted or held, 200 duplicate, else the problem of its code. Several messages answer with a list and the status of the first that was not taken. */
 export function httpAnswer(acceptances: readonly Acceptance[]): IngressAnswer {
@@ -25,6 +23,6 @@ export function jsonAnswer(status: number, body: unknown): IngressAnswer {
 /** The `ack` frame of a socket channel; `id` is the sender's own. A retryable refusal says when to send again. */
 export function ackFrame(id: string, acceptance: Acceptance): string {
   if (acceptance.status !== 'refused') return JSON.stringify({ type: 'ack', id, status: acceptance.status, messageId: acceptance.messageId });
-  const error = new GatehouseError(acceptance.code, acceptance.fields);
-  return JSON.stringify({ type: 'ack', id, status: 'denied', code: acceptance.code, reason: acceptance.reason ?? error.message, ...(error.row.retryable ? { retryAfterMs: RETRY_AFTER_MS } : {}) });
+  const { detail, retryAfterMs } = toProblem(new GatehouseError(acceptance.code, acceptance.fields));
+  return JSON.stringify({ type: 'ack', id, status: 'denied', code: acceptance.code, reason: acceptance.reason ?? detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }

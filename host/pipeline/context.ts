@@ -23,6 +23,8 @@ export interface InboundContext extends Recorded {
   reserved: boolean;
   /** The gate it was held for, when it comes back from there. */
   readonly heldBy?: string;
+  /** The version of its row there, expected by the commit that takes it over. */
+  readonly heldVersion?: number;
   /** Set by normalize; moderation may replace its text. */
   text: string;
   /** sha256 of the text as it arrived, once a gate has modified it. */
@@ -51,8 +53,9 @@ export interface LaneContext extends Recorded {
   readonly sessionKey: string;
   /** Its place in the lane. */
   readonly place: string;
-  /** Tries before this one. */
+  /** Tries before this one, and those of them that failed in the work itself. */
   readonly attempts: number;
+  readonly failures: number;
   readonly stages: StageRecord[];
   readonly scopes: CallScope[];
   /** Who answered; undefined when no skill did. */
@@ -67,6 +70,9 @@ export interface DeliveryContext extends Recorded {
   readonly messageId: string;
   readonly row: MessageRow;
   readonly attempts: number;
+  readonly failures: number;
+  /** The channel has taken it; after that it is never sent again by this host. */
+  sent: boolean;
   readonly stages: StageRecord[];
   readonly scopes: CallScope[];
 }

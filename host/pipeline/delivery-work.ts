@@ -8,7 +8,7 @@ import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, messages, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
 import type { DeliveryContext } from './context.ts';
-import { bounded } from './lane-work.ts';
+import { bounded, MOST_FAILURES, rememberTry } from './lane-work.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage } from './stage.ts';
 
@@ -17,6 +17,9 @@ export interface DeliveryItem {
   readonly instance: string;
   readonly conversation: string;
   readonly attempts: number;
+  readonly failures?: number;
+  /** The channel has taken it and only the settling failed. */
+  readonly sent?: boolean;
   readonly row?: MessageRow;
 }
 
@@ -47,18 +50,20 @@ export class DeliveryWork {
       return 'done';
     }
     const scopes: CallScope[] = [];
-    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, stages: [...row.stages], scopes };
+    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, sent: item.sent ?? false, stages: [...row.stages], scopes };
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
     for (const scope of scopes) scope.release();
     const attempts = item.attempts + 1;
-    if (verdict.decision === 'retry') {
+    const failures = (item.failures ?? 0) + (verdict.decision === 'retry' && verdict.blame ? 1 : 0);
+    if (verdict.decision === 'retry' && (context.sent || failures < MOST_FAILURES)) {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: bounded(context.stages) };
-      await store.commit({ put: [put(deliveries, key, { instance: row.instance, conversation: row.conversation, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
-      return { retryAtMs, item: { ...item, attempts, row: retried } };
+      await rememberTry(this.#parts, [put(deliveries, key, { instance: row.instance, conversation: row.conversation, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
+      const { messageId, instance, conversation } = item;
+      return { retryAtMs, item: { messageId, instance, conversation, attempts, failures, sent: context.sent } };
     }
-    await this.#bury(row, context, attempts, verdict.decision === 'give-up' ? verdict.problem : 'the delivery was refused');
+    await this.#bury(row, context, attempts, verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : 'the delivery was refused');
     return 'done';
   }
 

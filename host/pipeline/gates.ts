@@ -8,6 +8,7 @@ import { compileSchema } from '../schema.ts';
 import type { CallFailure, CallResult } from '../sandbox/sandbox.ts';
 import type { PluginCalls } from './plugin-calls.ts';
 import type { GateEntry, PluginDirectory } from './plugin-directory.ts';
+import { sanitizeText } from './stages/sanitize.ts';
 
 const decisionOf = compileSchema<Decision>(DecisionSchema);
 
@@ -67,7 +68,10 @@ export async function askGates(subject: GateSubject, { calls, directory, onGateE
     if (decision.effect === 'modify') {
       originalSha256 ??= hashOf(subject.message.text);
       for (const label of decision.labels ?? []) flags.add(label);
-      message = { ...message, text: decision.text };
+      // A gate's text goes through what every text goes through; nothing left of it is a refusal.
+      const text = sanitizeText(decision.text);
+      if (text.trim() === '' && message.media.length === 0) return { effect: 'deny', gate: gate.instance, reason: decision.reason };
+      message = { ...message, text };
     }
     if (flags.size !== message.flags.length) message = { ...message, flags: [...flags] };
   }

@@ -1,26 +1,43 @@
-// Messages committed before moderation because their gate is quarantined with `onQuarantine: "hold"`. Released in order, each is moderated as if it had just arrived.
+// Messages committed before moderation because a gate is quarantined with `onQuarantine: "hold"`. Once the gate is back each is moderated, in order, as if it had just arrived.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
 import { problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { put, type Store } from '../store/store.ts';
+import { put, type Entry, type Store } from '../store/store.ts';
 import { dedupe, dedupeKey, held, type HeldRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { InboundContext } from './context.ts';
 import { messageRow } from './stages/accept.ts';
 
+export interface Resumed {
+  readonly gate: string;
+  readonly row: HeldRow;
+  readonly version: number;
+}
+
 export interface HeldParts {
   readonly clock: Clock;
   readonly store: Store;
   readonly log: Log;
-  /** Runs moderate and accept for a held message; its rows leave `held` with the commit that ends it. */
-  resubmit(resumed: { readonly gate: string; readonly row: HeldRow }): Promise<Acceptance>;
+  /** Runs moderate and accept for a held message; its row leaves `held` with the commit that accepts it. */
+  readonly resubmit: (resumed: Resumed) => Promise<Acceptance>;
+  /** Whether messages must go on waiting for this gate. */
+  readonly mustWait: (gate: string) => boolean;
 }
 
-export class Held {
+/** A release that was stopped by something passing is taken up again after this. */
+const TRY_AGAIN_MS = 5000;
+
+export class Held implements AsyncDisposable {
   readonly #parts: HeldParts;
+  /** Held messages by session: later ones of the same session wait behind them. */
+  readonly #sessions = new Map<string, { count: number; readonly gate: string }>();
   #messages = 0;
   #bytes = 0;
+  /** Releases and expiries one after the other: a message has one fate. */
+  #turn: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(parts: HeldParts) {
     this.#parts = parts;
@@ -30,66 +47,104 @@ export class Held {
     return this.#messages;
   }
 
-  /** Counts what is held from before; resolves with the gates it is held for. */
-  async recover(): Promise<readonly string[]> {
-    const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
-    this.#messages = rows.length;
-    this.#bytes = rows.reduce((sum, row) => sum + row.value.sizeBytes, 0);
-    return [...new Set(rows.map(({ key }) => String(key[1])))];
+  /** The gate that earlier messages of this session are held for, if any are. */
+  heldFor(sessionKey: string): string | undefined {
+    return this.#sessions.get(sessionKey)?.gate;
+  }
+
+  /** Counts what is held from before. */
+  async recover(): Promise<void> {
+    for (const { key, value } of await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages })) this.#count(String(key[1]), value, 1);
+  }
+
+  /** One commit that counts as accept. `full` beyond 10,000 messages or 64 MiB. */
+  async hold(context: InboundContext, gate: string): Promise<'held' | 'full' | 'duplicate'> {
+    const message = messageRow(context);
+    const sizeBytes = Buffer.byteLength(JSON.stringify(message));
+    if (this.#messages >= BOUNDS.heldMessages || this.#bytes + sizeBytes > BOUNDS.heldBytes) return 'full';
+    const row: HeldRow = { message: { ...message, outcome: 'held' }, sizeBytes, heldAtMs: context.receivedAtMs };
+    this.#count(gate, row, 1);
+    let result: 'committed' | 'conflict' | 'failed' = 'failed';
+    try {
+      result = await this.#parts.store.commit({
+        expect: [{ table: dedupe, key: context.dedupeKey, version: 'absent' }],
+        put: [put(dedupe, context.dedupeKey, { messageId: context.messageId, outcome: 'held', atMs: context.receivedAtMs }), put(held, held.key(gate, context.messageId), row)],
+      });
+    } finally {
+      if (result !== 'committed') this.#count(gate, row, -1);
+    }
+    return result === 'committed' ? 'held' : 'duplicate';
+  }
+
+  /** Sends on what no longer has to wait, oldest first, for every gate; resolves when done or stopped. What stops it (a gate that is not ready, a store that cannot commit) is tried again by itself. */
+  release(): Promise<void> {
+    return this.#inTurn(() => this.#releaseAll());
   }
 
   /** Removes what has been held for more than 24 h; it counts as denied. */
-  async expire(): Promise<void> {
-    const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
-    for (const { key, value } of rows) {
-      if (this.#parts.clock.now() - value.heldAtMs <= BOUNDS.heldMs) continue;
-      await this.#drop(String(key[1]), value, 'MODERATION_DENIED', 'held too long');
-      this.#messages -= 1;
-      this.#bytes -= value.sizeBytes;
-    }
-  }
-
-  /** One commit that counts as accept. False when no more fits: 10,000 messages, 64 MiB. */
-  async hold(context: InboundContext, gate: string): Promise<boolean> {
-    const message = messageRow(context);
-    const sizeBytes = Buffer.byteLength(JSON.stringify(message));
-    if (this.#messages >= BOUNDS.heldMessages || this.#bytes + sizeBytes > BOUNDS.heldBytes) return false;
-    this.#messages += 1;
-    this.#bytes += sizeBytes;
-    const row: HeldRow = { message: { ...message, outcome: 'held' }, sizeBytes, heldAtMs: context.receivedAtMs };
-    await this.#parts.store.commit({
-      expect: [{ table: dedupe, key: context.dedupeKey, version: 'absent' }],
-      put: [put(dedupe, context.dedupeKey, { messageId: context.messageId, outcome: 'held', atMs: context.receivedAtMs }), put(held, held.key(gate, context.messageId), row)],
+  expire(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const entry of await this.#all()) if (this.#parts.clock.now() - entry.value.heldAtMs > BOUNDS.heldMs) await this.#deny(entry, 'MODERATION_DENIED', 'held too long');
     });
-    return true;
   }
 
-  /** Sends what waits for `gate` through moderation, oldest first; stops when the gate is unavailable again. */
-  async release(gate: string): Promise<{ readonly accepted: number; readonly denied: number }> {
-    await this.expire();
-    let accepted = 0;
-    let denied = 0;
-    for (;;) {
-      const rows = await this.#parts.store.range(held, held.prefix(gate), { limit: 100 });
-      if (rows.length === 0) return { accepted, denied };
-      for (const { value: row } of rows) {
-        const outcome = await this.#parts.resubmit({ gate, row });
-        if (outcome.status === 'refused' && outcome.code.startsWith('GATE_')) return { accepted, denied };
-        if (outcome.status === 'refused') await this.#drop(gate, row, outcome.code, outcome.reason ?? '');
-        this.#messages -= 1;
-        this.#bytes -= row.sizeBytes;
-        if (outcome.status === 'refused') denied += 1;
-        else accepted += 1;
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#turn;
+  }
+
+  async #releaseAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    for (const entry of await this.#all()) {
+      const gate = String(entry.key[1]);
+      if (this.#closed) return;
+      if (this.#parts.mustWait(gate)) continue;
+      const outcome = await this.#parts.resubmit({ gate, row: entry.value, version: entry.version });
+      if (outcome.status !== 'refused') this.#count(gate, entry.value, -1);
+      else if (outcome.code === 'MODERATION_DENIED') await this.#deny(entry, outcome.code, outcome.reason ?? '');
+      else {
+        // Not a verdict on the message: it stays, and so does everything behind it.
+        this.#timer = setTimeout(() => void this.release(), TRY_AGAIN_MS);
+        this.#timer.unref();
+        return;
       }
     }
   }
 
+  /** Of all gates, in the order they arrived. */
+  async #all(): Promise<Entry<HeldRow>[]> {
+    const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
+    return rows.sort((a, b) => (a.value.message.id < b.value.message.id ? -1 : 1));
+  }
+
   /** A late denial deletes the content and leaves the tombstone. */
-  async #drop(gate: string, { message }: HeldRow, code: string, reason: string): Promise<void> {
-    const key = dedupeKey(message.instance, message.conversation, message.senderMessageId ?? '');
-    await this.#parts.store
-      .commit({ put: [put(dedupe, key, { messageId: null, outcome: 'denied', code, reason, atMs: this.#parts.clock.now() })], remove: [{ table: held, key: held.key(gate, message.id) }] })
-      .catch((error: unknown) => this.#parts.log.error({ messageId: message.id, err: problemOf(error) }, 'a held message could not be removed'));
+  async #deny({ key, value, version }: Entry<HeldRow>, code: string, reason: string): Promise<void> {
+    const { message } = value;
+    const result = await this.#parts.store.commit({
+      expect: [{ table: held, key, version }],
+      put: [put(dedupe, dedupeKey(message.instance, message.conversation, message.senderMessageId ?? ''), { messageId: null, outcome: 'denied', code, reason, atMs: this.#parts.clock.now() })],
+      remove: [{ table: held, key }],
+    });
+    if (result === 'committed') this.#count(String(key[1]), value, -1);
+  }
+
+  #count(gate: string, { message: { sessionKey }, sizeBytes }: HeldRow, by: 1 | -1): void {
+    this.#messages += by;
+    this.#bytes += by * sizeBytes;
+    const session = this.#sessions.get(sessionKey) ?? { count: 0, gate };
+    session.count += by;
+    if (session.count > 0) this.#sessions.set(sessionKey, session);
+    else this.#sessions.delete(sessionKey);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(work).catch((error: unknown) => {
+      if (this.#closed) return;
+      this.#parts.log.warn({ err: problemOf(error) }, 'held messages stay held for now');
+      this.#timer = setTimeout(() => void this.release(), TRY_AGAIN_MS);
+      this.#timer.unref();
+    });
+    return this.#turn;
   }
 }
-

@@ -7,8 +7,9 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { put, type Store } from '../store/store.ts';
-import { dedupe, dedupeKey, type HeldRow, type MessageRow, type SessionRow } from '../store/tables.ts';
+import { dedupe, dedupeKey, type MessageRow, type SessionRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
+import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 import { runStages } from './run-stages.ts';
@@ -30,12 +31,15 @@ export interface InboundParts {
   readonly stages: readonly Stage<InboundContext>[];
   /** What a message that was held still has to pass. */
   readonly stagesAfterHold: readonly Stage<InboundContext>[];
+  readonly deliveriesWaiting: () => number;
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
   unreserve(sessionKey: string): void;
   /** Told after the accept commit; puts the message into its lane. */
   onAccepted(place: string, row: MessageRow, session: SessionRow): void;
 }
 
+/** Replies that wait for channels; beyond this the host takes in nothing more to answer. */
+const MOST_DELIVERIES_WAITING = 100_000;
 /** Messages between arrival and accept at any moment. */
 const MOST_IN_WORK = 20_000;
 
@@ -55,12 +59,14 @@ export class Inbound {
   async submit(arrival: Arrival): Promise<Acceptance> {
     const { channel, message } = arrival;
     const key = dedupeKey(channel.instance, message.conversation, message.id);
-    const name = String(key.at(-1));
+    const name = JSON.stringify(key);
     const already = this.#inWork.get(name);
     if (already) {
       const theirs = await already;
       return theirs.status === 'accepted' ? { status: 'duplicate', messageId: theirs.messageId } : theirs;
     }
+    const waiting = this.#parts.deliveriesWaiting();
+    if (waiting >= MOST_DELIVERIES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'deliveries', depth: waiting } };
     if (this.#inWork.size >= MOST_IN_WORK) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'host', depth: this.#inWork.size } };
 
     const context: InboundContext = {
@@ -87,7 +93,7 @@ export class Inbound {
   }
 
   /** Judges a held message as if it had just arrived; its content is kept until the commit that ends it. */
-  async resume({ gate, row }: { readonly gate: string; readonly row: HeldRow }): Promise<Acceptance> {
+  async resume({ gate, row, version }: Resumed): Promise<Acceptance> {
     const { message } = row;
     const senderMessageId = message.senderMessageId ?? message.id;
     const context: InboundContext = {
@@ -102,6 +108,7 @@ export class Inbound {
       sessionKey: message.sessionKey,
       dedupeKey: dedupeKey(message.instance, message.conversation, senderMessageId),
       heldBy: gate,
+      heldVersion: version,
       text: message.text,
       reserved: false,
     };
@@ -110,8 +117,11 @@ export class Inbound {
 
   async #run(context: InboundContext, stages = this.#parts.stages): Promise<Acceptance> {
     const startedAt = this.#parts.clock.monotonicMs();
+    const given = new Set(context.scopes);
     const verdict = await runStages(stages, context, this.#parts);
     const acceptance = await this.#conclude(context, verdict);
+    // What gates wrote for a message that went no further is not kept; what the channel wrote is the channel's to commit.
+    if (acceptance.status !== 'accepted') for (const scope of context.scopes) if (!given.has(scope)) scope.release();
     if (context.reserved && acceptance.status !== 'accepted') this.#parts.unreserve(context.sessionKey);
     const durationMs = this.#parts.clock.monotonicMs() - startedAt;
     publish('message.outcome', { messageId: context.messageId, instance: context.instance, direction: 'inbound', outcome: outcomeOf(acceptance), durationMs, ...(acceptance.status === 'refused' ? { code: acceptance.code } : {}) });

@@ -4,7 +4,7 @@ import { ReceiveResult, type ChannelRequest, type StageRecord } from '../../sche
 import type { IngressRoute } from '../../schemas/plugin-manifest.ts';
 import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { problemOf, type ErrorCode, type Fields } from '../errors.ts';
+import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { performActions } from '../outbound/actions.ts';
 import type { SocketHub } from '../outbound/sockets.ts';
@@ -85,6 +85,14 @@ export class Ingress {
 
   /** Never rejects: whatever the remote or the plugin did is an answer. */
   async http(channel: ChannelEntry, request: IngressRequest): Promise<IngressAnswer> {
+    try {
+      return await this.#answer(channel, request);
+    } catch (error) {
+      return problemAnswer(this.#faultOf(channel, error));
+    }
+  }
+
+  async #answer(channel: ChannelEntry, request: IngressRequest): Promise<IngressAnswer> {
     const match = matchRoute(channel.section.ingress, channel.instance, request.method, request.target);
     if (!match) return problemAnswer('INGRESS_NOT_FOUND', { instance: channel.instance, method: request.method, path: request.target.split('?')[0]?.slice(0, 200) ?? '' });
     const limit = match.route.bodyLimitBytes;
@@ -112,7 +120,11 @@ export class Ingress {
 
     const opened = this.#exchange(channel, request('open'), verified(), peer);
     sockets.opening(channel.instance, peer.conversation, opened.then(() => undefined));
-    let turn: Promise<unknown> = opened.then((ok) => ok || peer.close(1011, 'the channel is not available'));
+    let refused = false;
+    let turn: Promise<unknown> = opened.then((ok) => {
+      refused = !ok;
+      if (refused) peer.close(1011, 'the channel is not available');
+    });
     let waiting = 0;
 
     return {
@@ -122,7 +134,7 @@ export class Ingress {
           return;
         }
         waiting += 1;
-        turn = turn.then(() => this.#exchange(channel, request('frame', text), verified(), peer)).finally(() => (waiting -= 1));
+        turn = turn.then(() => refused || this.#exchange(channel, request('frame', text), verified(), peer)).finally(() => (waiting -= 1));
       },
       closed: () => {
         connection.remove();
@@ -131,7 +143,23 @@ export class Ingress {
     };
   }
 
+  /** False when the channel could not take it. Never rejects: a socket's turn must go on. */
   async #exchange(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, peer: Pick<SocketPeer, 'send'>): Promise<boolean> {
+    try {
+      return await this.#takeFrame(channel, request, verified, peer);
+    } catch (error) {
+      peer.send(JSON.stringify({ type: 'error', code: this.#faultOf(channel, error), message: 'The host could not take this.' }));
+      return false;
+    }
+  }
+
+  /** A defect or a store that cannot commit: logged here, told without detail. */
+  #faultOf(channel: ChannelEntry, error: unknown): ErrorCode {
+    this.#parts.log.error({ instance: channel.instance, err: problemOf(error) }, 'an arrival could not be taken');
+    return error instanceof GatehouseError && error.row.retryable ? error.code : 'INTERNAL';
+  }
+
+  async #takeFrame(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, peer: Pick<SocketPeer, 'send'>): Promise<boolean> {
     const received = await this.#receive(channel, request, verified);
     if ('refusal' in received) {
       peer.send(JSON.stringify({ type: 'error', code: received.refusal.code, message: 'The channel could not read this.' }));
@@ -162,15 +190,18 @@ export class Ingress {
   /** One message after the other: their order is the order the channel gave. */
   async #submitAll(channel: ChannelEntry, { result, scope, records }: Received, told?: (acceptance: Acceptance, index: number) => void): Promise<Acceptance[]> {
     const acceptances: Acceptance[] = [];
-    let writes: CallScope[] = scope.hasWrites ? [scope] : [];
-    for (const [index, message] of (result.messages ?? []).entries()) {
-      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: writes });
-      // Only a message that was accepted has taken the writes into its commit.
-      if (acceptance.status === 'accepted') writes = [];
+    const messages = result.messages ?? [];
+    // A single message takes what `receive` wrote into its own commit; of several, none may: the others might still be refused.
+    const riding = scope.hasWrites && messages.length === 1 ? [scope] : [];
+    for (const [index, message] of messages.entries()) {
+      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: riding });
       acceptances.push(acceptance);
       told?.(acceptance, index);
     }
-    for (const left of writes) await this.#parts.commitWrites(left);
+    if (!scope.hasWrites || (riding.length > 0 && acceptances[0]?.status === 'accepted')) return acceptances;
+    // A cursor must not move past a message that the source is told to send again.
+    if (acceptances.some(willComeAgain)) scope.release();
+    else await this.#parts.commitWrites(scope);
     return acceptances;
   }
 
@@ -183,6 +214,8 @@ export class Ingress {
     }
   }
 }
+
+const willComeAgain = (acceptance: Acceptance) => acceptance.status === 'refused' && (acceptance.code === 'INTERNAL' || new GatehouseError(acceptance.code).row.retryable);
 
 function requestForPlugin(request: IngressRequest, { path, params }: { readonly route: IngressRoute; readonly path: string; readonly params: Record<string, string> }): ChannelRequest {
   const headers: Record<string, string> = Object.create(null);

@@ -1,12 +1,12 @@
 // Works the head of a lane: takes an accepted message through the lane stages and says whether it is done, tried again, or dead.
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
-import { put, type Store } from '../store/store.ts';
+import { put, type Put, type Store } from '../store/store.ts';
 import { deadLetters, lanes, messages, type DeadLetterRow, type MessageRow, type SessionRow } from '../store/tables.ts';
 import { messageOf, type LaneContext } from './context.ts';
 import { runStages } from './run-stages.ts';
@@ -19,6 +19,7 @@ export interface LaneItem {
   readonly place: string;
   readonly messageId: string;
   readonly attempts: number;
+  readonly failures?: number;
   readonly row?: MessageRow;
   readonly session?: SessionRow;
 }
@@ -43,7 +44,7 @@ export class LaneWork {
     const { store, clock, book } = this.#parts;
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
-      this.#parts.log.error({ messageId: item.messageId, sessionKey: undefined }, 'a lane entry has no message');
+      this.#parts.log.error({ messageId: item.messageId }, 'a lane entry has no message');
       await store.commit({ remove: [{ table: lanes, key: lanes.key(item.place) }] });
       return 'done';
     }
@@ -57,6 +58,7 @@ export class LaneWork {
       sessionKey,
       place: item.place,
       attempts: item.attempts,
+      failures: item.failures ?? 0,
       stages: [...row.stages],
       scopes,
       replies: [],
@@ -66,14 +68,15 @@ export class LaneWork {
     if (verdict.decision === 'pass') return 'done';
     for (const scope of scopes) scope.release();
     const attempts = item.attempts + 1;
-    if (verdict.decision === 'retry') {
+    const failures = (item.failures ?? 0) + (verdict.decision === 'retry' && verdict.blame ? 1 : 0);
+    if (verdict.decision === 'retry' && failures < MOST_FAILURES) {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: bounded(context.stages) };
-      await store.commit({ put: [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)] });
-      return { retryAtMs, item: { ...item, attempts, row: retried } };
+      await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
+      return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures } };
     }
-    const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' ? verdict.code : 'INTERNAL';
-    const reason = verdict.decision === 'give-up' ? verdict.problem : new GatehouseError(code).message;
+    const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' || verdict.decision === 'retry' ? verdict.code : 'INTERNAL';
+    const reason = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : new GatehouseError(code).message;
     await this.#bury(row, sessionKey, context, { code, reason, attempts });
     return 'done';
   }
@@ -99,6 +102,18 @@ export class LaneWork {
     });
     publish('dead-letter.created', { id: letter.id, messageId: row.id, instance: row.instance, stage: letter.stage, code });
     publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: 'dead-lettered', code });
+  }
+}
+
+/** No work is tried more often than this, whatever a stage says: a defect must not wedge a lane for good. */
+export const MOST_FAILURES = 20;
+
+/** Writes down that a try was made. A store that cannot take it forgets the count with a restart, and the work goes on. */
+export async function rememberTry({ store, log }: { readonly store: Store; readonly log: Log }, rows: readonly Put[]): Promise<void> {
+  try {
+    await store.commit({ put: rows });
+  } catch (error) {
+    log.warn({ err: problemOf(error) }, 'a try could not be written down');
   }
 }
 

@@ -83,8 +83,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly held: Held;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
   readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running'>;
-  /** Takes up what the store still holds from before; work begins at once. `heldFor` names gates that messages are held for. */
-  recover(): Promise<{ readonly messages: number; readonly deliveries: number; readonly heldFor: readonly string[] }>;
+  /** Takes up what the store still holds from before; work begins at once. */
+  recover(): Promise<{ readonly messages: number; readonly deliveries: number }>;
   /** Takes up no new work and waits for what runs; the rest waits on disk. */
   drain(deadlineMs: number): Promise<void>;
 }
@@ -104,15 +104,15 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const operator = new OperatorSend({ ...parts, enqueueDelivery });
-  const held: Held = new Held({ clock, store, log, resubmit: (resumed) => inbound.resume(resumed) });
+  const held: Held = new Held({ clock, store, log, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const everything = {
     ...parts,
     book,
     sockets,
     reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
     laneDepth: (sessionKey: string) => messageLanes.depth(sessionKey),
-    hold: (context: InboundContext, gate: string) => held.hold(context, gate),
-    onReply: (row: MessageRow) => enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row }),
+    held,
+    onReply: (row: MessageRow) => enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, ...(deliveryLanes.waiting < MOST_ROWS_IN_MEMORY ? { row } : {}) }),
     onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
     onSettled: (row: MessageRow) => {
       publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
@@ -124,6 +124,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     ...parts,
     stages: inboundStages(everything),
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
+    deliveriesWaiting: () => deliveryLanes.waiting,
     unreserve: (sessionKey) => messageLanes.unreserve(sessionKey),
     onAccepted: (place, row, session) => messageLanes.enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
@@ -135,9 +136,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const sweeper = new Sweeper({ clock, log, store, held });
 
   const drain = async (deadlineMs: number) => {
+    const giveUpAt = clock.monotonicMs() + deadlineMs;
     sweeper[Symbol.dispose]();
+    await held[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
-    await deliveryLanes.close(deadlineMs);
+    await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
   };
   return {
     ingress,
@@ -148,15 +151,20 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     lanes: messageLanes,
     deliveries: deliveryLanes,
     async recover() {
-      const heldFor = await held.recover();
+      await held.recover();
       // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again.
       const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane));
       const messages = await messageLanes.recover(waitingMessages(store));
-      return { messages, deliveries, heldFor };
+      return { messages, deliveries };
     },
     drain,
     [Symbol.asyncDispose]: () => drain(0),
   };
+}
+
+/** Messages wait for a gate only while it takes part and is quarantined. */
+function isQuarantined(directory: PluginDirectory, gate: string): boolean {
+  return directory.gates('inbound').some(({ instance, quarantined }) => instance === gate && quarantined);
 }
 
 /** The routing key of a delivery: one conversation of one instance, in order. */

@@ -12,7 +12,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
   for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
       lane: value.sessionKey,
-      item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts },
+      item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) },
       ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }),
     }));
   }
@@ -21,7 +21,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
 export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => {
-      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts };
+      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) };
       return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
     });
   }

@@ -1,7 +1,7 @@
 // Runs the stages of one list in order, times each into the message's record, and turns a defect into the stage's declared failure.
 import type { StageRecord } from '../../schemas/message.ts';
 import type { Clock } from '../clock.ts';
-import { problemOf } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import { PASS, type Stage, type Verdict } from './stage.ts';
@@ -18,7 +18,10 @@ export interface RunParts {
   readonly log: Log;
 }
 
-const RETRY_AFTER_DEFECT_MS = 1000;
+const RETRY_AFTER_FAULT_MS = 1000;
+const REPORT_SLOW_EVERY_MS = 10_000;
+
+const slowReportedAt = new WeakMap<Stage<never>, number>();
 
 /** The first verdict that is not `pass`, or `pass` when all stages passed. */
 export async function runStages<Context extends Recorded>(stages: readonly Stage<Context>[], context: Context, { clock, log }: RunParts): Promise<Verdict> {
@@ -30,20 +33,28 @@ export async function runStages<Context extends Recorded>(stages: readonly Stage
       verdict = running instanceof Promise ? await running : running;
     } catch (error) {
       log.error({ stage: stage.name, messageId: context.messageId, err: problemOf(error) }, 'a stage failed');
-      verdict = failureOf(stage, error);
+      verdict = failureOf(stage.onFailure, error);
     }
     const durationMs = Math.round((clock.monotonicMs() - startedAt) * 1000) / 1000;
     context.stages.push(recordOf(stage.name, verdict, durationMs));
+    if (durationMs > stage.budgetMs) reportSlow(stage, durationMs, startedAt, log);
     if (hasListeners('message.stage')) publish('message.stage', { messageId: context.messageId, stage: stage.name, decision: verdict.decision, durationMs });
     if (verdict.decision !== 'pass') return verdict;
   }
   return PASS;
 }
 
-function failureOf(stage: { readonly onFailure: 'refuse' | 'retry' }, error: unknown): Verdict {
-  const problem = problemOf(error);
-  if (stage.onFailure === 'retry') return { decision: 'retry', afterMs: RETRY_AFTER_DEFECT_MS, code: 'INTERNAL', problem };
-  return { decision: 'refuse', code: 'INTERNAL', fields: { problem } };
+/** A store that cannot commit is nobody's fault and passes; everything else here is a defect. What it says stays in the log. */
+function failureOf(onFailure: 'refuse' | 'retry', error: unknown): Verdict {
+  const code = error instanceof GatehouseError && error.row.retryable ? error.code : 'INTERNAL';
+  if (onFailure === 'retry') return { decision: 'retry', afterMs: RETRY_AFTER_FAULT_MS, code, problem: problemOf(error), blame: code === 'INTERNAL' };
+  return { decision: 'refuse', code, fields: {} };
+}
+
+function reportSlow(stage: Stage<never>, durationMs: number, nowMs: number, log: Log): void {
+  if (nowMs - (slowReportedAt.get(stage) ?? Number.NEGATIVE_INFINITY) < REPORT_SLOW_EVERY_MS) return;
+  slowReportedAt.set(stage, nowMs);
+  log.warn({ stage: stage.name, durationMs, budgetMs: stage.budgetMs }, 'a stage took longer than its budget');
 }
 
 function recordOf(stage: string, verdict: Verdict, durationMs: number): StageRecord {

@@ -7,7 +7,8 @@ export type Verdict =
   | { readonly decision: 'refuse'; readonly code: ErrorCode; readonly fields: Fields; readonly reason?: string; readonly tombstone?: boolean }
   | { readonly decision: 'duplicate'; readonly messageId: string }
   | { readonly decision: 'held'; readonly messageId: string }
-  | { readonly decision: 'retry'; readonly afterMs: number; readonly code: ErrorCode; readonly problem: string }
+  /** `blame`: this try counts as a failure of the work itself, not of something that was merely away. */
+  | { readonly decision: 'retry'; readonly afterMs: number; readonly code: ErrorCode; readonly problem: string; readonly blame: boolean }
   | { readonly decision: 'give-up'; readonly code: ErrorCode; readonly fields: Fields; readonly problem: string };
 
 export const PASS: Verdict = { decision: 'pass' };
@@ -15,7 +16,7 @@ export const PASS: Verdict = { decision: 'pass' };
 /** One step of the story in `pipeline.ts`. */
 export interface Stage<Context> {
   readonly name: string;
-  /** Time this stage normally stays within; slower runs are reported. Plugin deadlines inside it are the plugin's own limits. */
+  /** Time this stage normally stays within; slower runs are logged, at most once in ten seconds. Plugin deadlines inside it are the plugin's own limits. */
   readonly budgetMs: number;
   /** What an unexpected exception means: the source is told to come back (`refuse`), the work is tried again (`retry`). */
   readonly onFailure: 'refuse' | 'retry';

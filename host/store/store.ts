@@ -1,4 +1,5 @@
 // The store port: three verbs and a hint, the etcd transaction shape, so that an embedded engine and a distributed one can both serve it.
+import { setImmediate } from 'node:timers/promises';
 
 /** A key is an ordered path; strings sort bytewise and before numbers, numbers numerically, shorter paths before longer ones. Parts never collide across positions. */
 export type Key = readonly (string | number)[];
@@ -76,6 +77,8 @@ export async function* scan<Row>(store: Store, table: Table<Row>, prefix: Key, p
   for (;;) {
     const page = await store.range(table, prefix, { limit: pageRows, ...(after && { after }) });
     if (page.length > 0) yield page;
+    // Reads of an embedded engine resolve at once: without a pause nobody else would run between pages.
+    await setImmediate();
     if (page.length < pageRows) return;
     after = page.at(-1)?.key;
   }

@@ -95,6 +95,8 @@ export interface LaneRow {
   readonly sessionKey: string;
   readonly messageId: string;
   readonly attempts: number;
+  /** Those of the attempts that failed in the work itself. */
+  readonly failures?: number;
   /** Epoch milliseconds before which it is not tried. */
   readonly notBeforeMs?: number;
 }
@@ -106,6 +108,7 @@ export interface DeliveryRow {
   readonly instance: string;
   readonly conversation: string;
   readonly attempts: number;
+  readonly failures?: number;
   readonly notBeforeMs?: number;
 }
 

@@ -61,10 +61,44 @@ describe('a gate', () => {
     await using gatehouse = await startGatehouse(home);
     const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
     expect((await client.replies('c')).items).toEqual([]);
-    await gatehouse.api('/plugins/wordlist/release', { method: 'POST', body: { reason: 'was fine' } });
-    await eventually(async () => expect((await client.replies('c')).items.map((each) => each.text)).toEqual(['one', 'three']));
+    expect(await client.post({ id: 'h4', conversation: 'c', text: 'echo four' })).toMatchObject({ status: 202, body: { status: 'held' } });
+    const released = gatehouse.api('/plugins/wordlist/release', { method: 'POST', body: { reason: 'was fine' } });
+    const late = client.post({ id: 'h5', conversation: 'c', text: 'echo five' });
+    expect([(await released).status, (await late).status]).toEqual([200, 202]);
+    await eventually(async () => expect((await client.replies('c')).items.map((each) => each.text)).toEqual(['one', 'three', 'four', 'five']));
     expect(await client.post({ id: 'h2', conversation: 'c', text: 'again' })).toMatchObject({ status: 403, body: { code: 'MODERATION_DENIED' } });
     expect((await client.post({ id: 'h1', conversation: 'c', text: 'again' })).body).toMatchObject({ status: 'duplicate', messageId: held[0] });
+  });
+});
+
+describe('an arrival', () => {
+  it('with the same ids at two instances at the same moment is two messages', async () => {
+    await using home = await aHome();
+    const door = (name: string) => home.add({
+      name,
+      kind: 'channel',
+      source: register('channel', `receive: async (request) => ({ messages: [JSON.parse(request.body)] }), send: async () => ({ actions: [] })`),
+      manifest: { channel: { abilities: ['receive', 'send'], ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] } },
+    });
+    await door('bot-a');
+    await door('bot-b');
+    await using gatehouse = await startGatehouse(home);
+    const post = async (name: string) => (await gatehouse.fetch(`/channels/${name}/in`, { method: 'POST', body: JSON.stringify({ id: '1', conversation: 'group', sender: { id: 's' }, text: 'hi' }) })).json<{ status: string; messageId: string }>();
+    const [a, b] = await Promise.all([post('bot-a'), post('bot-b')]);
+    expect([a.status, b.status]).toEqual(['accepted', 'accepted']);
+    expect(a.messageId).not.toBe(b.messageId);
+    const again = await Promise.all(Array.from({ length: 8 }, () => post('bot-a')));
+    expect(new Set(again.map(({ status, messageId }) => `${status} ${messageId}`))).toEqual(new Set([`duplicate ${a.messageId}`]));
+  });
+
+  it('that a later gate denies costs the gates before it nothing', async () => {
+    await using home = await aHome();
+    await addWebhook(home);
+    await home.add({ name: 'counter', ...gate(`async ({ message }, ctx) => { await ctx.kv.set(message.id, 'x'.repeat(1000)); return { effect: 'pass' }; }`), manifest: { moderation: { mode: 'gate', phase: 'validation', directions: ['inbound'] }, capabilities: [{ name: 'kv', quotaBytes: 4000 }] } });
+    await home.add({ name: 'strict', ...gate(`async () => ({ effect: 'deny', reason: 'never' })`) });
+    await using gatehouse = await startGatehouse(home);
+    const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
+    for (let n = 0; n < 12; n += 1) expect(await client.post({ id: `d${n}`, conversation: 'c', text: 'hi' })).toMatchObject({ status: 403, body: { reason: 'never' } });
   });
 });
 

@@ -47,9 +47,11 @@ export function accept({ store, ledger, book, ids }: AcceptParts): Stage<Inbound
   };
 }
 
-/** A fresh message is the first of its key; a held one has its key already. */
+/** A fresh message is the first of its key; a held one has its key already, and is still held. */
 function expectation(context: InboundContext): readonly Expectation[] {
-  return context.heldBy === undefined ? [{ table: dedupe, key: context.dedupeKey, version: 'absent' }] : [];
+  const { heldBy, heldVersion } = context;
+  if (heldBy === undefined || heldVersion === undefined) return [{ table: dedupe, key: context.dedupeKey, version: 'absent' }];
+  return [{ table: held, key: held.key(heldBy, context.messageId), version: heldVersion }];
 }
 
 function heldRow(context: InboundContext): readonly Removal[] {

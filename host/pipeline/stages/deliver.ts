@@ -29,6 +29,7 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
     onFailure: 'retry',
     async run(context) {
       const { row } = context;
+      if (context.sent) return PASS; // only its settling is still to do
       const channel = directory.channel(row.instance);
       if (!channel) return away(context, `'${row.instance}' is not an enabled channel`);
       await sockets.opened(row.instance, row.conversation);
@@ -46,6 +47,7 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
         if (error instanceof GatehouseError && !error.row.retryable) return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance: row.instance, attempts: context.attempts + 1, problem: error.message }, problem: error.message };
         return failed(context, problemOf(error));
       }
+      context.sent = true;
       if (scope.hasWrites) context.scopes.push(scope);
       context.stages.push({ stage: 'send', decision: 'sent', instance: row.instance, durationMs: result.wallMs, cpuUs: result.cpuUs });
       return PASS;
@@ -61,7 +63,8 @@ const away = (context: DeliveryContext, problem: string) => again(context, probl
 const failed = (context: DeliveryContext, problem: string) => again(context, problem, FAILED);
 
 function again(context: DeliveryContext, problem: string, policy: typeof FAILED): Verdict {
-  const attempts = context.attempts + 1;
+  const blame = policy === FAILED;
+  const attempts = (blame ? context.failures : context.attempts - context.failures) + 1;
   if (attempts >= policy.attempts) return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance: context.row.instance, attempts, problem }, problem };
-  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'DELIVERY_FAILED', problem };
+  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'DELIVERY_FAILED', problem, blame };
 }

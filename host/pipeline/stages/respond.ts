@@ -52,11 +52,13 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
   };
 }
 
+/** Each policy counts its own tries: time spent waiting for a skill leaves a message all its chances. */
 function again(context: LaneContext, instance: string, code: string, problem: string, policy: typeof FAILED): Verdict {
   context.stages.push({ stage: 'skill', decision: 'failed', reason: code, instance, durationMs: 0 });
-  const attempts = context.attempts + 1;
+  const blame = policy === FAILED;
+  const attempts = (blame ? context.failures : context.attempts - context.failures) + 1;
   if (attempts >= policy.attempts) return { decision: 'give-up', code: 'RESPOND_FAILED', fields: { instance, attempts, problem }, problem };
-  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'RESPOND_FAILED', problem };
+  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'RESPOND_FAILED', problem, blame };
 }
 
 /** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */

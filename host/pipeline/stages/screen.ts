@@ -24,10 +24,10 @@ export function screen(parts: GateParts): Stage<LaneContext> {
         } else if (outcome.effect === 'deny') {
           context.refused += 1;
         } else {
-          const attempts = context.attempts + 1;
+          const attempts = context.attempts - context.failures + 1;
           const code = outcome.effect === 'unavailable' ? outcome.code : 'GATE_UNAVAILABLE';
           const problem = `no answer from a gate on the way out`;
-          return attempts >= MOST_ATTEMPTS ? { decision: 'give-up', code, fields: outcome.effect === 'unavailable' ? outcome.fields : { instance: outcome.gate }, problem } : { decision: 'retry', afterMs: backoffMs(attempts, 100, 30_000), code, problem };
+          return attempts >= MOST_ATTEMPTS ? { decision: 'give-up', code, fields: outcome.effect === 'unavailable' ? outcome.fields : { instance: outcome.gate }, problem } : { decision: 'retry', afterMs: backoffMs(attempts, 100, 30_000), code, problem, blame: false };
         }
       }
       context.replies = passed;
