@@ -78,8 +78,8 @@ export const ERRORS = {
   TRUST_DEVELOPMENT: row('operator', 403, 3, "The record of '{publisher}' holds development keys.", 'Ask for a publisher key; for plugins in the making, add --development.'),
   TRUST_RECORD: row('operator', 400, 3, 'The trust record {source} is refused: {problem}.', 'Correct or remove it.'),
   REVOKED: row('operator', 403, 3, "'{plugin}' is revoked: {problem}.", 'Remove the enablement, or move to a release that is not revoked.'),
-  ROLLBACK: row('operator', 409, 3, "'{plugin}' {version} is older than {highest}, which instance '{instance}' already ran.", 'Install {highest} or newer, or set "allowRollback": true in the enablement.'),
-  SAME_VERSION_CHANGED: row('operator', 409, 3, "'{plugin}' {version} has digest {digest}, but this version was seen with {seen}.", 'A published version never changes; ask the publisher for a new version.'),
+  ROLLBACK: row('operator', 409, 3, "'{plugin}' {version} is older than {highest}, which instance '{instance}' already ran.", 'Install that version or a newer one, or set "allowRollback": true in the enablement, under manifests/plugins.'),
+  SAME_VERSION_CHANGED: row('operator', 409, 3, "'{plugin}' {version} has digest {digest}, but this version was seen with {seen}.", 'A published version never changes. If it is yours: raise `version` in plugin.json, build and sign; else ask its publisher for a new version.'),
   DIGEST_MISMATCH: row('operator', 409, 3, "'{plugin}' has digest {digest}; the enablement pins {pinned}.", 'Install the pinned package, or review the new one and pin its digest.'),
   DIGEST_REQUIRED: row('operator', 400, 3, "The enablement of instance '{instance}' pins no digest, which strict demands.", 'Review the package, then add "digest": "{digest}" to the enablement.'),
 
@@ -88,7 +88,7 @@ export const ERRORS = {
   PACKAGE_COLLISION: row('operator', 409, 3, "Two packages claim '{plugin}' {version} with different content: {first} and {second}.", 'Remove one of them.'),
   VERSION_UNSATISFIED: row('operator', 409, 3, "'{plugin}' {version} does not satisfy '{range}' asked for by {source}.", 'Install a fitting version or widen the range.'),
   REQUIREMENT_MISSING: row('operator', 409, 3, "'{plugin}' requires '{required}' {range}, and no enabled plugin provides it.", 'Enable a fitting version of it.'),
-  GRANT_NOT_REQUESTED: row('operator', 400, 3, "The grant '{grant}' for instance '{instance}' was never asked for by '{plugin}'.", 'Remove it from the enablement.'),
+  GRANT_NOT_REQUESTED: row('operator', 400, 3, "The grant '{grant}' for instance '{instance}' is not asked for by '{plugin}'.", 'Remove it from the enablement, under manifests/plugins; `gatehouse plugins enable <package>` drops it too.'),
   GRANT_TOO_WIDE: row('operator', 400, 3, "The grant '{grant}' for instance '{instance}' is wider than the manifest asks: {problem}.", 'Narrow it to what the manifest requests.'),
   UI_FIRST_PARTY: row('plugin', 403, 3, "'{plugin}' asks for the capability 'ui', which only gatehouse.webchat, signed by publisher gatehouse, may have.", 'Use a version of the plugin that does not ask for it.'),
   LIMIT_RAISED: row('operator', 400, 3, "Instance '{instance}' is given {limit} {value}; its manifest asks for {asked}.", 'Nothing to do if that is intended; else remove it from `limits`.'),
@@ -120,7 +120,7 @@ export const ERRORS = {
 
   // Broker
   CAPABILITY_UNKNOWN: row('plugin', 403, 3, "There is no capability '{capability}'.", 'See the capability list in docs/write-a-plugin.md.'),
-  CAPABILITY_DENIED: row('plugin', 403, 3, "'{instance}' may not use {capability}{value}.", "Ask for it in plugin.json and have the operator add it to `grants`."),
+  CAPABILITY_DENIED: row('plugin', 403, 3, "'{instance}' may not use {capability}{value}.", 'Ask for it in plugin.json; the operator grants it in manifests/plugins/{instance}.json, or with `gatehouse plugins enable <package> --grants requested`.'),
   CAPABILITY_ARGUMENT: row('plugin', 400, 3, "'{capability}' was called with a wrong argument at {path}: {problem}.", 'See the capability in docs/write-a-plugin.md.'),
   QUOTA_EXCEEDED: row('plugin', 429, 3, "'{instance}' has used up its quota for {capability}: {quota}.", 'Wait, or have the operator raise the quota in `grants`.', true),
   KV_QUOTA: row('plugin', 429, 3, "'{instance}' holds {used} of {quotaBytes} bytes in kv; writing {size} more does not fit.", 'Delete what is not needed, or have the operator raise quotaBytes.'),
@@ -173,6 +173,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** Whether a stored or received code is one of this table. */
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
+
+/** The remedy of a code alone; undefined for unknown codes and where the remedy speaks of values that only the error itself has. */
+export function remedyOf(code: string): string | undefined {
+  const fix = isErrorCode(code) ? ERRORS[code].fix : undefined;
+  return fix?.includes('{') ? undefined : fix;
+}
 
 const fill = (template: string, fields: Fields) => template.replace(/\{(\w+)\}/g, (whole, name: string) => (fields[name] === undefined ? whole : String(fields[name])));
 

@@ -31,7 +31,8 @@ export function explain(schema: unknown, value: unknown, errors: readonly Schema
     const branches = at(schema, union.path);
     const target = at(value, union.error.instancePath);
     const choice = Array.isArray(branches) ? meantAlternative(branches, target) : undefined;
-    if (choice === undefined || typeof choice === 'object') return { path: union.error.instancePath || '/', problem: 'fits none of the allowed forms', ...choice };
+    if (choice === undefined) return { path: union.error.instancePath || '/', problem: 'fits none of the allowed forms' };
+    if (typeof choice === 'object') return { path: choice.tag === undefined ? union.error.instancePath || '/' : `${union.error.instancePath}/${choice.tag}`, problem: choice.problem };
     const prefix = `${union.path}/${choice}/`;
     const inside = scope.filter((each) => each.schemaPath.startsWith(prefix));
     if (inside.length === 0) break;
@@ -51,15 +52,20 @@ function outermostUnion(errors: readonly SchemaError[]): { path: string; error: 
 }
 
 /** The index of the alternative that was meant, or the tag that none of them has. */
-function meantAlternative(branches: readonly unknown[], value: unknown): number | { path?: string; problem: string } | undefined {
+function meantAlternative(branches: readonly unknown[], value: unknown): number | { tag?: string; problem: string } | undefined {
   const ofType = branches.flatMap((branch, index) => (fitsType(branch, value) ? [index] : []));
   if (ofType.length === 0) return { problem: `must be ${listed([...new Set(branches.map(typeName))])}, but is ${nameOfType(value)}` };
   if (!isRecord(value)) return ofType[0];
   const scored = ofType.map((index) => ({ index, ...score(branches[index], value) }));
   const untagged = scored.filter((each) => each.mismatch === undefined);
+  const wrongTag = untagged.length === 0 ? commonTag(scored.map(({ mismatch }) => mismatch)) : undefined;
+  if (wrongTag !== undefined) return { tag: wrongTag, problem: `must be ${listed(quoted(branches.flatMap((branch) => allowedValues(at(branch, `/properties/${wrongTag}`)) ?? [])))}` };
   const best = (untagged.length > 0 ? untagged : scored).reduce((left, right) => (right.points > left.points ? right : left));
   return best.index;
 }
+
+/** The key by which every alternative is ruled out. */
+const commonTag = (mismatches: readonly (string | undefined)[]): string | undefined => (new Set(mismatches).size === 1 ? mismatches[0] : undefined);
 
 /** A matching tag outweighs any number of keys; a key the alternative knows speaks for it, one it does not against it. */
 function score(branch: unknown, value: Readonly<Record<string, unknown>>): { points: number; mismatch?: string } {
@@ -127,8 +133,10 @@ function alternatives(schema: unknown, error: SchemaError, own: readonly unknown
   const tag = /^(.*\/(?:anyOf|oneOf))\/\d+(\/properties\/[^/]+)\/(?:const|enum)$/.exec(error.schemaPath);
   const branches = tag ? at(schema, tag[1] ?? '') : undefined;
   const all = tag && Array.isArray(branches) ? branches.flatMap((_, index) => allowedValues(at(schema, `${tag[1]}/${index}${tag[2]}`)) ?? []) : own;
-  return listed((all.length > 0 ? all : own).slice(0, 40).map((each) => (typeof each === 'string' ? `'${shorten(each)}'` : JSON.stringify(each))));
+  return listed(quoted(all.length > 0 ? all : own));
 }
+
+const quoted = (values: readonly unknown[]): string[] => values.slice(0, 40).map((each) => (typeof each === 'string' ? `'${shorten(each)}'` : JSON.stringify(each)));
 
 function allowedValues(schema: unknown): readonly unknown[] | undefined {
   if (!isRecord(schema)) return undefined;

@@ -1,5 +1,6 @@
 // What a running host says on stdout: one JSON object a line with --json, a calm summary for people. Called by main.ts.
 import type { DegradedPlugin, Diagnostic } from '../../schemas/control.ts';
+import { remedyOf } from '../errors.ts';
 import { subscribe, type Events } from '../events.ts';
 import { VERSION } from '../version.ts';
 import { plain, plainLine, type Io } from './io.ts';
@@ -47,7 +48,10 @@ function forPeople(io: Io): Announcer {
       io.line(`${io.tone('bold', `Gatehouse ${VERSION}`)}  ${io.tone('cyan', address)}`);
       io.line(`  home      ${home}`);
       io.line(`  active    ${active.length === 0 ? 'no plugins' : active.join(', ')}`);
-      for (const { instance, state, code, message } of degraded) io.line(`  ${io.tone('yellow', 'degraded')}  ${instance} is ${state}: ${plainLine(message, 300)} (${code})`);
+      for (const { instance, state, code, message } of degraded) {
+        io.line(`  ${io.tone('yellow', 'degraded')}  ${instance} is ${state}: ${plainLine(message, 300)} (${code})`);
+        io.line(`            ${io.tone('dim', remedyOf(code) ?? '`gatehouse check` says what to do.')}`);
+      }
       io.line(active.includes('webchat') ? `Open ${address}/ in a browser to chat. Ctrl-C stops.` : 'Ctrl-C stops.');
     },
     follow: () => subscribe('plugin.state', ({ instance, to, reason, code }) => {

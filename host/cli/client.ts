@@ -1,7 +1,7 @@
 // The command line's way to a running host: address and token from the data directory, one connection a command. Called by commands that need a host.
 import { request } from 'node:http';
 import { readAdminToken } from '../control/admin-token.ts';
-import { ERRORS, GatehouseError, problemOf, type ErrorCode } from '../errors.ts';
+import { ERRORS, GatehouseError, isErrorCode, problemOf, remedyOf } from '../errors.ts';
 import { configOf } from './context.ts';
 import type { ExitCode, Io } from './io.ts';
 import { isAlive, readRunFile } from './run-file.ts';
@@ -22,12 +22,10 @@ export class HostSaidNo extends Error {
 
   constructor(code: string, detail: string) {
     super(detail);
-    const row = isKnown(code) ? ERRORS[code] : undefined;
     this.name = 'HostSaidNo';
     this.code = code;
-    // The values a fix speaks of stayed in the host; one without any is the same here.
-    this.fix = row && !row.fix.includes('{') ? row.fix : '';
-    this.exitCode = row?.exitCode ?? 1;
+    this.fix = remedyOf(code) ?? '';
+    this.exitCode = isErrorCode(code) ? ERRORS[code].exitCode : 1;
   }
 }
 
@@ -90,5 +88,3 @@ function parse(text: string) {
 function member(content: unknown, name: 'code' | 'detail'): string {
   return content instanceof Object && name in content ? String(Object(content)[name]) : '';
 }
-
-const isKnown = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);

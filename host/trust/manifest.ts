@@ -1,6 +1,7 @@
 // plugin.json: the schema, and what no schema can say about it. Used by build, sign, verify and the registry.
 import semver from 'semver';
 import { BOUNDS } from '../../schemas/bounds.ts';
+import { Capability } from '../../schemas/capability.ts';
 import { PluginManifest, type PluginKind } from '../../schemas/plugin-manifest.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { compilePluginSchema, compileSchema, parseDocument } from '../schema.ts';
@@ -12,11 +13,22 @@ export function readManifest(bytes: Uint8Array, source: string): PluginManifest 
     manifest = parseDocument(bytes, compileSchema(PluginManifest), { source, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
     compileSchemas(manifest);
   } catch (thrown) {
-    throw new GatehouseError('MANIFEST_INVALID', { source, problem: problemOf(thrown) }, { cause: thrown });
+    throw new GatehouseError('MANIFEST_INVALID', { source, problem: problemIn(source, thrown) }, { cause: thrown });
   }
   const problem = RULES.map((rule) => rule(manifest)).find((each) => each !== undefined);
   if (problem !== undefined) throw new GatehouseError('MANIFEST_INVALID', { source, problem: `${problem}.` });
   return manifest;
+}
+
+/** What a reader of the document says, to continue "The manifest <source> is wrong: ". */
+function problemIn(source: string, thrown: unknown): string {
+  if (thrown instanceof GatehouseError && thrown.code === 'SCHEMA_INVALID' && /^\/capabilities\/\d+\/name$/.test(String(thrown.fields['path']))) {
+    const { path, line, column } = thrown.fields;
+    return `there is no such capability at ${path} (line ${line}, column ${column}); there are ${Capability.anyOf.map(({ properties }) => properties.name.const).join(', ')}.`;
+  }
+  const text = problemOf(thrown);
+  if (text.startsWith(`${source} is wrong `)) return text.slice(`${source} is wrong `.length);
+  return text.startsWith(`${source} `) ? `it ${text.slice(source.length + 1)}` : text;
 }
 
 type Rule = (manifest: PluginManifest) => string | undefined;

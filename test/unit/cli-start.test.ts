@@ -44,7 +44,7 @@ describe('start', () => {
     const text = said.join('\n');
     expect(text).toMatch(/^Gatehouse \d+\.\d+\.\d+ {2}http:\/\/127\.0\.0\.1:\d+$/m);
     expect(text).toMatch(/active +quiet/);
-    expect(text).toMatch(/degraded +absent is rejected: .*\(PACKAGE_NOT_FOUND\)/);
+    expect(text).toMatch(/degraded +absent is rejected: .*\(PACKAGE_NOT_FOUND\)\n +Build or copy the package there/);
     expect(text).toMatch(/Stopping: SIGTERM\.\nStopped\.$/);
     expect(said.length).toBeLessThan(10);
   });

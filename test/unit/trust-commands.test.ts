@@ -1,5 +1,5 @@
 // The commands around packages as scripts use them: shapes, exit codes, and nothing a package says reaches a terminal raw.
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTrust } from '../../host/trust/trust-store.ts';
@@ -62,6 +62,20 @@ describe('new, build, sign, pack, trust and verify', () => {
     }
     const list = await runCommand(['trust', 'list', '--json'], { cwd: home.path });
     expect(list.json()).toMatchObject({ records: expect.arrayContaining([expect.objectContaining({ publisher: 'acme', prefixes: ['acme.'] })]), diagnostics: [] });
+  });
+});
+
+describe('pack', () => {
+  it('says whether the signature in the package is of what it packs', async () => {
+    await using dir = await tempDir();
+    const { path } = await buildTestPackage({ dir: join(dir.path, 'p'), id: 'acme.x', kind: 'tool', source: SOURCE });
+    const pack = (...flags: readonly string[]) => runCommand(['pack', path, '--out', join(dir.path, 'p.tgz'), ...flags]);
+    expect((await pack('--json')).json()).toMatchObject({ signed: true, signature: 'matches' });
+    await writeFile(join(path, 'plugin.js'), `${SOURCE} // edited`);
+    expect((await pack('--json')).json()).toMatchObject({ signed: false, signature: 'stale' });
+    expect(await pack()).toMatchObject({ code: 0, stdout: expect.stringMatching(/signed +no: the signature is of other content; run `gatehouse sign`/) });
+    await rm(join(path, 'plugin.dsse.json'));
+    expect((await pack('--json')).json()).toMatchObject({ signed: false, signature: 'none' });
   });
 });
 

@@ -191,6 +191,10 @@ describe('a manifest is refused', () => {
     ['with an origin from a setting it does not have', { capabilities: [{ name: 'http.fetch', origins: [{ config: '/url' }], methods: ['GET'] }] }, "'/url'"],
     ['when a tool asks for the host’s own pages', { capabilities: [{ name: 'ui' }] }, "'ui'"],
     ['with an unknown key, naming the nearest', { capabilites: [] }, "'capabilities'"],
+    ['with a capability that is none, naming those there are', { capabilities: [{ name: 'files', paths: ['/'] }] }, 'there is no such capability at /capabilities/0/name (line 1, column'],
+    ['with a capability that is none, naming those there are', { capabilities: [{ name: 'files' }] }, 'there are http.fetch, kv, secret.use, message.send, message.read, tool.call, ui.'],
+    ['with a wrong value, saying so once', { version: 1 }, 'The manifest plugin.json is wrong: at /version (line 1, column'],
+    ['with an unknown key, as a sentence', { capabilites: [] }, 'The manifest plugin.json is wrong: it has an unknown key'],
   ])('%s', (_, changes, problem) => {
     expect(() => readManifest(Buffer.from(JSON.stringify({ ...tool, ...changes })), 'plugin.json')).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID', message: expect.stringContaining(problem) }));
   });
