@@ -6,7 +6,7 @@ import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../error
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { HostCall, HostReply } from '../sandbox/sandbox.ts';
-import { CallScope } from './call-scope.ts';
+import { CallScope, type CallScopeOptions } from './call-scope.ts';
 import type { MinuteQuotas } from './quota.ts';
 
 /** Operations that plugin code can name although this host performs none of them; asking is refused like any ungranted power. */
@@ -37,8 +37,8 @@ export class Broker {
   }
 
   /** Opens a scope; requests of `callId` are served until it is closed. */
-  open(callId: string, depth = 0): CallScope {
-    const scope = new CallScope(callId, depth);
+  open(callId: string, options?: CallScopeOptions): CallScope {
+    const scope = new CallScope(callId, options);
     this.#scopes.set(callId, scope);
     return scope;
   }

@@ -1,22 +1,39 @@
 // What one plugin call has written so far: reads see it, a failed call drops it, a finished one hands it to the commit of its stage.
+import { GatehouseError } from '../errors.ts';
 
 /** A kv entry to be written, or null for a deletion. */
 export type KvWrite = { readonly value: unknown; readonly sizeBytes: number } | null;
 
-/** Opened before a call and closed after it; tools called from it write into scopes of their own that fold into it. */
+export interface CallScopeOptions {
+  /** The same for every attempt at the same work; empty for calls that are never tried again. Default empty. */
+  readonly attemptKey?: string;
+  /** The scope of the call that this one is made for. */
+  readonly parent?: CallScope;
+}
+
+/**
+ * Opened before a call and closed after it; tools called from it write into scopes of their own that fold into it. `close` ends what the plugin
+ * can do and keeps what it wrote; `release` gives back its reservations. After either, a latecomer's write is refused with CALL_OVER.
+ */
 export class CallScope {
   readonly callId: string;
+  readonly attemptKey: string;
+  /** Calls around this one. */
   readonly depth: number;
-  /** instance → key → write. */
+  /** instance → key → write; what the scopes around this one wrote is not in here. */
   readonly writes = new Map<string, Map<string, KvWrite>>();
   /** Requests made so far, held against BOUNDS.hostCallsTotalPerCall. */
   requests = 0;
+  readonly #parent: CallScope | undefined;
   #open = true;
+  #toolCalls = 0;
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, depth = 0) {
+  constructor(callId: string, { attemptKey = '', parent }: CallScopeOptions = {}) {
     this.callId = callId;
-    this.depth = depth;
+    this.attemptKey = attemptKey;
+    this.depth = parent ? parent.depth + 1 : 0;
+    this.#parent = parent;
   }
 
   get open(): boolean {
@@ -27,25 +44,45 @@ export class CallScope {
     return this.writes.size > 0;
   }
 
+  /** The latest write of this call or of those around it; undefined when the store has the say. */
   read(instance: string, key: string): KvWrite | undefined {
-    return this.writes.get(instance)?.get(key);
+    const own = this.writes.get(instance)?.get(key);
+    return own === undefined ? this.#parent?.read(instance, key) : own;
+  }
+
+  /** Every write to this instance's keys that `read` would find. */
+  visible(instance: string): ReadonlyMap<string, KvWrite> {
+    const own = this.writes.get(instance) ?? NONE;
+    return this.#parent ? new Map([...this.#parent.visible(instance), ...own]) : own;
   }
 
   write(instance: string, key: string, value: KvWrite): void {
+    if (!this.#open) throw new GatehouseError('CALL_OVER');
     let own = this.writes.get(instance);
     if (!own) this.writes.set(instance, (own = new Map()));
     own.set(key, value);
   }
 
-  /** Runs when the scope is dropped or its writes are committed; gives back quota reservations. */
+  /** Runs when the scope is dropped or its writes are committed, or at once when that is past; gives back quota reservations. */
   onRelease(release: () => void): void {
-    this.#releases.push(release);
+    if (this.#open) this.#releases.push(release);
+    else release();
   }
 
   /** Takes over what a finished nested call wrote. */
   absorb(nested: CallScope): void {
+    if (!this.#open) {
+      nested.release();
+      throw new GatehouseError('CALL_OVER');
+    }
     for (const [instance, writes] of nested.writes) for (const [key, value] of writes) this.write(instance, key, value);
     this.onRelease(() => nested.release());
+  }
+
+  /** The attempt key of the next tool called from here. Counted, so that the same call made again gives its tools the same keys. */
+  nextToolKey(): string {
+    this.#toolCalls += 1;
+    return `${this.attemptKey || this.callId}/${this.#toolCalls}`;
   }
 
   /** No request is served for this call any more. */
@@ -58,3 +95,5 @@ export class CallScope {
     for (const release of this.#releases.splice(0)) release();
   }
 }
+
+const NONE: ReadonlyMap<string, KvWrite> = new Map();

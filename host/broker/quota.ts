@@ -33,6 +33,12 @@ export class SenderRates {
 
   take(sender: string, perSecond: number, burst: number): boolean {
     const taken = takeToken(this.#buckets, sender, perSecond / 1000, burst, this.#clock.monotonicMs());
+    const used = this.#buckets.get(sender);
+    if (used) {
+      // A map keeps the order of insertion: put in again, it is the last to go.
+      this.#buckets.delete(sender);
+      this.#buckets.set(sender, used);
+    }
     if (this.#buckets.size > this.#most) {
       const oldest = this.#buckets.keys().next();
       if (!oldest.done) this.#buckets.delete(oldest.value);

@@ -7,17 +7,20 @@ import { compileSchema } from '../schema.ts';
 import type { Store } from '../store/store.ts';
 import { kv, type KvRow } from '../store/tables.ts';
 import { operation, type AnyOperation } from './capability.ts';
+import { afterPrefix, bytewise, withKeys } from './kv-key.ts';
 import type { KvLedger } from './kv-ledger.ts';
 
 const LIST_MOST = 100;
-/** After every key of a prefix: no well-formed text sorts behind it. */
-const AFTER_ALL = '\u{10ffff}';
 
-const Key = Type.String({ minLength: 1, maxLength: BOUNDS.kvKeyBytes, pattern: '^[^\\u0000-\\u001f\\u007f]+$' });
-const keyRequest = compileSchema<{ key: string }>(closed({ key: Key }));
-const setRequest = compileSchema<{ key: string; value: unknown }>(closed({ key: Key, value: Type.Unknown() }));
-const listRequest = compileSchema<{ prefix?: string; after?: string; limit?: number }>(
-  closed({ prefix: Type.Optional(Type.String({ maxLength: BOUNDS.kvKeyBytes })), after: Type.Optional(Type.String({ maxLength: BOUNDS.kvKeyBytes })), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_MOST })) }),
+const Key = Type.String({ minLength: 1 });
+const keyRequest = withKeys(compileSchema<{ key: string }>(closed({ key: Key })), 'key');
+const setRequest = withKeys(compileSchema<{ key: string; value: unknown }>(closed({ key: Key, value: Type.Unknown() })), 'key');
+const listRequest = withKeys(
+  compileSchema<{ prefix?: string; after?: string; limit?: number }>(
+    closed({ prefix: Type.Optional(Type.String()), after: Type.Optional(Type.String()), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_MOST })) }),
+  ),
+  'prefix',
+  'after',
 );
 
 /** The four kv operations over one store and ledger. */
@@ -42,7 +45,6 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
       request: setRequest,
       authorize: () => undefined,
       async perform({ key, value }, caller, scope, grant) {
-        refuseLongKey(key);
         const json = JSON.stringify(value);
         if (Buffer.byteLength(json) > BOUNDS.kvValueBytes) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'kv.set', path: '/value', problem: `a value has at most ${BOUNDS.kvValueBytes} bytes` });
         const own = scope.read(caller.instance, key);
@@ -72,15 +74,16 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
       request: listRequest,
       authorize: () => undefined,
       async perform({ prefix = '', after = '', limit = LIST_MOST }, caller, scope) {
-        const own = [...(scope.writes.get(caller.instance) ?? [])].filter(([key]) => key.startsWith(prefix) && key > after);
-        const from = after > prefix ? after : prefix;
-        // Deletions of this call may hide stored rows, so read that many more.
-        const rows = await store.range(kv, kv.prefix(caller.instance), { from: kv.key(caller.instance, from), to: kv.key(caller.instance, `${prefix}${AFTER_ALL}`), limit: limit + own.length + 2 });
-        const merged = new Map<string, KvRow | null>();
-        for (const row of rows) {
-          const key = String(row.key[2]);
-          if (key.startsWith(prefix) && key > after) merged.set(key, row.value);
-        }
+        const own = [...scope.visible(caller.instance)].filter(([key]) => key.startsWith(prefix) && bytewise(key, after) > 0);
+        const to = afterPrefix(prefix);
+        const rows = await store.range(kv, kv.prefix(caller.instance), {
+          from: kv.key(caller.instance, prefix),
+          after: kv.key(caller.instance, after),
+          ...(to !== undefined && { to: kv.key(caller.instance, to) }),
+          // Deletions of this call may hide stored rows, and one more tells whether a page follows.
+          limit: limit + own.length + 1,
+        });
+        const merged = new Map<string, KvRow | null>(rows.map((row) => [String(row.key[2]), row.value]));
         for (const [key, write] of own) merged.set(key, write);
         const items: { key: string; value: unknown }[] = [];
         let bytes = 0;
@@ -100,9 +103,3 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
     }),
   ];
 }
-
-function refuseLongKey(key: string): void {
-  if (Buffer.byteLength(key) > BOUNDS.kvKeyBytes) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'kv.set', path: '/key', problem: `a key has at most ${BOUNDS.kvKeyBytes} bytes` });
-}
-
-const bytewise = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -175,10 +175,11 @@ function deliveryLane(item: Pick<DeliveryItem, 'instance' | 'conversation'>): st
 /** Writes of a call that no message carries get a commit of their own. */
 async function commitWrites(store: Store, ledger: KvLedger, scope: CallScope): Promise<void> {
   const rows = await ledger.rowsOf(scope);
+  let committed = false;
   try {
-    await store.commit({ put: rows.put, remove: rows.remove });
+    committed = (await store.commit({ put: rows.put, remove: rows.remove })) === 'committed';
   } finally {
-    rows.done();
+    rows.done(committed);
     scope.release();
   }
 }

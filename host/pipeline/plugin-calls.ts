@@ -17,8 +17,8 @@ export interface CallOptions {
   readonly attemptKey: string;
   /** How long to wait for an instance that is restarting; 0 answers INSTANCE_UNAVAILABLE at once. */
   readonly waitMs: number;
-  /** Tools deep, for calls made by tools. */
-  readonly depth?: number;
+  /** The call it is made for, when a plugin calls a tool. */
+  readonly parent?: CallScope;
 }
 
 /** How long a tool's caller waits for a tool that is restarting. */
@@ -34,17 +34,22 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, depth = 0 }: CallOptions): Promise<ScopedResult> {
-    const scope = this.#broker.open(`call-${++this.#calls}`, depth);
-    const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey }, { waitMs });
-    this.#broker.close(scope);
-    if (!result.ok) scope.release();
-    return { result, scope };
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent }: CallOptions): Promise<ScopedResult> {
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }) });
+    let worked = false;
+    try {
+      const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey }, { waitMs });
+      worked = result.ok;
+      return { result, scope };
+    } finally {
+      this.#broker.close(scope);
+      if (!worked) scope.release();
+    }
   }
 
   /** Calls a tool on behalf of another call, one level deeper. */
   callTool(tool: ActiveTool, args: unknown, parent: CallScope): Promise<ScopedResult> {
-    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey: parent.callId, waitMs: TOOL_WAIT_MS, depth: parent.depth + 1 });
+    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey: parent.nextToolKey(), waitMs: TOOL_WAIT_MS, parent });
   }
 }
 

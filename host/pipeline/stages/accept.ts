@@ -34,12 +34,14 @@ export function accept({ store, ledger, book, ids }: AcceptParts): Stage<Inbound
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];
+      let committed = false;
       try {
         const result = await store.commit({ expect: expectation(context), put: kv ? [...rows, ...kv.put] : rows, remove: [...heldRow(context), ...(kv?.remove ?? [])] });
-        if (result === 'committed') return PASS;
+        committed = result === 'committed';
       } finally {
-        kv?.done();
+        kv?.done(committed);
       }
+      if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.
       const theirs = await store.get(dedupe, context.dedupeKey);
       return { decision: 'duplicate', messageId: theirs?.value.messageId ?? '' };
@@ -81,17 +83,19 @@ export function messageRow(context: InboundContext): MessageRow {
   };
 }
 
-/** The kv rows of several calls, ready for one commit; undefined when nothing was written. */
-export async function withWrites(scopes: InboundContext['scopes'], ledger: KvLedger): Promise<{ put: Put[]; remove: Removal[]; done(): void } | undefined> {
+/** The kv rows of several calls, ready for one commit; undefined when nothing was written. When one cannot be settled, none stays counted. */
+export async function withWrites(scopes: InboundContext['scopes'], ledger: KvLedger): Promise<KvRows | undefined> {
   if (scopes.length === 0) return undefined;
   const parts: KvRows[] = [];
-  for (const scope of scopes) parts.push(await ledger.rowsOf(scope));
-  return {
-    put: parts.flatMap((each) => [...each.put]),
-    remove: parts.flatMap((each) => [...each.remove]),
-    done() {
-      for (const part of parts) part.done();
-      for (const scope of scopes) scope.release();
-    },
+  const done = (committed: boolean) => {
+    for (const part of parts) part.done(committed);
+    for (const scope of scopes) scope.release();
   };
+  try {
+    for (const scope of scopes) parts.push(await ledger.rowsOf(scope));
+  } catch (error) {
+    done(false);
+    throw error;
+  }
+  return { put: parts.flatMap((each) => each.put), remove: parts.flatMap((each) => each.remove), done };
 }

@@ -38,10 +38,12 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
         );
       }
       const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }];
+      let committed = false;
       try {
-        await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
+        const result = await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
+        committed = result === 'committed';
       } finally {
-        kv?.done();
+        kv?.done(committed);
       }
       for (const reply of replies) onReply(reply);
       onConcluded(concluded);

@@ -21,13 +21,15 @@ export function settle({ store, ledger, onSettled }: SettleParts): Stage<Deliver
       const { row } = context;
       const delivered: MessageRow = { ...row, outcome: 'delivered', stages: context.stages };
       const kv = await withWrites(context.scopes, ledger);
+      let committed = false;
       try {
-        await store.commit({
+        const result = await store.commit({
           put: [put(messages, messages.key(row.id), delivered), ...(kv?.put ?? [])],
           remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(kv?.remove ?? [])],
         });
+        committed = result === 'committed';
       } finally {
-        kv?.done();
+        kv?.done(committed);
       }
       onSettled(delivered);
       return PASS;
