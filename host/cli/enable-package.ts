@@ -1,5 +1,5 @@
 // Turns a package into an enablement: what it asks for, what it is given, what it still needs. Called by `init` and `plugins enable`.
-import type { Capability, Grant } from '../../schemas/capability.ts';
+import type { Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { describeCapability } from '../authoring/describe-capability.ts';
@@ -7,6 +7,7 @@ import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { resolveGrant, resolvePluginConfig } from '../registry/plugin-config.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
+import { grantsKept, grantsOf } from './grant-changes.ts';
 
 export interface Choices {
   readonly instance?: string | undefined;
@@ -29,11 +30,13 @@ export interface Enabling {
 export const packageFolder = ({ id, version }: Pick<PluginManifest, 'id' | 'version'>): string => `plugins/${id}-${version}`;
 
 /**
- * The enablement these choices make, on top of the file there was: an upgrade keeps what the operator set and was not asked again. Throws SECRET_MISSING and
+ * The enablement these choices make, on top of the file there was: an upgrade keeps what the operator set and was not asked again, but for grants that the
+ * package no longer asks for. Throws SECRET_MISSING and
  * PLUGIN_CONFIG_INVALID, so that a file that cannot start is never written.
  */
 export function enablementFor({ release: { manifest, packageDigest }, choices, earlier, egress }: Enabling): Enablement & { readonly instance: string } {
-  const grants = choices.grants === undefined && earlier ? earlier.grants ?? [] : choices.grants === 'none' ? [] : grantsOf(manifest.capabilities ?? []);
+  const asked = grantsOf(manifest.capabilities ?? []);
+  const grants = choices.grants === undefined && earlier ? grantsKept(asked, earlier.grants ?? []) : choices.grants === 'none' ? [] : asked;
   const config = choices.config ?? earlier?.config;
   const secrets = { ...earlier?.secrets, ...choices.secrets };
   const instance = choices.instance ?? earlier?.instance ?? defaultInstance(manifest.id);
@@ -69,11 +72,6 @@ export function requestInWords(manifest: PluginManifest): string[] {
 
 /** The last segment of the plugin's id. */
 export const defaultInstance = (plugin: string): string => plugin.slice(plugin.lastIndexOf('.') + 1);
-
-/** As asked for, without the author's reasons: those are arguments, not powers. */
-function grantsOf(capabilities: readonly Capability[]): Grant[] {
-  return capabilities.map(({ reason: _reason, ...grant }) => grant);
-}
 
 /** Handles the host itself uses, and those of grants that are more than inert with this config. */
 function neededSecrets({ channel }: PluginManifest, grants: readonly (Grant | undefined)[]): ReadonlySet<string> {

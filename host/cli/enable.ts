@@ -1,7 +1,9 @@
 // `gatehouse plugins enable`: a package, a first-party id, or an instance that was disabled. Called by commands/plugins.ts.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Grant } from '../../schemas/capability.ts';
 import type { PluginView } from '../../schemas/control.ts';
+import { describeCapability } from '../authoring/describe-capability.ts';
 import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
@@ -12,9 +14,11 @@ import { findHost } from './client.ts';
 import { configOf } from './context.ts';
 import { defaultInstance, enablementFor, requestInWords, type Choices } from './enable-package.ts';
 import { choicesOf, isChoice, type EnableOptions } from './enable-options.ts';
+import { grantChanges, grantsOf, type GrantChanges } from './grant-changes.ts';
 import { findEnablement, readAsWritten, writeEnablement } from './enablement-files.ts';
 import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
 import { plain, plainLine, type Io } from './io.ts';
+import { refuseRollback } from './rollback.ts';
 
 const FIRST_PARTY_ID = /^gatehouse\.[a-z][a-z0-9-]*$/;
 
@@ -54,19 +58,36 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   }
   const earlier = present && (await readAsWritten(present));
   const enablement = enablementFor({ release, choices: { ...choices, instance }, earlier, egress: config.egress });
-  describe(release.manifest, enablement.grants?.length ?? 0, io);
+  await refuseRollback({ release, instance, allowed: earlier?.allowRollback ?? false }, config, io);
+  const { grants = [] } = enablement;
+  const changes = grantChanges(grantsOf(manifest.capabilities ?? []), earlier?.grants ?? [], grants);
+  describe(manifest, io);
+  if (earlier) tellGrants(grants, changes, io);
+  else if (changes.missing.length > 0) io.say('It is given none of what it asks for.');
   await io.confirm(`${present ? 'Change' : 'Enable'} '${instance}' with this?`);
-  await installPackage(config.home, release);
+  if ((await installPackage(config, release, systemClock)) === 'repaired') io.say(`The copy in ${enablement.source} was not what its publisher signed; it was replaced.`);
   const file = await writeEnablement(config, enablement, present);
   const running = findHost(io) !== undefined;
-  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants: enablement.grants, running };
+  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants, ...changes, running };
   io.print(enabled, () => `${instance} is enabled: ${file}\n${running ? 'The running host takes it up when it is started again.' : 'It starts with the host.'}`);
 }
 
 /** What a person agrees to, on stderr; shown with --yes too, for whoever reads the log of a script. */
-function describe(manifest: Parameters<typeof requestInWords>[0], grants: number, io: Io): void {
+function describe(manifest: Parameters<typeof requestInWords>[0], io: Io): void {
   io.say(`${plainLine(manifest.displayName)} (${manifest.id} ${manifest.version}, ${manifest.kind}) by ${manifest.publisher}\n${plain(manifest.description)}`);
   const lines = requestInWords(manifest);
   io.say(lines.length === 0 ? 'It asks for nothing.' : lines.map((line) => `  - it ${plainLine(line, 400)}`).join('\n'));
-  if ((manifest.capabilities?.length ?? 0) > grants) io.say(`It is given ${grants === 0 ? 'none' : `${grants}`} of what it asks for.`);
+}
+
+/** For whoever enables a package again: an upgrade never gives more by itself, and says so. */
+function tellGrants(grants: readonly Grant[], { dropped, missing, wider }: GrantChanges, io: Io): void {
+  const lines = (what: string, which: readonly Grant[]) => which.map((grant) => `  ${what.padEnd(14)}  ${plainLine(describeCapability(grant), 400)}`);
+  const told = [
+    ...lines('in force', grants),
+    ...lines('dropped', dropped),
+    ...lines('not granted', missing),
+    ...lines('wider, not yet', wider),
+  ];
+  if (told.length > 0) io.say(['Grants after this:', ...told].join('\n'));
+  if (missing.length + wider.length > 0) io.say('To give all it asks for, run this again with `--grants requested`.');
 }

@@ -10,7 +10,7 @@ import type { Resolution } from '../registry/resolve.ts';
 import { survey } from '../registry/survey.ts';
 
 export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Resolution> {
-  return survey({ config, env, now: systemClock.now(), history: await historyOf(config), secondOpinion: 'always' });
+  return survey({ config, env, now: systemClock.now(), history: (await historyOf(config)) ?? NO_HISTORY, secondOpinion: 'always' });
 }
 
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
@@ -34,8 +34,8 @@ export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[
 /** As host.ts lays it out. */
 export const storeFolder = (dataDir: string) => join(dataDir, 'store');
 
-/** Rollbacks are judged by what ran before. A store that a host has open, or that was never there, tells nothing. */
-async function historyOf({ dataDir }: ResolvedConfig): Promise<History> {
+/** What ran before, which rollbacks are judged by; undefined while a host has the store open. Where there is no store, nothing ran. */
+export async function historyOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Promise<History | undefined> {
   const dir = storeFolder(dataDir);
   if (!existsSync(dir)) return NO_HISTORY;
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
@@ -43,7 +43,7 @@ async function historyOf({ dataDir }: ResolvedConfig): Promise<History> {
     await using store = await openStore({ dir, clock: systemClock });
     return await loadHistory(store);
   } catch (thrown) {
-    if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return NO_HISTORY;
+    if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return undefined;
     throw thrown;
   }
 }

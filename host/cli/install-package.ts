@@ -8,36 +8,47 @@ import { writeFileWhole } from '../authoring/write-file.ts';
 import type { Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import { readPackage } from '../trust/package.ts';
 import { loadRevocations } from '../trust/revocation.ts';
-import { packageDigest, subjectOf } from '../trust/statement.ts';
 import { loadTrust, readTrustRecord } from '../trust/trust-store.ts';
-import { verifyPackage, type VerifiedRelease } from '../trust/verify.ts';
+import { verifyPackage, type Verification, type VerifiedRelease } from '../trust/verify.ts';
 import { packageFolder } from './enable-package.ts';
 import { publisherFolders, revocationsFile } from './trust-context.ts';
 
 /** The verdict of this home on a package, by both implementations. Throws what refuses it. */
 export async function verifyForHome(path: string, config: ResolvedConfig, clock: Clock): Promise<VerifiedRelease> {
-  const [{ store: trust }, revocations] = await Promise.all([loadTrust(publisherFolders(config)), loadRevocations(revocationsFile(config))]);
-  const verdict = await verifyPackage(path, { trust, revocations, now: clock.now(), secondOpinion: 'always', profile: config.profile, strict: config.strict });
+  const verdict = await judgeForHome(path, config, clock);
   if (!verdict.ok) throw verdict.error;
   return verdict.release;
 }
 
+async function judgeForHome(path: string, config: ResolvedConfig, clock: Clock): Promise<Verification> {
+  const [{ store: trust }, revocations] = await Promise.all([loadTrust(publisherFolders(config)), loadRevocations(revocationsFile(config))]);
+  return verifyPackage(path, { trust, revocations, now: clock.now(), secondOpinion: 'always', profile: config.profile, strict: config.strict });
+}
+
 /**
- * Copies the verified bytes. What is there already stays when it is the same; a development build replaces another
- * of its version. Throws SAME_VERSION_CHANGED for two releases of one version.
+ * Copies the verified bytes. What is there already stays when it is the same; a development build replaces another of its version, and anything
+ * replaces a copy that was damaged. Throws SAME_VERSION_CHANGED for two releases of one version.
  */
-export async function installPackage(home: string, release: VerifiedRelease): Promise<void> {
-  const { id, version } = release.manifest;
-  const target = join(home, packageFolder(release.manifest));
-  if (existsSync(target)) {
-    const seen = packageDigest(subjectOf((await readPackage(target)).files));
-    if (seen === release.packageDigest && (await isSameContent(target, release))) return;
-    if (seen !== release.packageDigest && !release.development) throw new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest: release.packageDigest, seen });
+export async function installPackage(config: ResolvedConfig, release: VerifiedRelease, clock: Clock): Promise<Installed> {
+  const { manifest: { id, version }, packageDigest: digest, development } = release;
+  const folder = packageFolder(release.manifest);
+  const target = join(config.home, folder);
+  const before = existsSync(target) ? await judgeForHome(target, config, clock) : undefined;
+  if (before?.ok && before.release.packageDigest === digest && isSameContent(before.release, release)) return 'present';
+  const genuine = before !== undefined && isGenuine(before);
+  if (genuine && before.claims.packageDigest !== digest && !development) {
+    throw new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest, seen: `${before.claims.packageDigest} in ${folder}` });
   }
   await replaceFolder(target, release.files);
+  return before === undefined || genuine ? 'installed' : 'repaired';
 }
+
+/** `repaired`: in place of a copy that was not what a trusted key had signed. */
+export type Installed = 'installed' | 'present' | 'repaired';
+
+/** Exactly what a trusted key signed, even if a rule such as its expiry refuses it: the checks up to `identity` end at the first failure. */
+const isGenuine = ({ checks }: Verification): boolean => checks.some(({ name, ok }) => name === 'identity' && ok === true);
 
 /** Lets the home trust what this install builds. Keys it trusts already stay: packages from another checkout are signed with them. */
 export async function trustFirstParty({ dataDir }: Pick<ResolvedConfig, 'dataDir'>, record: TrustRecord): Promise<void> {
@@ -51,8 +62,7 @@ export async function trustFirstParty({ dataDir }: Pick<ResolvedConfig, 'dataDir
 }
 
 /** The same files with the same signature: the digest leaves the signature out. */
-async function isSameContent(target: string, { files }: VerifiedRelease): Promise<boolean> {
-  const present = (await readPackage(target)).files;
+function isSameContent({ files: present }: VerifiedRelease, { files }: VerifiedRelease): boolean {
   return present.size === files.size && [...files].every(([name, content]) => present.get(name)?.equals(content));
 }
 

@@ -2,10 +2,11 @@
 import { chmod, cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Capability } from '../../schemas/capability.ts';
 import type { Diagnostic, PluginView } from '../../schemas/control.ts';
 import type { Enablement } from '../../schemas/enablement.ts';
 import { aHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse } from '../support/process.ts';
+import { gatehouse, startProcess } from '../support/process.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -117,7 +118,7 @@ describe('plugins', () => {
     await rm(join(home.path, 'plugins'), { recursive: true });
     await rm(join(home.path, 'manifests', 'plugins', 'greeter.json'));
     const run = (...args: readonly string[]) => gatehouse(['plugins', ...args, '--home', home.path]);
-    return { home: home.path, path, run, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
+    return { home: home.path, path, run, add: (each: TestPlugin) => home.add(each), [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
   }
 
   it('enable shows what is asked for, asks, copies, pins and writes', async () => {
@@ -178,8 +179,67 @@ describe('plugins', () => {
   it('enable refuses another release of a version that is installed', async () => {
     await using at = await aPackage();
     await at.run('enable', at.path, '--yes');
-    await writeFile(join(at.home, 'plugins', 'test.greeter-1.0.0', 'README.md'), 'edited');
-    expect((await at.run('enable', at.path, '--yes', '--json')).json()).toMatchObject({ error: { code: 'SAME_VERSION_CHANGED' } });
+    await at.add({ ...plugin, source: `${SKILL} // another` });
+    expect((await at.run('enable', at.path, '--yes', '--json')).json()).toMatchObject({ error: { code: 'SAME_VERSION_CHANGED', message: expect.stringContaining('in plugins/test.greeter-1.0.0') } });
+  });
+
+  it.each([
+    ['edited', (folder: string) => writeFile(join(folder, 'plugin.js'), 'evil()')],
+    ['with a file added', (folder: string) => writeFile(join(folder, 'README.md'), 'more')],
+    ['without its signature', (folder: string) => rm(join(folder, 'plugin.dsse.json'))],
+    ['emptied', (folder: string) => rm(join(folder, 'plugin.json'))],
+  ])('enable replaces an installed copy that was damaged: %s', async (_, damage) => {
+    await using at = await aPackage();
+    await at.run('enable', at.path, '--yes');
+    await damage(join(at.home, 'plugins', 'test.greeter-1.0.0'));
+    expect(await at.run('enable', at.path, '--yes')).toMatchObject({ code: 0, stderr: expect.stringContaining('was not what its publisher signed; it was replaced') });
+    expect((await at.run('enable', at.path, '--yes')).stderr).not.toContain('replaced');
+    expect((await gatehouse(['check', '--json', '--home', at.home])).json()).toEqual({ ok: true, diagnostics: [] });
+  });
+
+  it('enable drops grants a new version no longer asks for, adds none, and says which are in force', async () => {
+    const read = { name: 'message.read', conversations: 'own' } as const;
+    await using home = await aHome([{ ...plugin, manifest: { skill: {}, capabilities: [KV, read] } }]);
+    const run = (...args: readonly string[]) => gatehouse(['plugins', 'enable', ...args, '--yes', '--home', home.path]);
+    const upgrade = async (version: string, capabilities: readonly Capability[]) => {
+      const kept = await enablementIn(home.path, 'greeter');
+      const path = await home.add({ ...plugin, version, manifest: { skill: {}, capabilities: [...capabilities] } });
+      await home.write('manifests/plugins/greeter.json', kept);
+      return path;
+    };
+    await run(join(home.path, 'plugins', 'test.greeter-1.0.0'), '--grants', 'requested');
+    const call = { name: 'tool.call', tools: ['a.b/c'] } satisfies Capability;
+    const enabled = await run(await upgrade('2.0.0', [{ ...KV, quotaBytes: 4096 }, call]));
+    expect(enabled.stderr).toContain('in force        keep up to 1 KiB of its own data');
+    expect(enabled.stderr).toContain('dropped         read the conversations of its own instance');
+    expect(enabled.stderr).toContain('not granted     call the tools a.b/c');
+    expect(enabled.stderr).toContain('wider, not yet  keep up to 4 KiB of its own data');
+    expect(enabled.stderr).toContain('--grants requested');
+    expect(await enablementIn(home.path, 'greeter')).toMatchObject({ version: '2.0.0', grants: [{ name: 'kv', quotaBytes: 1024 }] });
+    const less = await run(await upgrade('3.0.0', [{ ...KV, quotaBytes: 512 }]), '--json');
+    expect(less.json()).toMatchObject({ grants: [{ name: 'kv', quotaBytes: 512 }], dropped: [{ name: 'kv', quotaBytes: 1024 }], missing: [], wider: [] });
+    expect((await gatehouse(['check', '--json', '--home', home.path])).json()).toEqual({ ok: true, diagnostics: [] });
+  });
+
+  it('enable refuses an older version than the instance ran, whether or not a host is running', async () => {
+    await using at = await aPackage();
+    const newer = await at.add({ ...plugin, version: '2.0.0' });
+    const older = async () => {
+      const result = await at.run('enable', at.path, '--yes', '--json');
+      return { code: result.code, ...result.json() };
+    };
+    const refusal = { code: 3, error: { code: 'ROLLBACK', message: expect.stringContaining('2.0.0'), fix: expect.stringContaining('allowRollback') } };
+    {
+      await using host = await startProcess(at.home);
+      expect(host.lines[0]).toMatchObject({ plugins: { active: ['greeter'] } });
+      expect(await older()).toMatchObject(refusal);
+      await at.run('disable', 'greeter');
+      expect(await at.run('enable', newer, '--yes')).toMatchObject({ code: 0, stderr: expect.stringContaining('the next start judges it') });
+    }
+    expect(await older()).toMatchObject(refusal);
+    expect(await enablementIn(at.home, 'greeter')).toMatchObject({ version: '2.0.0' });
+    await writeFile(join(at.home, 'manifests/plugins/greeter.json'), JSON.stringify({ ...(await enablementIn(at.home, 'greeter')), allowRollback: true }));
+    expect((await at.run('enable', at.path, '--yes')).code).toBe(0);
   });
 
   it('disable and enable switch an instance and leave the rest of its file alone', async () => {

@@ -48,7 +48,7 @@ async function enableFirstParty(home: string, io: Io): Promise<string[]> {
     const choices = FIRST_PARTY_CHOICES[name];
     if (!choices) continue;
     const release = await verifyForHome(path, config, systemClock);
-    await installPackage(home, release);
+    await installPackage(config, release, systemClock);
     await writeEnablement(config, enablementFor({ release, choices, egress: config.egress }));
     enabled.push(name);
   }

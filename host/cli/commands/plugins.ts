@@ -53,7 +53,7 @@ export function register(program: Command, io: Io): void {
     .description('enable a package, a first-party plugin by its id, or an instance that was disabled')
     .option('--instance <name>', 'name of the instance (default: last part of the id)')
     .option('--required', 'the host does not start without it')
-    .option('--grants <which>', 'requested (default) or none')
+    .option('--grants <which>', 'requested or none (default: requested; on enabling again: what was granted before, as far as it is still asked for)')
     .option('--config <json>', 'its settings, as a JSON object')
     .option('--secret <handle=env:NAME|file:PATH>', 'where a secret is read; may be given several times', (text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text])
     .addHelpText('after', example('gatehouse plugins enable ./acme.weather-1.2.3.tgz', 'gatehouse plugins enable gatehouse.webhook --secret signing=env:WEBHOOK_SECRET'))
