@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { closed } from '../../schemas/closed.ts';
 import type { ConversationItem } from '../../schemas/message.ts';
+import { GatehouseError } from '../errors.ts';
 import { compileSchema } from '../schema.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages } from '../store/tables.ts';
@@ -30,6 +31,7 @@ export function messageList(store: Store) {
     request,
     authorize: () => undefined,
     async perform({ conversation, after, limit = BOUNDS.messageListItems }, caller) {
+      if (!conversation.isWellFormed() || after?.isWellFormed() === false) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.list', path: '/conversation', problem: 'it holds half of a surrogate pair' });
       const prefix = conversations.prefix(caller.instance, conversation);
       const rows = await store.range(conversations, prefix, { ...(after ? { after: conversations.key(caller.instance, conversation, after) } : {}), limit });
       const items: ConversationItem[] = [];

@@ -1,5 +1,6 @@
 // The door of a channel: a request or frame comes in, is verified by the host, read by the channel's `receive`, and each message goes through the inbound stages. The source is answered after the accept commit, never before.
 import { isUtf8 } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
 import { ReceiveResult, type ChannelRequest, type StageRecord } from '../../schemas/message.ts';
 import type { IngressRoute } from '../../schemas/plugin-manifest.ts';
 import type { Clock } from '../clock.ts';
@@ -172,7 +173,7 @@ export class Ingress {
   }
 
   async #receive(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord): Promise<Received | { readonly refusal: Refusal }> {
-    const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: '', waitMs: channel.wallMs });
+    const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: randomUUID(), waitMs: channel.wallMs });
     if (!result.ok) {
       const unavailable = result.code === 'INSTANCE_UNAVAILABLE' || result.code === 'INSTANCE_BUSY' || result.retry;
       if (unavailable) return { refusal: { code: 'INSTANCE_UNAVAILABLE', fields: { instance: channel.instance, state: 'not active' } } };
