@@ -14,6 +14,8 @@ export interface ResolvedConfig {
   readonly home: string;
   readonly dataDir: string;
   readonly manifestsDir: string;
+  /** What the home itself calls its data directory; differs from `dataDir` under --data. */
+  readonly homeDataDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly hosts: readonly string[];
   readonly profile: Profile;
@@ -55,6 +57,7 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     home: sources.home,
     dataDir: sources.data === undefined ? resolve(sources.home, settings.dataDir) : resolve(sources.cwd, sources.data),
     manifestsDir: join(sources.home, 'manifests'),
+    homeDataDir: resolve(sources.home, settings.dataDir),
     listen: parseListen(sources.listen ?? settings.listen),
     hosts: settings.hosts.map((name) => name.toLowerCase()),
     profile: settings.profile,
@@ -70,7 +73,16 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
 }
 
 /** What the schema describes, with nothing missing. */
-type Settings = Omit<ResolvedConfig, 'home' | 'manifestsDir' | 'listen'> & { readonly listen: string };
+type Settings = Omit<ResolvedConfig, 'home' | 'manifestsDir' | 'homeDataDir' | 'listen'> & { readonly listen: string };
+
+/**
+ * Where trust records stand: what the operator edits, and what first-party builds put into the data directory. A data directory named for one run, which has none
+ * of its own, goes by the home's.
+ */
+export function publisherFolders({ manifestsDir, dataDir, homeDataDir }: Pick<ResolvedConfig, 'manifestsDir' | 'dataDir' | 'homeDataDir'>): string[] {
+  const own = join(dataDir, 'trust', 'publishers');
+  return [join(manifestsDir, 'trust', 'publishers'), existsSync(own) ? own : join(homeDataDir, 'trust', 'publishers')];
+}
 
 /** `host:port`, with an IPv6 address in brackets; port 0 asks for any free one. */
 function parseListen(text: string): ResolvedConfig['listen'] {

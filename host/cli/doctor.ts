@@ -4,14 +4,13 @@ import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readAdminToken } from '../control/admin-token.ts';
 import type { Clock } from '../clock.ts';
-import { OVERRIDE_NAMES, httpAddress, isLoopback, type ResolvedConfig } from '../config.ts';
+import { OVERRIDE_NAMES, httpAddress, isLoopback, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { problemOf } from '../errors.ts';
 import { ConfinedProcess } from '../sandbox/confined-process.ts';
 import { WALLS, detectConfinement } from '../sandbox/confinement.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
 import { isAlive, readRunFile } from './run-file.ts';
-import { publisherFolders } from './trust-context.ts';
 
 export interface Finding {
   readonly check: string;

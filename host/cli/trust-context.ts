@@ -1,7 +1,7 @@
 // Whose trust a package is held against: the home's, or a folder's named by --trust, or nobody's. Called by `verify`, `inspect` and `trust`.
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { hostConfigPath } from '../config.ts';
+import { hostConfigPath, publisherFolders } from '../config.ts';
 import { systemClock } from '../clock.ts';
 import { loadRevocations } from '../trust/revocation.ts';
 import { loadTrust } from '../trust/trust-store.ts';
@@ -22,11 +22,6 @@ async function trustFor(io: Io, trustDir: string | undefined): Promise<Pick<Veri
   const { store, diagnostics } = await loadTrust(where.publishers);
   for (const { message, fix } of diagnostics) io.say(plain(`${message} ${fix}`));
   return { trust: store, revocations: await loadRevocations(where.revocations), profile, strict };
-}
-
-/** A home's trust records: what the operator edits, and what first-party builds put into the data directory. */
-export function publisherFolders({ manifestsDir, dataDir }: { readonly manifestsDir: string; readonly dataDir: string }): string[] {
-  return [join(manifestsDir, 'trust', 'publishers'), join(dataDir, 'trust', 'publishers')];
 }
 
 export function revocationsFile({ manifestsDir }: { readonly manifestsDir: string }): string {

@@ -1,6 +1,7 @@
 // The whole look at a home: enablements, trust, revocations, and what they come to. `check` reports it, `start` runs it, both from the same files.
 import { join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
+import { publisherFolders } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { loadRevocations, type RevocationList } from '../trust/revocation.ts';
 import { loadTrust } from '../trust/trust-store.ts';
@@ -13,10 +14,10 @@ export type SurveyContext = Omit<ResolveContext, 'trust' | 'revocations'>;
 
 /** Reads only files; findings are values, and all of them. With `NO_HISTORY` it cannot know of rollbacks. */
 export async function survey(context: SurveyContext): Promise<Resolution> {
-  const { home, manifestsDir, dataDir } = context.config;
+  const { home, manifestsDir } = context.config;
   const [discovery, trust, revocations] = await Promise.all([
     discover(context.config),
-    loadTrust([join(manifestsDir, 'trust', 'publishers'), join(dataDir, 'trust', 'publishers')]),
+    loadTrust(publisherFolders(context.config)),
     readRevocations(home, join(manifestsDir, 'trust', 'revocations.json')),
   ]);
   const resolution = await resolve(discovery.enablements, { ...context, trust: trust.store, revocations: revocations.list });

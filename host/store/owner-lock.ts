@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { GatehouseError } from '../errors.ts';
 
 export interface OwnerLock {
@@ -24,6 +25,8 @@ interface Owner {
 
 const LOCK_FILE = /^owner-(\d{1,15})\.json$/;
 const ROUNDS = 100;
+const DYING_LOOKS = 20;
+const DYING_LOOK_MS = 50;
 
 /** Throws STORE_LOCKED naming the live owner. A dead owner's lock, or one whose pid was reused, is taken over. Makes the directory, mode 0700. */
 export async function takeOwnerLock(dir: string): Promise<OwnerLock> {
@@ -33,7 +36,7 @@ export async function takeOwnerLock(dir: string): Promise<OwnerLock> {
   for (let round = 0; round < ROUNDS; round += 1) {
     const highest = Math.max(0, ...(await lockNumbers(dir)));
     const owner = highest > 0 ? await readOwner(dir, highest) : undefined;
-    if (owner && (await isLive(owner))) throw new GatehouseError('STORE_LOCKED', { dir, pid: owner.pid });
+    if (owner && !(await diesSoon(owner))) throw new GatehouseError('STORE_LOCKED', { dir, pid: owner.pid });
     const mine = highest + 1;
     if (!(await add(dir, mine, me))) continue;
     const numbers = await lockNumbers(dir);
@@ -87,6 +90,15 @@ async function writeDraft(dir: string, owner: Owner): Promise<string> {
   const draft = join(dir, `.owner-${randomUUID()}`);
   await writeFile(draft, `${JSON.stringify(owner)}\n`, { mode: 0o600, flag: 'wx' });
   return draft;
+}
+
+/** A process that was killed a moment ago may still be waiting for the disk; one that lives stays. True once it is gone, false after a second. */
+async function diesSoon(owner: Owner): Promise<boolean> {
+  for (let look = 0; look < DYING_LOOKS; look += 1) {
+    if (!(await isLive(owner))) return true;
+    await setTimeout(DYING_LOOK_MS);
+  }
+  return !(await isLive(owner));
 }
 
 async function isLive(owner: Owner): Promise<boolean> {

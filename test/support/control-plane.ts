@@ -76,7 +76,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const clock = script.clock ?? systemClock;
   const store = parts.use(await openStore({ dir: join(dataDir, 'store'), clock }));
   const config: ResolvedConfig = {
-    home, dataDir, manifestsDir: join(home, 'manifests'), listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
+    home, dataDir, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true }, ...script.config,
   };
   const asked: string[] = [];

@@ -45,7 +45,7 @@ describe('settings', () => {
   it('are complete when the file says nothing', async () => {
     await using at = await aConfiguredHome({});
     expect(at.load()).toEqual({
-      home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
+      home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), homeDataDir: join(at.home, 'data'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true },
     });
   });

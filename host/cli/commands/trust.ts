@@ -12,7 +12,7 @@ import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { readInput } from '../read-input.ts';
 import { table } from '../table.ts';
-import { publisherFolders } from '../trust-context.ts';
+import { publisherFolders } from '../../config.ts';
 
 export function register(program: Command, io: Io): void {
   const trust = program.command('trust').description('decide whose signatures count').addHelpText('after', example('gatehouse trust add acme.json'));
