@@ -1,5 +1,5 @@
 // How a start goes right and wrong: required plugins end it with every diagnostic, optional ones degrade it, tampering is refused, work survives restarts.
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -7,6 +7,7 @@ import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-part
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
+import { tempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
 
 const SKILL = `gatehouse.register({ kind: 'skill', handlers: { respond: async () => null } });`;
@@ -87,6 +88,16 @@ describe('a start', () => {
     expect(second.code).toBe(1);
     expect(second.stderr + second.stdout).toMatch(/STORE_LOCKED|in use by process/);
     expect(second.stderr + second.stdout).toContain(String(first.pid));
+  });
+
+  it('with --data elsewhere runs the same plugins on a store of its own', async () => {
+    await using home = await aHome();
+    await addFirstParty(home, 'webchat', { required: true });
+    await using elsewhere = await tempDir();
+    await using host = await startProcess(home.path, ['--data', elsewhere.path]);
+    expect(host.lines.find((each) => each['event'] === 'ready')).toMatchObject({ plugins: { active: ['webchat'], degraded: [] } });
+    expect(await readdir(elsewhere.path)).toEqual(expect.arrayContaining(['admin-token', 'store']));
+    expect(await readdir(join(home.path, 'data'))).toEqual(['trust']);
   });
 
   it('runs only the version that was seen, and no older one', async () => {
