@@ -3,16 +3,16 @@ import { Delivery, SendResult } from '../../../schemas/message.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import { compileSchema } from '../../schema.ts';
 import { performActions } from '../../outbound/actions.ts';
-import { backoffMs } from '../../outbound/retry.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
 import type { DeliveryContext } from '../context.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
-import { PASS, type Stage, type Verdict } from '../stage.ts';
+import { PASS, type Stage } from '../stage.ts';
+import { tryAgain, type TryPolicy } from '../tries.ts';
 
 /** A send that failed in the channel: 3 tries from 400 ms. A channel that is not there: 5 tries over about 13 minutes. */
-const FAILED = { attempts: 3, firstMs: 400, mostMs: 5000 };
-const AWAY = { attempts: 5, firstMs: 5000, mostMs: 600_000 };
+const FAILED: TryPolicy = { attempts: 3, firstMs: 400, mostMs: 5000, blame: true };
+const AWAY: TryPolicy = { attempts: 5, firstMs: 5000, mostMs: 600_000, blame: false };
 
 const sendResult = compileSchema<SendResult>(SendResult);
 
@@ -61,10 +61,4 @@ function deliveryOf({ row, attempts }: DeliveryContext): Delivery {
 
 const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY);
 const failed = (context: DeliveryContext, problem: string) => again(context, problem, FAILED);
-
-function again(context: DeliveryContext, problem: string, policy: typeof FAILED): Verdict {
-  const blame = policy === FAILED;
-  const attempts = (blame ? context.failures : context.attempts - context.failures) + 1;
-  if (attempts >= policy.attempts) return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance: context.row.instance, attempts, problem }, problem };
-  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'DELIVERY_FAILED', problem, blame };
-}
+const again = (context: DeliveryContext, problem: string, policy: TryPolicy) => tryAgain(context, policy, { code: 'DELIVERY_FAILED', instance: context.row.instance, problem });

@@ -5,12 +5,12 @@ import { compileSchema } from '../../schema.ts';
 import type { LaneContext } from '../context.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
-import { backoffMs } from '../../outbound/retry.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
+import { tryAgain, type TryPolicy } from '../tries.ts';
 
 /** A skill that failed on this message: 5 tries over about 4 seconds. A skill that was not there, or lost the call through no fault of its own: 50 tries over about 20 minutes. */
-const FAILED = { attempts: 5, firstMs: 250, mostMs: 5000 };
-const AWAY = { attempts: 50, firstMs: 50, mostMs: 30_000 };
+const FAILED: TryPolicy = { attempts: 5, firstMs: 250, mostMs: 5000, blame: true };
+const AWAY: TryPolicy = { attempts: 50, firstMs: 50, mostMs: 30_000, blame: false };
 
 const respondResult = compileSchema<RespondResult>(RespondResult);
 
@@ -52,13 +52,9 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
   };
 }
 
-/** Each policy counts its own tries: time spent waiting for a skill leaves a message all its chances. */
-function again(context: LaneContext, instance: string, code: string, problem: string, policy: typeof FAILED): Verdict {
-  context.stages.push({ stage: 'skill', decision: 'failed', reason: code, instance, durationMs: 0 });
-  const blame = policy === FAILED;
-  const attempts = (blame ? context.failures : context.attempts - context.failures) + 1;
-  if (attempts >= policy.attempts) return { decision: 'give-up', code: 'RESPOND_FAILED', fields: { instance, attempts, problem }, problem };
-  return { decision: 'retry', afterMs: backoffMs(attempts, policy.firstMs, policy.mostMs), code: 'RESPOND_FAILED', problem, blame };
+function again(context: LaneContext, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {
+  context.stages.push({ stage: 'skill', decision: 'failed', reason, instance, durationMs: 0 });
+  return tryAgain(context, policy, { code: 'RESPOND_FAILED', instance, problem });
 }
 
 /** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */

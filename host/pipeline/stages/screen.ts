@@ -1,10 +1,11 @@
 // Outbound moderation of each reply before it is stored. A refused reply leaves a reason in the record and no content; an unavailable gate holds the lane, nothing slips past.
-import { backoffMs } from '../../outbound/retry.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import { askGates, tellObservers, type GateParts } from '../gates.ts';
 import { PASS, type Stage } from '../stage.ts';
+import { tryAgain, type TryPolicy } from '../tries.ts';
 
-const MOST_ATTEMPTS = 20;
+/** A gate that does not answer: 20 tries over about seven minutes. */
+const AWAY: TryPolicy = { attempts: 20, firstMs: 100, mostMs: 30_000, blame: false };
 
 export function screen(parts: GateParts): Stage<LaneContext> {
   return {
@@ -24,10 +25,8 @@ export function screen(parts: GateParts): Stage<LaneContext> {
         } else if (outcome.effect === 'deny') {
           context.refused += 1;
         } else {
-          const attempts = context.attempts - context.failures + 1;
-          const code = outcome.effect === 'unavailable' ? outcome.code : 'GATE_UNAVAILABLE';
-          const problem = `no answer from a gate on the way out`;
-          return attempts >= MOST_ATTEMPTS ? { decision: 'give-up', code, fields: outcome.effect === 'unavailable' ? outcome.fields : { instance: outcome.gate }, problem } : { decision: 'retry', afterMs: backoffMs(attempts, 100, 30_000), code, problem, blame: false };
+          const { code, instance } = outcome.effect === 'unavailable' ? { code: outcome.code, instance: String(outcome.fields['instance']) } : { code: 'GATE_UNAVAILABLE' as const, instance: outcome.gate };
+          return tryAgain(context, AWAY, { code, instance, problem: 'no answer from a gate on the way out' });
         }
       }
       context.replies = passed;
