@@ -12,10 +12,11 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/trust/'],
   ['host/registry/'],
   ['host/sandbox/'],
+  ['host/egress/'],
   ['host/capabilities/', 'host/broker/'],
   ['host/supervisor/'],
   ['host/pipeline/', 'host/outbound/'],
-  ['host/host.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/evidence.ts'],
+  ['host/host.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/evidence.ts', 'host/reload/'],
   ['host/authoring/', 'host/control/', 'host/cli/', 'host/telemetry/'],
   ['host/main.ts', 'host/packaging/'],
 ];
@@ -32,6 +33,9 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['host/cli/', 'host/main.ts'],
   'cli-table3': ['host/cli/'],
   esbuild: ['host/authoring/'],
+  undici: ['host/egress/'],
+  'ipaddr.js': ['host/egress/'],
+  chokidar: ['host/reload/'],
 };
 
 const files = [...sources('host'), ...sources('plugin-sdk'), ...sources('schemas'), ...sources('plugins')];
