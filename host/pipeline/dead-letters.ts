@@ -1,10 +1,38 @@
-// Work that ended without success: shown, put back to work, or dropped. Each change is one commit that expects the letter as it was read.
-import { GatehouseError } from '../errors.ts';
+// Work that ended without success: buried, shown, put back to work, or dropped. Each change to a letter is one commit that expects it as it was read.
+import { toTimestamp, type Clock } from '../clock.ts';
+import { GatehouseError, type ErrorCode } from '../errors.ts';
+import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
-import { put, type Put, type Store } from '../store/store.ts';
+import { put, type Put, type Removal, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import type { LaneItem } from './lane-work.ts';
+import { boundedRecord } from './tries.ts';
+
+/** Work on one message that is given up. */
+export interface Hopeless {
+  readonly row: MessageRow;
+  readonly work: DeadLetterRow['work'];
+  /** Its entry in the queue it leaves. */
+  readonly waiting: Removal;
+  readonly stages: MessageRow['stages'];
+  readonly code: ErrorCode;
+  readonly problem: string;
+  readonly attempts: number;
+}
+
+/** Ends work without success in one commit: out of its queue, kept as a letter, the message marked. Resolves with the message as it is stored then; throws what the store throws. */
+export async function bury({ store, ids, clock }: { readonly store: Store; readonly ids: Ids; readonly clock: Clock }, hopeless: Hopeless): Promise<MessageRow> {
+  const { row, work, waiting, stages, code, problem, attempts } = hopeless;
+  const { id: messageId, instance, conversation, direction } = row;
+  const stage = stages.at(-1)?.stage ?? work.kind;
+  const letter: DeadLetterRow = { id: ids.next(), messageId, instance, conversation, direction, work, stage, code, reason: problem.slice(0, 1000), attempts, at: toTimestamp(clock.now()) };
+  const dead: MessageRow = { ...row, outcome: 'dead-lettered', code, reason: problem.slice(0, 500), stages: boundedRecord(stages) };
+  await store.commit({ put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(messageId), dead)], remove: [waiting] });
+  publish('dead-letter.created', { id: letter.id, messageId, instance, stage, code });
+  publish('message.outcome', { messageId, instance, direction, outcome: 'dead-lettered', code });
+  return dead;
+}
 
 export interface DeadLetterParts {
   readonly store: Store;

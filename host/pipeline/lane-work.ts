@@ -1,17 +1,18 @@
 // Works the head of a lane: takes an accepted message through the lane stages and says whether it is done, tried again, or dead.
-import { toTimestamp, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { GatehouseError, problemOf } from '../errors.ts';
-import { publish } from '../events.ts';
+import { GatehouseError } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
-import { put, type Put, type Store } from '../store/store.ts';
-import { deadLetters, lanes, messages, type DeadLetterRow, type MessageRow, type SessionRow } from '../store/tables.ts';
+import { put, type Store } from '../store/store.ts';
+import { lanes, messages, type MessageRow, type SessionRow } from '../store/tables.ts';
 import { messageOf, type LaneContext } from './context.ts';
+import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
 import type { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
+import { boundedRecord, MOST_FAILURES, rememberTry } from './tries.ts';
 
 /** What waits in a lane. A fresh message brings its row; a recovered one is read when its turn comes. */
 export interface LaneItem {
@@ -71,53 +72,13 @@ export class LaneWork {
     const failures = (item.failures ?? 0) + (verdict.decision === 'retry' && verdict.blame ? 1 : 0);
     if (verdict.decision === 'retry' && failures < MOST_FAILURES) {
       const retryAtMs = clock.now() + verdict.afterMs;
-      const retried: MessageRow = { ...row, stages: bounded(context.stages) };
+      const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
       await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
       return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures } };
     }
     const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' || verdict.decision === 'retry' ? verdict.code : 'INTERNAL';
-    const reason = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : new GatehouseError(code).message;
-    await this.#bury(row, sessionKey, context, { code, reason, attempts });
+    const problem = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : new GatehouseError(code).message;
+    await bury(this.#parts, { row, work: { kind: 'respond', sessionKey }, waiting: { table: lanes, key: lanes.key(item.place) }, stages: context.stages, code, problem, attempts });
     return 'done';
   }
-
-  async #bury(row: MessageRow, sessionKey: string, context: LaneContext, { code, reason, attempts }: { code: string; reason: string; attempts: number }): Promise<void> {
-    const { store, ids, clock } = this.#parts;
-    const letter: DeadLetterRow = {
-      id: ids.next(),
-      messageId: row.id,
-      instance: row.instance,
-      conversation: row.conversation,
-      direction: 'inbound',
-      work: { kind: 'respond', sessionKey },
-      stage: context.stages.at(-1)?.stage ?? 'respond',
-      code,
-      reason: reason.slice(0, 1000),
-      attempts,
-      at: toTimestamp(clock.now()),
-    };
-    await store.commit({
-      put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(row.id), { ...row, outcome: 'dead-lettered', code, stages: bounded(context.stages) })],
-      remove: [{ table: lanes, key: lanes.key(context.place) }],
-    });
-    publish('dead-letter.created', { id: letter.id, messageId: row.id, instance: row.instance, stage: letter.stage, code });
-    publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: 'dead-lettered', code });
-  }
-}
-
-/** No work is tried more often than this, whatever a stage says: a defect must not wedge a lane for good. */
-export const MOST_FAILURES = 20;
-
-/** Writes down that a try was made. A store that cannot take it forgets the count with a restart, and the work goes on. */
-export async function rememberTry({ store, log }: { readonly store: Store; readonly log: Log }, rows: readonly Put[]): Promise<void> {
-  try {
-    await store.commit({ put: rows });
-  } catch (error) {
-    log.warn({ err: problemOf(error) }, 'a try could not be written down');
-  }
-}
-
-/** Tries leave records; the oldest go when there are too many for the row. */
-export function bounded(stages: MessageRow['stages']): MessageRow['stages'] {
-  return stages.length <= 150 ? stages : stages.slice(-150);
 }
