@@ -123,6 +123,7 @@ export const ERRORS = {
   CAPABILITY_DENIED: row('plugin', 403, 3, "'{instance}' may not use {capability}{value}.", 'Ask for it in plugin.json; the operator grants it in manifests/plugins/{instance}.json, or with `gatehouse plugins enable <package> --grants requested`.'),
   CAPABILITY_ARGUMENT: row('plugin', 400, 3, "'{capability}' was called with a wrong argument at {path}: {problem}.", 'See the capability in docs/write-a-plugin.md.'),
   QUOTA_EXCEEDED: row('plugin', 429, 3, "'{instance}' has used up its quota for {capability}: {quota}.", 'Wait, or have the operator raise the quota in `grants`.', true),
+  SECRET_LEAK: row('remote', 502, 3, "The answer of {origin} to '{instance}' holds the secret '{handle}' in its {where}, and is withheld.", 'Operators: find out why that server sends secrets back; change the secret if anybody else could read the answer.'),
   KV_QUOTA: row('plugin', 429, 3, "'{instance}' holds {used} of {quotaBytes} bytes in kv; writing {size} more does not fit.", 'Delete what is not needed, or have the operator raise quotaBytes.'),
   TOOL_UNKNOWN: row('plugin', 404, 3, "There is no active tool '{tool}'.", 'Enable the plugin that offers it.'),
   TOOL_FAILED: row('plugin', 502, 3, "The tool '{tool}' failed: {problem}", 'Check the arguments; the tool reported this itself.'),

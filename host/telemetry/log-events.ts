@@ -16,6 +16,7 @@ export function logEvents(log: Log): Disposable {
     subscribe('plugin.restarted', (fields) => log.warn(fields, 'plugin restarts')),
     subscribe('plugin.log', ({ level, ...line }) => log[level](line, 'plugin log')),
     subscribe('capability.denied', (fields) => log.warn(fields, 'capability denied')),
+    subscribe('secret.leaked', (fields) => log.error(fields, 'a server sent a secret back; the answer was withheld')),
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),
     subscribe('sandbox.late-rejection', (fields) => log.warn(fields, 'plugin rejected a promise nobody awaited')),
     subscribe('dead-letter.created', (fields) => log.warn(fields, 'dead letter')),
