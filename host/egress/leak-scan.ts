@@ -16,7 +16,7 @@ export interface Leak {
   readonly where: 'status' | 'headers' | 'body';
 }
 
-/** The first secret found; undefined when there is none. Takes a few milliseconds for 256 KiB. */
+/** The first secret found; undefined when there is none. Takes 1 to 20 ms for 256 KiB, by how much of it is escapes. */
 export function leakScan({ statusText = '', headers, body }: Arrived, injections: readonly Injection[]): Leak | undefined {
   if (injections.length === 0) return undefined;
   const places = { status: statusText, headers: Object.entries(headers).flatMap(([name, value]) => [name, ...[value ?? ''].flat()]).join('\n'), body } as const satisfies Record<Leak['where'], string>;

@@ -3,8 +3,8 @@
 /** Shorter secrets are not searched for: they would be found in honest answers. `check` and `doctor` warn of them. */
 export const SHORTEST_SEARCHED = 8;
 
-/** How many encodings may lie inside one another: JSON in a percent-encoded parameter of a link in HTML. */
-const MOST_NESTED = 3;
+/** How often all encodings are taken off: JSON in a percent-encoded parameter of a link in HTML is off after one time, the worst order after as many as there are layers. */
+const MOST_NESTED = 4;
 
 export type Search = (text: string) => boolean;
 
@@ -17,9 +17,11 @@ export function searchFor(value: string): Search {
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
   const base64 = [0, 1, 2].flatMap((offset) => bothAlphabets(base64At(bytes, offset)));
+  // A value that itself looks encoded is taken too far by those who decode everything; so is the value then.
+  const tooFar = decodedFully(value);
   return (text) => {
     for (const view of viewsOf(text, value)) {
-      if (view.includes(value)) return true;
+      if (view.includes(value) || (tooFar.length >= SHORTEST_SEARCHED && view.includes(tooFar))) return true;
       const joined = /\s/.test(view) ? view.replaceAll(/\s+/g, '') : view;
       if (base64.some((each) => joined.includes(each)) || joined.toLowerCase().includes(hex)) return true;
     }
@@ -36,22 +38,23 @@ function base64At(bytes: Buffer, offset: number): string {
 
 const bothAlphabets = (base64: string) => (/[+/]/.test(base64) ? [base64, base64.replaceAll('+', '-').replaceAll('/', '_')] : [base64]);
 
-/** The text as it is, as each decoder reads it, and as all of them read it, again and again. In forms a space is a `+`. */
-function* viewsOf(text: string, value: string): Iterable<string> {
-  for (const start of value.includes(' ') && text.includes('+') ? [text, text.replaceAll('+', ' ')] : [text]) {
-    yield start;
-    for (const decode of DECODERS) {
-      const view = decode(start);
-      if (view !== start) yield view;
-    }
-    let inner = start;
-    for (let depth = 0; depth < MOST_NESTED; depth++) {
-      const view = DECODERS.reduce((each, decode) => decode(each), inner);
-      if (view === inner) break;
-      yield view;
-      inner = view;
-    }
+/** The text as it is, as each decoder reads it, and as all of them read it, again and again; each once. In forms a space is a `+`. */
+function viewsOf(text: string, value: string): ReadonlySet<string> {
+  const starts = value.includes(' ') && text.includes('+') ? [text, text.replaceAll('+', ' ')] : [text];
+  const views = new Set(starts);
+  for (const start of starts) {
+    for (const decode of DECODERS) views.add(decode(start));
+    for (let view = start, depth = 0; depth < MOST_NESTED; depth++) views.add((view = decoded(view)));
   }
+  return views;
+}
+
+const decoded = (text: string) => DECODERS.reduce((each, decode) => decode(each), text);
+
+function decodedFully(text: string): string {
+  let view = text;
+  for (let depth = 0; depth < MOST_NESTED; depth++) view = decoded(view);
+  return view;
 }
 
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
