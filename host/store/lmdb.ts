@@ -9,7 +9,7 @@ import { migrate, type Migration } from './migrations.ts';
 import { takeOwnerLock, type OwnerLock } from './owner-lock.ts';
 import { decodeRow, encodeRow, versionOf } from './rows.ts';
 import type { Commit, CommitResult, Entry, Key, RangeOptions, Store, Stored, Table } from './store.ts';
-import { meta, TABLES, type MetaRow } from './tables.ts';
+import { meta, TABLES } from './tables.ts';
 import { createVersions } from './versions.ts';
 import { Watches } from './watches.ts';
 
@@ -80,19 +80,19 @@ class LmdbEngine implements LmdbStore {
 
   async get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
     const bytes = this.#database(table).getBinary(encodeKey(table.name, key));
-    return bytes && decodeRow<Row>(bytes);
+    return bytes && decodeRow(table, bytes);
   }
 
   async range<Row>(table: Table<Row>, prefix: Key, options: RangeOptions = {}): Promise<Entry<Row>[]> {
     const range = rangeOf(table.name, prefix, options);
     const database = this.#database(table);
-    return range ? Array.from(database.getRange(range), ({ key, value }) => ({ key: decodeKey(key), ...decodeRow<Row>(value) })) : [];
+    return range ? Array.from(database.getRange(range), ({ key, value }) => ({ key: decodeKey(key), ...decodeRow(table, value) })) : [];
   }
 
   async commit({ expect = [], put = [], remove = [] }: Commit): Promise<CommitResult> {
     const version = this.#nextVersion();
     const expectations = expect.map(({ table, key, version }) => ({ database: this.#database(table), key: encodeKey(table.name, key), version }));
-    const puts = put.map(({ table, key, value }) => ({ database: this.#database(table), key: encodeKey(table.name, key), row: encodeRow(table.name, value, version) }));
+    const puts = put.map(({ table, key, value }) => ({ database: this.#database(table), key: encodeKey(table.name, key), row: encodeRow(table, value, version) }));
     const removals = remove.map(({ table, key }) => ({ database: this.#database(table), key: encodeKey(table.name, key) }));
 
     // Everything that can be refused has been refused above: an exception in here would leave the puts before it in place.
@@ -166,9 +166,9 @@ class LmdbEngine implements LmdbStore {
     const key = encodeKey(meta.name, meta.key('epoch'));
     return this.#root.transactionSync(() => {
       const bytes = database.getBinary(key);
-      const last = bytes && decodeRow<MetaRow>(bytes).value;
+      const last = bytes && decodeRow(meta, bytes).value;
       const epoch = (last && 'epoch' in last ? last.epoch : 0) + 1;
-      database.putSync(key, encodeRow(meta.name, { epoch }, 0));
+      database.putSync(key, encodeRow(meta, { epoch }, 0));
       return epoch;
     });
   }

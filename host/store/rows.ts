@@ -2,15 +2,15 @@
 // message), and because a store that outlives us should be readable. `lmdb.ts` is the only user.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError } from '../errors.ts';
-import type { Stored } from './store.ts';
+import type { Stored, Table } from './store.ts';
 
 const VERSION_BYTES = 8;
 
 /** Throws STORE_ROW_TOO_LARGE above BOUNDS.storeRowBytes. */
-export function encodeRow(table: string, value: unknown, version: number): Buffer {
-  const json = JSON.stringify(value);
+export function encodeRow<Row>(table: Table<Row>, value: Row, version: number): Buffer {
+  const json = JSON.stringify(table.pack ? table.pack(value) : value);
   const size = VERSION_BYTES + Buffer.byteLength(json);
-  if (size > BOUNDS.storeRowBytes) throw new GatehouseError('STORE_ROW_TOO_LARGE', { table, size, limit: BOUNDS.storeRowBytes });
+  if (size > BOUNDS.storeRowBytes) throw new GatehouseError('STORE_ROW_TOO_LARGE', { table: table.name, size, limit: BOUNDS.storeRowBytes });
   const bytes = Buffer.allocUnsafe(size);
   bytes.writeDoubleLE(version, 0);
   bytes.write(json, VERSION_BYTES);
@@ -18,9 +18,9 @@ export function encodeRow(table: string, value: unknown, version: number): Buffe
 }
 
 /** Believes its table's row type: only `encodeRow` writes these bytes. */
-export function decodeRow<Row>(bytes: Buffer): Stored<Row> {
-  const value: Row = JSON.parse(bytes.toString('utf8', VERSION_BYTES));
-  return { value, version: versionOf(bytes) };
+export function decodeRow<Row>(table: Table<Row>, bytes: Buffer): Stored<Row> {
+  const value = JSON.parse(bytes.toString('utf8', VERSION_BYTES));
+  return { value: table.unpack ? table.unpack(value) : value, version: versionOf(bytes) };
 }
 
 export function versionOf(bytes: Buffer): number {

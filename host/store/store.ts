@@ -9,6 +9,9 @@ export interface Table<Row> {
   readonly name: string;
   /** Never present at run time: carries the row type. */
   readonly row?: Row;
+  /** What is written in place of a row, and the row again; without them a row is written as it is. Both are pure and their values JSON. */
+  pack?(row: Row): object;
+  unpack?(stored: object): Row;
 }
 
 export interface Stored<Row> {

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
+import { packMessage, unpackMessage } from './message-record.ts';
 import type { Key, Table } from './store.ts';
 
 /** First part of every key that belongs to the operator's organisation; the only one until there are tenants. */
@@ -23,8 +24,10 @@ export interface TableDeclaration<Row, P extends Parts> extends Table<Row> {
   prefix(...parts: Leading<P>): Key;
 }
 
-function tenantTable<Row, P extends Parts>(name: string, layout: string, writtenBy: string): TableDeclaration<Row, P> {
-  return { name, layout: `[tenant, ${layout}]`, writtenBy, key: (...parts) => [TENANT, ...parts], prefix: (...parts) => [TENANT, ...parts] };
+type Packing<Row> = Pick<Table<Row>, 'pack' | 'unpack'>;
+
+function tenantTable<Row, P extends Parts>(name: string, layout: string, writtenBy: string, packing: Packing<Row> = {}): TableDeclaration<Row, P> {
+  return { ...packing, name, layout: `[tenant, ${layout}]`, writtenBy, key: (...parts) => [TENANT, ...parts], prefix: (...parts) => [TENANT, ...parts] };
 }
 
 function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy: string): TableDeclaration<Row, P> {
@@ -49,16 +52,23 @@ export interface MessageRow extends Omit<MessageView, 'text' | 'flags' | 'stages
   readonly reason?: string;
   /** Hex sha256 of the text as it arrived, when moderation changed it. */
   readonly originalSha256?: string;
+  /** Its place among the conversations when that is not its id: of messages that plugins send. */
+  readonly place?: string;
 }
 
-export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends');
+export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends', { pack: packMessage, unpack: unpackMessage });
 
 export interface ConversationRow {
   readonly direction: Direction;
+  /** When it is not the place. */
+  readonly messageId?: string;
 }
 
-/** The order of a conversation: message ids sort by time. */
-export const conversations = tenantTable<ConversationRow, [instance: string, conversation: string, messageId: string]>('conversations', 'instance, conversation, messageId', 'pipeline: accept, respond');
+/**
+ * The order of a conversation. Most messages get their id in the commit that stores them, and it is their place. A plugin learns the id of what it sends before
+ * anything is stored; such a message gets a place of its own, or a reader whose cursor is past the id by then would never see it.
+ */
+export const conversations = tenantTable<ConversationRow, [instance: string, conversation: string, place: string]>('conversations', 'instance, conversation, place (the message id, or a later UUIDv7)', 'pipeline: accept, respond, settle; operator sends');
 
 /** What became of a sender's message id. `denied` is the content-free tombstone: nothing of the message, only hash, decision and reason. */
 export interface DedupeRow {

