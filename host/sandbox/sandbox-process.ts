@@ -62,6 +62,9 @@ const CPU_CHECK_MS = 1000;
 /** CPU a process may use without telling: start-up of threads, clock steps of 10 ms, and the slice under way. */
 const UNTOLD_CPU_MS = 500;
 
+/** Calls count from 1: a frame about this one is an empty slice. */
+const NO_CALL = 0;
+
 /** A call that the child knows by `id`. */
 interface LiveCall {
   readonly id: number;
@@ -112,6 +115,8 @@ class SandboxProcess implements Sandbox, Watched {
   readonly #frames = new FrameQueue();
   /** Calls given up by the host whose cancel the child has not yet answered: what it still says about them is no offence. */
   readonly #cancelled = new Set<number>();
+  /** Told, oldest first, of the empty slices they wait for. */
+  readonly #probes: (() => void)[] = [];
 
   #handlers: ReadonlySet<string> = new Set();
   #phase: 'loading' | 'running' | 'ended' = 'loading';
@@ -196,9 +201,21 @@ class SandboxProcess implements Sandbox, Watched {
     });
   }
 
+  async answers(withinMs: number): Promise<boolean> {
+    if (this.#phase !== 'running' || !this.#send(NO_CALL, `{"t":"cancel","call":${NO_CALL}}`)) return false;
+    const answered = Promise.withResolvers<boolean>();
+    this.#probes.push(() => answered.resolve(true));
+    void this.ended.then(() => answered.resolve(false));
+    const timer = setTimeout(() => answered.resolve(false), withinMs);
+    try {
+      return await answered.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    for (const { call, resolve } of this.#waiting.splice(0)) resolve(this.#failure(call, 'CALL_CANCELLED', { problem: 'the instance is stopping' }, true));
     if (this.#phase === 'running' && this.#live.size > 0 && graceMs > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#drained = resolve;
@@ -288,6 +305,7 @@ class SandboxProcess implements Sandbox, Watched {
     this.#runningSince = this.#clock.monotonicMs();
     this.#framesInSlice = 0;
     this.#cpuUs += frame.cpuUs;
+    if (owner === NO_CALL) this.#probes.shift()?.();
     const live = this.#live.get(owner);
     if (live) live.cpuUs += frame.cpuUs;
     for (const post of frame.posts) this.#onPost(post);

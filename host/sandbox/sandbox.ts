@@ -91,6 +91,8 @@ export interface Sandbox {
   readonly ended: Promise<SandboxExit>;
   /** Resolves once the process is gone, for whatever reason. */
   readonly exited: Promise<SandboxExit>;
-  /** Lets calls in flight finish for `graceMs`, then ends the process. */
+  /** Whether the isolate still takes its turn: one empty slice, in which no plugin code runs. False when it ends instead, or has not answered within `withinMs`. */
+  answers(withinMs: number): Promise<boolean>;
+  /** Takes no new calls and lets those it has, under way or in its queue, finish for `graceMs`; then ends the process. */
   stop(graceMs: number): Promise<void>;
 }

@@ -60,6 +60,15 @@ export interface InstanceParts {
   onQuarantine(evidence: QuarantineEvidence): void;
 }
 
+export interface Replacing {
+  /** How long the old sandbox may take to finish its calls, default 10 s. */
+  readonly graceMs?: number;
+  /** Rejects when the new sandbox may not take over. */
+  readonly selfTest?: (fresh: Sandbox) => Promise<void>;
+  /** Called at the moment between the last call of the old sandbox and the first of the new one. Must not throw. */
+  readonly onSwitch?: () => void;
+}
+
 /** A channel may only receive or only send; every other kind has one handler and is nothing without it. */
 const HANDLERS: Readonly<Record<PluginKind, readonly string[]>> = { channel: ['receive', 'send'], skill: ['respond'], moderation: ['evaluate'], tool: ['call'] };
 
@@ -137,19 +146,23 @@ export class SupervisedInstance {
     });
   }
 
-  /** Opens the new one first; only once it has loaded does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
-  async replace(spec: SandboxSpec, graceMs: number): Promise<void> {
+  /** Opens the new one first; only once it has loaded and passed its self test does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
+  async replace(spec: SandboxSpec, { graceMs = 10_000, selfTest, onSwitch }: Replacing): Promise<void> {
     const turn = this.#turn;
     const fresh = await this.#open(spec);
-    if (turn !== this.#turn) {
+    try {
+      await selfTest?.(fresh);
+      if (turn !== this.#turn || !fresh.accepting) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+    } catch (error) {
       await fresh.stop(0);
-      throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+      throw error;
     }
     const old = this.#sandbox;
     clearTimeout(this.#timer);
     this.#turn += 1;
     this.#spec = spec;
     this.#row = 0;
+    onSwitch?.();
     this.#adopt(fresh);
     if (old) await this.#retire(old, graceMs);
   }

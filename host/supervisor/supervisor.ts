@@ -5,9 +5,9 @@ import { GatehouseError } from '../errors.ts';
 import type { SandboxPool } from '../sandbox/pool.ts';
 import type { CallResult, PluginCall, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
 import { DEFAULT_POLICY, type RestartPolicy } from './restart-policy.ts';
-import { SupervisedInstance, type InstanceStats, type QuarantineEvidence, type StateChange, type Strike } from './supervised-instance.ts';
+import { SupervisedInstance, type InstanceStats, type QuarantineEvidence, type Replacing, type StateChange, type Strike } from './supervised-instance.ts';
 
-export type { InstanceStats, QuarantineEvidence, StateChange, Strike, SupervisedState } from './supervised-instance.ts';
+export type { InstanceStats, QuarantineEvidence, Replacing, StateChange, Strike, SupervisedState } from './supervised-instance.ts';
 
 export interface SupervisorParts {
   readonly pool: Pick<SandboxPool, 'open'>;
@@ -68,13 +68,14 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Another version or configuration of a started instance: it takes over once it has loaded, and the old one finishes its calls for up to `graceMs`.
-   * Rejects as `start` does when it does not load; nothing has changed then. Throws PLUGIN_NOT_FOUND for an instance that was never started.
+   * Another version or configuration of a started instance: it takes over once it has loaded and passed its self test, and the old one finishes its calls for up
+   * to `graceMs`; resolves when the old one is gone. Rejects as `start` does when it does not load, or with what the self test rejected with; nothing has changed
+   * then. Throws PLUGIN_NOT_FOUND for an instance that was never started, INSTANCE_UNAVAILABLE when it was started or stopped meanwhile.
    */
-  async replace(spec: SandboxSpec, graceMs = 10_000): Promise<void> {
+  async replace(spec: SandboxSpec, replacing: Replacing = {}): Promise<void> {
     const supervised = this.#instances.get(spec.instance);
     if (!supervised) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: spec.instance });
-    await supervised.replace(spec, graceMs);
+    await supervised.replace(spec, replacing);
   }
 
   /** Calls in flight may finish for `graceMs` (default none), then they are cancelled. An instance that is not there is stopped already. */

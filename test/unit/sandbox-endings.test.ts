@@ -141,6 +141,23 @@ describe('what comes from outside is nobody’s fault', () => {
   });
 });
 
+describe('an empty slice', () => {
+  it('is answered without running plugin code, between calls and during them', async () => {
+    await using open = await openSandbox(pool, { source: toolSource('runs += 1; if (input === "wait") await ctx.kv.get("k"); return runs', 'let runs = 0;'), serve: () => new Promise(() => {}) });
+    expect(await open.sandbox.answers(5000)).toBe(true);
+    void open.sandbox.call(aCall('wait'));
+    expect(await Promise.all([open.sandbox.answers(5000), open.sandbox.answers(5000)])).toEqual([true, true]);
+    expect(await open.sandbox.call(aCall())).toMatchObject({ ok: true, value: 2 });
+  });
+
+  it('is not answered by a sandbox that is wedged or gone', async () => {
+    await using open = await openFake('for (;;) next();');
+    expect(await open.sandbox.answers(50)).toBe(false);
+    await open.sandbox.stop(0);
+    expect(await open.sandbox.answers(5000)).toBe(false);
+  });
+});
+
 describe('stopping', () => {
   it('lets calls in flight finish within the grace, and takes no new ones', async () => {
     await using open = await openSandbox(pool, { source: toolSource('await ctx.sleep(50); return "finished"') });
@@ -151,6 +168,13 @@ describe('stopping', () => {
     expect(await call).toMatchObject({ ok: true, value: 'finished' });
     await stopped;
     expect(await open.sandbox.exited).toMatchObject({ cause: 'stopped', strike: false });
+  });
+
+  it('lets calls in its queue finish within the grace', async () => {
+    await using open = await openSandbox(pool, { source: toolSource('await ctx.sleep(20); return input'), limits: { concurrency: 1 } });
+    const calls = [1, 2, 3].map((n) => open.sandbox.call(aCall(n)));
+    await open.sandbox.stop(5000);
+    expect(await Promise.all(calls)).toMatchObject([{ value: 1 }, { value: 2 }, { value: 3 }]);
   });
 
   it('cancels what is left when the grace is over', async () => {
@@ -234,7 +258,7 @@ describe('no sandbox outlives its host', () => {
     ['idle', 'const open = await openSandbox(aPool({ warm: 0 })); console.log(open.sandbox.pid);'],
     ['awaiting', 'const open = await openSandbox(aPool({ warm: 0 }), { source: toolSource("await ctx.kv.get(1)"), serve: () => new Promise(() => {}) }); void open.sandbox.call({ handler: "call", input: 1, callId: "c", attemptKey: "a" }); console.log(open.sandbox.pid);'],
     // No parent-death signal here: end-of-file alone has to do.
-    ['without any wall', 'const found = await detectConfinement((each) => ConfinedProcess.start(each.command({ jitless: true })), { isRoot: false, node: process.execPath, program: () => "/nowhere/wrapper" }); console.log(found.started.pid);'],
+    ['without any wall', 'const found = await detectConfinement((each) => ConfinedProcess.start(each.command({ jitless: true })), { isRoot: false, node: process.execPath, architecture: process.arch, program: () => undefined, libraries: () => [] }); console.log(found.started.pid);'],
   ])('%s', async (_, start) => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', host(start)], { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH ?? '' } });
     const pid = await new Promise<number>((done, fail) => {

@@ -5,7 +5,7 @@ import { systemClock } from '../../host/clock.ts';
 import { subscribe } from '../../host/events.ts';
 import { backoffMs, DEFAULT_POLICY, withinWindow, type RestartPolicy } from '../../host/supervisor/restart-policy.ts';
 import { Supervisor, type QuarantineEvidence, type StateChange, type Strike } from '../../host/supervisor/supervisor.ts';
-import type { CallResult } from '../../host/sandbox/sandbox.ts';
+import type { CallResult, Sandbox } from '../../host/sandbox/sandbox.ts';
 import { eventually } from '../support/eventually.ts';
 import { aCall, aPool, aSpec, recordingHooks, toolSource, type RecordingHooks, type Serve, type SpecOptions } from '../support/sandboxes.ts';
 
@@ -243,6 +243,50 @@ describe('replacing', () => {
     expect(await old).toMatchObject({ ok: true, value: 'old' });
     await replaced;
     expect(world.states()).toEqual(['starting', 'active']);
+  });
+
+  it('lets the calls that wait in the queue of the old one finish too', async () => {
+    const answers: (() => void)[] = [];
+    await using world = await started({ source: toolSource('if (input === "hold") await ctx.kv.get("k"); return "old"'), limits: { concurrency: 1, wallMsPerCall: 60_000 } }, { serve: () => new Promise((resolve) => answers.push(() => resolve({ ok: true, value: null }))) });
+    const held = world.supervisor.call('subject', aCall('hold'));
+    const queued = [1, 2, 3].map((n) => world.supervisor.call('subject', aCall(n)));
+    await eventually(() => expect(answers).toHaveLength(1));
+    const switched = Promise.withResolvers<void>();
+    const replaced = world.supervisor.replace(aSpec({ source: toolSource('return "new"') }), { onSwitch: switched.resolve });
+    await switched.promise;
+    expect(await world.supervisor.call('subject', aCall())).toMatchObject({ value: 'new' });
+    for (const answer of answers) answer();
+    expect(await Promise.all([held, ...queued])).toMatchObject([{ value: 'old' }, { value: 'old' }, { value: 'old' }, { value: 'old' }]);
+    await replaced;
+  });
+
+  it('tells of the switch between the last call of the old one and the first of the new one', async () => {
+    await using world = await started({ source: toolSource('return "old"') });
+    let switched = false;
+    const seen: string[] = [];
+    const replaced = world.supervisor.replace(aSpec({ source: toolSource('return "new"') }), { onSwitch: () => void (switched = true) });
+    for (let going = true; going; ) {
+      const expected = switched ? 'new' : 'old';
+      const result = await world.supervisor.call('subject', aCall());
+      seen.push(`${expected} ${result.ok ? String(result.value) : result.code}`);
+      going = !seen.includes('new new');
+    }
+    await replaced;
+    expect([...new Set(seen)]).toEqual(['old old', 'new new']);
+  });
+
+  it('changes nothing when the new one fails its self test', async () => {
+    await using world = await started({ source: toolSource('return "old"') });
+    let tested: Sandbox | undefined;
+    const selfTest = async (fresh: Sandbox) => {
+      tested = fresh;
+      expect(await fresh.answers(5000)).toBe(true);
+      throw new Error('not good enough');
+    };
+    await expect(world.supervisor.replace(aSpec({ source: toolSource('return "new"') }), { selfTest, onSwitch: () => expect.unreachable() })).rejects.toThrow('not good enough');
+    expect(tested?.accepting).toBe(false);
+    expect(await world.supervisor.call('subject', aCall())).toMatchObject({ value: 'old' });
+    expect(world.strikes).toEqual([]);
   });
 
   it('changes nothing when the new one does not load', async () => {
