@@ -7,7 +7,7 @@ import type { ChannelEntry, GateEntry, PluginDirectory, SkillEntry } from './pip
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import type { Members } from './registry/members.ts';
 import type { Instance, Registry } from './registry/registry.ts';
-import { readSecret, type SecretPlaces } from './registry/secrets.ts';
+import type { Secrets } from './registry/secrets.ts';
 import { compilePluginSchema } from './schema.ts';
 
 interface View {
@@ -22,13 +22,13 @@ export interface Directory extends PluginDirectory {
   tool(address: string): ActiveTool | undefined;
 }
 
-export function directoryOf(registry: Registry, places: SecretPlaces): Directory {
+export function directoryOf(registry: Registry, secrets: Secrets): Directory {
   let members: Members | undefined;
   let view: View | undefined;
   const current = (): View => {
     if (!view || members !== registry.members) {
       members = registry.members;
-      view = viewOf(members, places);
+      view = viewOf(members, secrets);
     }
     return view;
   };
@@ -41,12 +41,12 @@ export function directoryOf(registry: Registry, places: SecretPlaces): Directory
   };
 }
 
-function viewOf({ gates, observers, skills, channels, tools }: Members, places: SecretPlaces): View {
+function viewOf({ gates, observers, skills, channels, tools }: Members, secrets: Secrets): View {
   return {
     gates: { inbound: gates.inbound.map(gateOf), outbound: gates.outbound.map(gateOf) },
     observers: { inbound: observers.inbound.map(gateOf), outbound: observers.outbound.map(gateOf) },
     skills: skills.map(skillOf),
-    channels: new Map(channels.flatMap((each) => channelOf(each, places))),
+    channels: new Map(channels.flatMap((each) => channelOf(each, secrets))),
     tools: new Map([...tools].filter(([, { state }]) => mayAnswer(state)).flatMap(([address, each]) => toolOf(address, each))),
   };
 }
@@ -64,17 +64,12 @@ function skillOf(each: Instance): SkillEntry {
   return { instance: each.instance, wallMs: wallMsOf(each), available: mayAnswer(each.state), triggers: each.resolved?.release.manifest.skill?.triggers };
 }
 
-/** Ingress secrets are read once here and stay in the host. */
-function channelOf(each: Instance, places: SecretPlaces): [string, ChannelEntry][] {
+/** Ingress secrets are read when a request is verified, and stay in the host. */
+function channelOf(each: Instance, secrets: Secrets): [string, ChannelEntry][] {
   const { resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
-  const secrets = new Map<string, string>();
-  for (const [handle, reference] of Object.entries(resolved.secrets)) {
-    const reading = readSecret(reference, places);
-    if (reading.ok) secrets.set(handle, reading.value);
-  }
-  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, secret: (handle) => secrets.get(handle) }]];
+  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

@@ -22,6 +22,7 @@ import { createPipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
+import { Secrets } from './registry/secrets.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { openStore } from './store/lmdb.ts';
@@ -140,7 +141,8 @@ export async function startHost({ config, log, clock, env = process.env }: Start
   const registry = await Registry.open({ config, store, clock, ids, env });
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
-  const directory = directoryOf(registry, { home: config.home, env });
+  const secrets = new Secrets({ home: config.home, env }, clock);
+  const directory = directoryOf(registry, secrets);
   const ledger = new KvLedger(store);
   const broker: Broker = new Broker({
     log,

@@ -22,17 +22,21 @@ export const HttpFetchCapability = closed({
 
 export const KvCapability = closed({ name: Type.Literal('kv'), quotaBytes: whole(1, 1024 * 1024 * 1024), reason });
 
+/** A field name as RFC 9110 spells it. Which ones a secret may not go into is a rule of the manifest. */
+const headerName = Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$", maxLength: 100 });
+const headerPrefix = Type.Optional(Type.String({ pattern: '^[ -~]*$', maxLength: 100 }));
+
 export const SecretUseCapability = closed({
   name: Type.Literal('secret.use'),
   handle: SecretHandle,
   audience: OriginOrConfig,
   inject: Type.Union([
-    closed({ header: text(100), prefix: Type.Optional(text(100)) }),
+    closed({ header: headerName, prefix: headerPrefix }),
     closed({
       hmac: closed({
         algorithm: Type.Literal('sha256'),
-        header: text(100),
-        prefix: Type.Optional(text(100)),
+        header: headerName,
+        prefix: headerPrefix,
         over: oneOf('body', 'target'),
       }),
     }),

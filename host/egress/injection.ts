@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type { CapabilityOf, Grant } from '../../schemas/capability.ts';
 import { GatehouseError } from '../errors.ts';
+import { headerProblem } from '../registry/secrets.ts';
 import { searchFor, type Search } from './secret-search.ts';
 
 /** A request on its way to an audience. */
@@ -49,7 +50,7 @@ export function injectionsFor(handles: readonly string[], grants: readonly Grant
   const injected = named.map((grant) => {
     const value = secrets(grant.handle);
     // Why not is the operator's to read, in `check` and `doctor`: it names files and variables.
-    if (value === undefined) throw new GatehouseError('SECRET_MISSING', { instance, handle: grant.handle, problem: 'its value cannot be read at this time' });
+    if (value === undefined || ('header' in grant.inject && headerProblem(value) !== undefined)) throw new GatehouseError('SECRET_MISSING', { instance, handle: grant.handle, problem: 'there is no usable value at this time' });
     return injectionOf(grant, origin, value);
   });
   const unnamed = new Set(granted.map(({ handle }) => handle).filter((handle) => !handles.includes(handle)));

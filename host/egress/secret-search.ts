@@ -1,7 +1,5 @@
 // Finds a secret in foreign text, in the encodings that servers and libraries put on what they send back. Called by injection.ts.
-
-/** Shorter secrets are not searched for: they would be found in honest answers. `check` and `doctor` warn of them. */
-export const SHORTEST_SEARCHED = 8;
+import { SHORTEST_SECRET } from '../registry/secrets.ts';
 
 /** How often all encodings are taken off: JSON in a percent-encoded parameter of a link in HTML is off after one time, the worst order after as many as there are layers. */
 const MOST_NESTED = 4;
@@ -13,7 +11,7 @@ export type Search = (text: string) => boolean;
  * lines or not. A net for servers that echo; a server that wants to pass the secret on can encode it in ways that nobody looks for.
  */
 export function searchFor(value: string): Search {
-  if (value.length < SHORTEST_SEARCHED) return () => false;
+  if (value.length < SHORTEST_SECRET) return () => false;
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
   const base64 = [0, 1, 2].flatMap((offset) => bothAlphabets(base64At(bytes, offset)));
@@ -21,7 +19,7 @@ export function searchFor(value: string): Search {
   const tooFar = decodedFully(value);
   return (text) => {
     for (const view of viewsOf(text, value)) {
-      if (view.includes(value) || (tooFar.length >= SHORTEST_SEARCHED && view.includes(tooFar))) return true;
+      if (view.includes(value) || (tooFar.length >= SHORTEST_SECRET && view.includes(tooFar))) return true;
       const joined = /\s/.test(view) ? view.replaceAll(/\s+/g, '') : view;
       if (base64.some((each) => joined.includes(each)) || joined.toLowerCase().includes(hex)) return true;
     }

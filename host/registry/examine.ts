@@ -17,7 +17,7 @@ import { judgeGrant } from './grants.ts';
 import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
 import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
-import { readSecret, type SecretPlaces } from './secrets.ts';
+import { headerProblem, readSecret, SHORTEST_SECRET, type SecretPlaces } from './secrets.ts';
 
 export interface ResolveContext {
   readonly config: ResolvedConfig;
@@ -128,8 +128,13 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
   for (const handle of handlesOf(manifest, grants)) {
     const reference = enablement.secrets[handle];
     const reading = readSecret(reference, { home: host.home, env });
-    if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError('SECRET_MISSING', { instance, handle, problem: reading.problem }) });
+    const unfit = reading.ok && isSentInHeader(handle, grants) ? headerProblem(reading.value) : undefined;
+    if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError(reading.code, { instance, handle, problem: reading.problem }) });
+    else if (unfit !== undefined) findings.push({ rule: 'secrets', error: new GatehouseError('SECRET_UNUSABLE', { instance, handle, problem: unfit }) });
     else if (reference) secrets[handle] = reference;
+    if (reading.ok && reading.value.length < SHORTEST_SECRET) {
+      findings.push({ rule: 'secrets', warning: true, error: new GatehouseError('SECRET_SHORT', { instance, handle, length: reading.value.length, least: SHORTEST_SECRET }) });
+    }
   }
   return { limits, grants, config: config ?? {}, secrets };
 }
@@ -139,6 +144,10 @@ function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): Reado
   const granted = grants.flatMap((grant) => (grant.name === 'secret.use' ? [grant.handle] : []));
   const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'hmac-sha256' ? [verify.secret] : []));
   return new Set([...granted, ...ingress]);
+}
+
+function isSentInHeader(handle: string, grants: readonly Grant[]): boolean {
+  return grants.some((grant) => grant.name === 'secret.use' && grant.handle === handle && 'header' in grant.inject);
 }
 
 function limitsOf(asked: Limits, given: Limits): Required<Limits> {

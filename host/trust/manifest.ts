@@ -57,7 +57,19 @@ const RULES: readonly Rule[] = [
     const missing = capabilities.flatMap(configPointers).find((pointer) => !hasSetting(config, pointer));
     return missing === undefined ? undefined : `a capability takes its origin from config '${missing}', which the config schema does not have`;
   },
+  ({ capabilities = [] }) => {
+    const forbidden = capabilities.flatMap(injectedHeader).find((header) => FRAMING_HEADERS.test(header));
+    return forbidden && `secret.use writes the header '${forbidden}', which the connection needs for itself`;
+  },
 ];
+
+/** They say where a message ends, whom it is for, or who is in between: a secret in one of them would be a request of another shape. */
+const FRAMING_HEADERS = /^(?:host|connection|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|accept-encoding|via|forwarded|x-forwarded-.*|x-real-ip|proxy-.*|sec-.*)$/i;
+
+function injectedHeader(capability: NonNullable<PluginManifest['capabilities']>[number]): string[] {
+  if (capability.name !== 'secret.use') return [];
+  return ['hmac' in capability.inject ? capability.inject.hmac.header : capability.inject.header];
+}
 
 /** Compiling proves that the plugin's own schemas are schemas, and bounded. */
 function compileSchemas({ config, tools = [] }: PluginManifest): void {

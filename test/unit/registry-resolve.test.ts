@@ -35,7 +35,7 @@ describe('an enablement whose package is right', () => {
         ],
       },
     );
-    const { plugins, refused, diagnostics } = await surveyHome(home.path, { env: { KEY: 'value' } });
+    const { plugins, refused, diagnostics } = await surveyHome(home.path, { env: { KEY: 'the value of a key' } });
     expect([refused, diagnostics]).toEqual([[], []]);
     expect(plugins).toMatchObject([
       {
@@ -193,10 +193,13 @@ describe('grants, config and secrets', () => {
     ['SECRET_MISSING', { secrets: { 'api-key': { env: 'NOT_SET' } } }, { capabilities }, 'NOT_SET is not set'],
     ['SECRET_MISSING', { secrets: { 'api-key': { env: 'EMPTY' } } }, { capabilities }, 'EMPTY is empty'],
     ['SECRET_MISSING', { secrets: { 'api-key': { file: 'nowhere' } } }, { capabilities }, 'cannot be read (ENOENT)'],
+    ['SECRET_UNUSABLE', { secrets: { 'api-key': { env: 'TWO_LINES' } } }, { capabilities }, 'TWO_LINES holds more than one line'],
+    ['SECRET_UNUSABLE', { secrets: { 'api-key': { env: 'ACCENT' } } }, { capabilities }, 'not printable ASCII'],
+    ['SECRET_UNUSABLE', { secrets: { 'api-key': { env: 'TRAILING' } } }, { capabilities }, 'would lose the space'],
     ['UI_FIRST_PARTY', {}, { kind: 'channel', capabilities: [{ name: 'ui' }], channel: { abilities: [], ingress: [] } }, "'test.a'"],
   ])('refuse with %s', async (code, enablement, manifest, text) => {
     await using home = await aHome([{ name: 'a', kind: manifest.kind ?? 'skill', source: SKILL, manifest, enablement }]);
-    const { diagnostics } = await surveyHome(home.path, { env: { EMPTY: '' } });
+    const { diagnostics } = await surveyHome(home.path, { env: { EMPTY: '', TWO_LINES: 'abcdefgh\r\nx-admin: 1', ACCENT: 'abcdefgé', TRAILING: 'abcdefgh ' } });
     expect(findings({ diagnostics })).toEqual([`${code} degraded a`]);
     expect(diagnostics[0]?.message).toContain(text);
   });
@@ -207,6 +210,20 @@ describe('grants, config and secrets', () => {
     expect((await surveyHome(home.path)).plugins[0]?.secrets).toEqual({ 'api-key': { file: 'secrets/key' } });
     await home.write('secrets/key', '\n');
     expect(findings(await surveyHome(home.path))).toEqual(['SECRET_MISSING degraded a']);
+  });
+
+  it('warn of a secret too short to be recognised, and use it', async () => {
+    await using home = await homeWith({ secrets: { 'api-key': { env: 'KEY' } } }, { capabilities });
+    const { diagnostics, plugins } = await surveyHome(home.path, { env: { KEY: '1234567' } });
+    expect([findings({ diagnostics }), plugins.length]).toEqual([['SECRET_SHORT warning a'], 1]);
+    expect(diagnostics[0]?.message).not.toContain('1234567');
+    expect(findings(await surveyHome(home.path, { env: { KEY: '12345678' } }))).toEqual([]);
+  });
+
+  it('read no secret that is not text', async () => {
+    await using home = await homeWith({ secrets: { 'api-key': { file: 'key' } } }, { capabilities });
+    await writeFile(join(home.path, 'key'), Buffer.from([0xff, 0xfe, ...Buffer.from('abcdefgh')]));
+    expect(findings(await surveyHome(home.path))).toEqual(['SECRET_UNUSABLE degraded a']);
   });
 
   it('need the secret that the host verifies ingress with, granted or not', async () => {
