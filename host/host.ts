@@ -7,6 +7,7 @@ import { MinuteQuotas, SenderRates } from './broker/quota.ts';
 import { KvLedger } from './capabilities/kv-ledger.ts';
 import { kvOperations } from './capabilities/kv.ts';
 import { messageList } from './capabilities/message-read.ts';
+import { messageSend } from './capabilities/message-send.ts';
 import { sleep } from './capabilities/sleep.ts';
 import { toolCall } from './capabilities/tool-call.ts';
 import { toTimestamp, type Clock } from './clock.ts';
@@ -18,7 +19,7 @@ import type { Log } from './log.ts';
 import { channelFace, type ChannelFace } from './pipeline/channel-face.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
-import { createPipeline } from './pipeline/pipeline.ts';
+import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
@@ -151,7 +152,8 @@ export async function startHost({ config, log, clock, env = process.env }: Start
       sleep,
       ...kvOperations(store, ledger),
       messageList(store),
-      toolCall({ find: (address) => directory.tool(address), call: (tool, args, parent) => calls.callTool(tool, args, parent) }),
+      toolCall({ find: (address) => directory.tool(address), call: (...call) => calls.callTool(...call) }),
+      messageSend({ take: (letter, scope) => pipeline.outbox.take(letter, scope) }),
     ],
   });
 
@@ -168,7 +170,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     }),
   );
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => lost.resolve(`The gate '${instance}' is quarantined, and its enablement says "exit".`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => lost.resolve(`The gate '${instance}' is quarantined, and its enablement says "exit".`) }));
   const life: PluginLife = new PluginLife({
     config,
     clock,

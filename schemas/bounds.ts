@@ -15,6 +15,10 @@ export const BOUNDS = {
   hostCallsPerProcess: 256,
   hostCallBytes: 64 * 1024 + 4096,
   hostCallsTotalPerCall: 2000,
+  /** Messages sent by one call, the tools it calls and the gates that judge what it sends included. */
+  sendsPerCall: 16,
+  /** Messages that plugins send because of messages: at most so many in a row. */
+  messageHops: 4,
   postsPerSlice: 512,
   unknownFrames: 16,
   callsWaitingPerInstance: 1024,

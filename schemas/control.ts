@@ -56,6 +56,8 @@ export const MessageView = closed({
   senderMessageId: Type.Optional(text(256)),
   inReplyTo: Type.Optional(text(256)),
   at: Timestamp,
+  /** Sends of plugins between this message and one from outside; absent when there are none. */
+  hops: Type.Optional(whole(1, 1000)),
   flags: Type.Optional(Type.Array(text(100))),
   stages: Type.Optional(Type.Array(StageRecord)),
 });

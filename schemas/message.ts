@@ -6,6 +6,7 @@ import { InstanceName, SecretHandle, Timestamp } from './ids.ts';
 
 const externalId = text(256, { minLength: 1 });
 const messageText = text(BOUNDS.messageTextBytes);
+const hops = Type.Optional(whole(1, 1000, { description: 'How many sends of plugins lie between this message and one that came from outside; absent when none do.' }));
 
 export const Direction = oneOf('inbound', 'outbound');
 export type Direction = Static<typeof Direction>;
@@ -56,6 +57,7 @@ export const Message = closed({
   at: Timestamp,
   flags: Type.Array(text(100), { maxItems: 100 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
+  hops,
 });
 export type Message = Static<typeof Message>;
 
@@ -116,6 +118,7 @@ export const Delivery = closed({
   media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
   at: Timestamp,
   attempt: whole(1, 1000),
+  hops,
 });
 export type Delivery = Static<typeof Delivery>;
 

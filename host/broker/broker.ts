@@ -12,11 +12,10 @@ import type { MinuteQuotas } from './quota.ts';
 /** Operations that plugin code can name although this host performs none of them; asking is refused like any ungranted power. */
 const KNOWN_ELSEWHERE = new Map<string, CapabilityName>([
   ['http.fetch', 'http.fetch'],
-  ['message.send', 'message.send'],
 ]);
 
 /** Replies that mean the plugin reached for more than it has; the others are failures of what it asked for. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'MESSAGE_TARGET', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
 
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];

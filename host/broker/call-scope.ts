@@ -1,5 +1,8 @@
-// What one plugin call has written so far: reads see it, a failed call drops it, a finished one hands it to the commit of its stage.
+// What one plugin call has written and sent so far: reads see it, a failed call drops it, a finished one hands it to the commit of its stage.
+import { hash } from 'node:crypto';
+import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError } from '../errors.ts';
+import type { MessageRow } from '../store/tables.ts';
 
 /** A kv entry to be written, or null for a deletion. */
 export type KvWrite = { readonly value: unknown; readonly sizeBytes: number } | null;
@@ -9,7 +12,14 @@ export interface CallScopeOptions {
   readonly attemptKey?: string;
   /** The scope of the call that this one is made for. */
   readonly parent?: CallScope;
+  /** Sends of plugins that led to the message it is made for. Default: the parent's, else 0. */
+  readonly hops?: number;
+  /** False where nobody commits what is sent. Default: the parent's, else true. */
+  readonly maySend?: boolean;
 }
+
+/** Keys of nested calls that would grow beyond this are hashed; the frame to the child has room for 200. */
+const LONGEST_KEY = 160;
 
 /**
  * Opened before a call and closed after it; tools called from it write into scopes of their own that fold into it. `close` ends what the plugin
@@ -20,19 +30,26 @@ export class CallScope {
   readonly attemptKey: string;
   /** Calls around this one. */
   readonly depth: number;
+  readonly hops: number;
+  readonly maySend: boolean;
   /** instance → key → write; what the scopes around this one wrote is not in here. */
   readonly writes = new Map<string, Map<string, KvWrite>>();
+  /** Messages to be stored and delivered; emptied by the commit that stores them. */
+  readonly sends: MessageRow[] = [];
   /** Requests made so far, held against BOUNDS.hostCallsTotalPerCall. */
   requests = 0;
   readonly #parent: CallScope | undefined;
   #open = true;
-  #toolCalls = 0;
+  #nestedCalls = 0;
+  #sendsAsked = 0;
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, { attemptKey = '', parent }: CallScopeOptions = {}) {
+  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true }: CallScopeOptions = {}) {
     this.callId = callId;
     this.attemptKey = attemptKey;
     this.depth = parent ? parent.depth + 1 : 0;
+    this.hops = hops;
+    this.maySend = maySend;
     this.#parent = parent;
   }
 
@@ -41,7 +58,7 @@ export class CallScope {
   }
 
   get hasWrites(): boolean {
-    return this.writes.size > 0;
+    return this.writes.size > 0 || this.sends.length > 0;
   }
 
   /** The latest write of this call or of those around it; undefined when the store has the say. */
@@ -63,26 +80,48 @@ export class CallScope {
     own.set(key, value);
   }
 
+  /** Counts one more message to be sent; false beyond BOUNDS.sendsPerCall. The outermost call counts for all that are made within it. */
+  maySendOneMore(): boolean {
+    if (this.#parent) return this.#parent.maySendOneMore();
+    this.#sendsAsked += 1;
+    return this.#sendsAsked <= BOUNDS.sendsPerCall;
+  }
+
+  send(message: MessageRow): void {
+    if (!this.#open) throw new GatehouseError('CALL_OVER');
+    this.sends.push(message);
+  }
+
+  /** What was sent is not to be: the message it belongs to was refused or seen before. kv writes stay. */
+  unsend(): void {
+    this.sends.length = 0;
+  }
+
   /** Runs when the scope is dropped or its writes are committed, or at once when that is past; gives back quota reservations. */
   onRelease(release: () => void): void {
     if (this.#open) this.#releases.push(release);
     else release();
   }
 
-  /** Takes over what a finished nested call wrote. */
+  /** Takes over what a finished nested call wrote and sent. */
   absorb(nested: CallScope): void {
     if (!this.#open) {
       nested.release();
       throw new GatehouseError('CALL_OVER');
     }
     for (const [instance, writes] of nested.writes) for (const [key, value] of writes) this.write(instance, key, value);
+    this.sends.push(...nested.sends);
     this.onRelease(() => nested.release());
   }
 
-  /** The attempt key of the next tool called from here. Counted, so that the same call made again gives its tools the same keys. */
-  nextToolKey(): string {
-    this.#toolCalls += 1;
-    return `${this.attemptKey || this.callId}/${this.#toolCalls}`;
+  /**
+   * The attempt key of the next call made for this one. Counted, so that the same call made again gives those within it the same keys; with the caller's
+   * name, because several plugins work on one message and each of their calls has its key.
+   */
+  nextKey(caller: string): string {
+    this.#nestedCalls += 1;
+    const key = `${this.attemptKey || this.callId}/${caller}/${this.#nestedCalls}`;
+    return key.length <= LONGEST_KEY ? key : hash('sha256', key, 'hex');
   }
 
   /** No request is served for this call any more. */

@@ -33,11 +33,13 @@ export function messageList(store: Store) {
     async perform({ conversation, after, limit = BOUNDS.messageListItems }, caller) {
       if (!conversation.isWellFormed() || after?.isWellFormed() === false) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.list', path: '/conversation', problem: 'it holds half of a surrogate pair' });
       const prefix = conversations.prefix(caller.instance, conversation);
-      const rows = await store.range(conversations, prefix, { ...(after ? { after: conversations.key(caller.instance, conversation, after) } : {}), limit });
+      const last = after ? (await store.get(messages, messages.key(after)))?.value : undefined;
+      const place = last?.instance === caller.instance && last.conversation === conversation ? (last.place ?? after) : after;
+      const rows = await store.range(conversations, prefix, { ...(place ? { after: conversations.key(caller.instance, conversation, place) } : {}), limit });
       const items: ConversationItem[] = [];
       let bytes = 0;
       for (const row of rows) {
-        const id = String(row.key[3]);
+        const id = row.value.messageId ?? String(row.key[3]);
         const message = (await store.get(messages, messages.key(id)))?.value;
         if (!message) continue;
         bytes += Buffer.byteLength(message.text);

@@ -25,8 +25,8 @@ export interface ActiveTool {
 
 export interface ToolDirectory {
   find(address: string): ActiveTool | undefined;
-  /** Calls the tool's instance in a scope of its own. */
-  call(tool: ActiveTool, args: unknown, parent: CallScope): Promise<{ readonly result: CallResult; readonly scope: CallScope }>;
+  /** Calls the tool's instance in a scope of its own, within `parent`. */
+  call(tool: ActiveTool, args: unknown, parent: CallScope, attemptKey: string): Promise<{ readonly result: CallResult; readonly scope: CallScope }>;
 }
 
 const request = compileSchema<Request>(closed({ tool: Type.String({ minLength: 1, maxLength: 200 }), arguments: Type.Unknown() }));
@@ -38,13 +38,13 @@ export function toolCall(tools: ToolDirectory) {
     request,
     authorize: ({ tool }, grant) => (grant.tools.includes(tool) ? undefined : { value: tool }),
     perMinute: (grant) => grant.quota?.perMinute,
-    async perform({ tool: address, arguments: args }, _caller, scope) {
+    async perform({ tool: address, arguments: args }, caller, scope) {
       if (scope.depth >= MOST_DEEP) throw new GatehouseError('TOOL_DEPTH', { tool: address, depth: scope.depth, limit: MOST_DEEP });
       const tool = tools.find(address);
       if (!tool) throw new GatehouseError('TOOL_UNKNOWN', { tool: address });
       const wrong = tool.input.explain(args);
       if (wrong) throw new GatehouseError('TOOL_ARGUMENT', { tool: address, path: wrong.path, problem: wrong.problem });
-      const { result, scope: nested } = await tools.call(tool, args, scope);
+      const { result, scope: nested } = await tools.call(tool, args, scope, scope.nextKey(caller.instance));
       const failed = !result.ok ? result.message : undefined;
       const misfit = result.ok ? tool.output.explain(result.value) : undefined;
       if (!result.ok || misfit) {

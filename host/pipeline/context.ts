@@ -27,6 +27,8 @@ export interface InboundContext extends Recorded {
   readonly heldVersion?: number;
   /** Set by normalize; moderation may replace its text. */
   text: string;
+  /** Set by admit: sends of plugins that led to it, 0 for what people write. */
+  hops: number;
   /** sha256 of the text as it arrived, once a gate has modified it. */
   originalSha256?: string;
   /** Set by accept: its place in the lane, and what it committed. */
@@ -90,6 +92,7 @@ export function messageOf(row: MessageRow): Message {
     media: [...row.media],
     ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
     at: row.at,
+    ...(row.hops === undefined ? {} : { hops: row.hops }),
     flags: [...row.flags],
     stages: [...row.stages],
   };
@@ -109,6 +112,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     media: arrived.media ?? [],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     at,
+    ...(context.hops > 0 ? { hops: context.hops } : {}),
     flags: context.flags,
     stages: context.stages,
   };

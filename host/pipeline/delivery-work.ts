@@ -18,8 +18,8 @@ export interface DeliveryItem {
   readonly conversation: string;
   readonly attempts: number;
   readonly failures?: number;
-  /** The channel has taken it and only the settling failed. */
-  readonly sent?: boolean;
+  /** The channel has taken it and only the settling failed: what the channel wrote then, still to be committed. */
+  readonly sent?: readonly CallScope[];
   readonly row?: MessageRow;
 }
 
@@ -49,11 +49,11 @@ export class DeliveryWork {
       await store.commit({ remove: [{ table: deliveries, key }] });
       return 'done';
     }
-    const scopes: CallScope[] = [];
-    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, sent: item.sent ?? false, stages: [...row.stages], scopes };
+    const scopes: CallScope[] = [...(item.sent ?? [])];
+    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, sent: item.sent !== undefined, stages: [...row.stages], scopes };
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
-    for (const scope of scopes) scope.release();
+    if (!context.sent) for (const scope of scopes) scope.release();
     const attempts = item.attempts + 1;
     const failures = (item.failures ?? 0) + (verdict.decision === 'retry' && verdict.blame ? 1 : 0);
     if (verdict.decision === 'retry' && (context.sent || failures < MOST_FAILURES)) {
@@ -61,7 +61,7 @@ export class DeliveryWork {
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
       await rememberTry(this.#parts, [put(deliveries, key, { instance: row.instance, conversation: row.conversation, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
       const { messageId, instance, conversation } = item;
-      return { retryAtMs, item: { messageId, instance, conversation, attempts, failures, sent: context.sent } };
+      return { retryAtMs, item: { messageId, instance, conversation, attempts, failures, ...(context.sent ? { sent: scopes } : {}) } };
     }
     const problem = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : 'the delivery was refused';
     this.#parts.onDead(await bury(this.#parts, { row, work: { kind: 'deliver' }, waiting: { table: deliveries, key }, stages: context.stages, code: 'DELIVERY_FAILED', problem, attempts }));

@@ -8,6 +8,7 @@ import { compileSchema } from '../schema.ts';
 import type { CallFailure, CallResult } from '../sandbox/sandbox.ts';
 import type { PluginCalls } from './plugin-calls.ts';
 import type { GateEntry, PluginDirectory } from './plugin-directory.ts';
+import type { PluginWrites } from './plugin-writes.ts';
 import { sanitizeText } from './stages/sanitize.ts';
 
 const decisionOf = compileSchema<Decision>(DecisionSchema);
@@ -17,8 +18,10 @@ export interface GateSubject {
   readonly direction: Direction;
   readonly attemptKey: string;
   readonly stages: StageRecord[];
-  /** Gates' writes gather here when everything passed. */
+  /** What gates wrote gathers here once everything passed; of a message that goes no further nothing is kept. */
   readonly scopes: CallScope[];
+  /** The call that waits for the verdict on what it sends, and the instance that is called. Nobody is asked about its own words. */
+  readonly within?: { readonly scope: CallScope; readonly by: string };
 }
 
 /** What all gates together decided. */
@@ -33,16 +36,27 @@ export interface GateParts {
   readonly directory: PluginDirectory;
   /** A gate with `onQuarantine: "exit"` met traffic while quarantined. */
   readonly onGateExit: (instance: string) => void;
+  readonly writes: PluginWrites;
 }
 
 /** Stops at the first denial; flags gather, a modified text is what the next gate sees. */
-export async function askGates(subject: GateSubject, { calls, directory, onGateExit }: GateParts): Promise<GateOutcome> {
+export async function askGates(subject: GateSubject, parts: GateParts): Promise<GateOutcome> {
+  const scopes: CallScope[] = [];
+  const outcome = await foldDecisions(subject, scopes, parts);
+  if (outcome.effect === 'pass') subject.scopes.push(...scopes);
+  else for (const scope of scopes) scope.release();
+  return outcome;
+}
+
+async function foldDecisions(subject: GateSubject, scopes: CallScope[], { calls, directory, onGateExit }: GateParts): Promise<GateOutcome> {
+  const { within } = subject;
   const gates = directory.gates(subject.direction);
   const flags = new Set(subject.message.flags);
   let message = subject.message;
   let originalSha256: string | undefined;
 
   for (const gate of gates) {
+    if (gate.instance === within?.by) continue;
     if (gate.quarantined && gate.onQuarantine === 'bypass') {
       flags.add(`bypassed:${gate.instance}`);
       subject.stages.push({ stage: 'gate', decision: 'bypass', instance: gate.instance, durationMs: 0 });
@@ -52,7 +66,7 @@ export async function askGates(subject: GateSubject, { calls, directory, onGateE
     if (gate.quarantined && gate.onQuarantine === 'exit') onGateExit(gate.instance);
     if (!gate.available) return unavailable('GATE_UNAVAILABLE', gate);
 
-    const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction: subject.direction }, { attemptKey: subject.attemptKey, waitMs: gate.wallMs });
+    const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction: subject.direction }, { attemptKey: subject.attemptKey, waitMs: gate.wallMs, hops: message.hops, ...(within && { parent: within.scope }) });
     const decision = result.ok && decisionOf.is(result.value) ? result.value : undefined;
     subject.stages.push(gateRecord(gate, decision, result));
     if (!decision) {
@@ -63,7 +77,7 @@ export async function askGates(subject: GateSubject, { calls, directory, onGateE
       scope.release();
       return { effect: 'deny', gate: gate.instance, reason: decision.reason };
     }
-    if (scope.hasWrites) subject.scopes.push(scope);
+    if (scope.hasWrites) scopes.push(scope);
     if (decision.effect === 'flag') for (const label of decision.labels) flags.add(label);
     if (decision.effect === 'modify') {
       originalSha256 ??= hashOf(subject.message.text);
@@ -79,13 +93,17 @@ export async function askGates(subject: GateSubject, { calls, directory, onGateE
 }
 
 /** Observers see what passed. They are told and not waited for; whatever becomes of the call, the message goes on. The message is made only if somebody looks. */
-export function tellObservers(direction: Direction, attemptKey: string, messageOf: () => Message, { calls, directory }: GateParts): void {
+export function tellObservers(direction: Direction, attemptKey: string, messageOf: () => Message, { calls, directory, writes }: GateParts): void {
   const observers = directory.observers(direction);
   if (observers.length === 0) return;
   const message = messageOf();
   for (const observer of observers) {
     if (!observer.available) continue;
-    void calls.call(observer.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: 0 }).then(({ scope }) => scope.release(), () => undefined); // what became of it concerns nobody but the observer, whose supervisor counts it
+    // What it writes is its own, in a commit of its own; sending is not for it, because the message may yet come to nothing and be judged again.
+    void calls
+      .call(observer.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: 0, hops: message.hops, maySend: false })
+      .then(({ result, scope }) => (result.ok ? writes.commit(scope) : undefined))
+      .catch(() => undefined); // what became of it concerns nobody but the observer, whose supervisor counts it
   }
 }
 

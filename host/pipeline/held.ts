@@ -7,6 +7,7 @@ import { put, type Entry, type Store } from '../store/store.ts';
 import { dedupe, dedupeKey, held, type HeldRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { InboundContext } from './context.ts';
+import type { Carried, PluginWrites } from './plugin-writes.ts';
 import { messageRow } from './stages/accept.ts';
 
 export interface Resumed {
@@ -19,6 +20,7 @@ export interface HeldParts {
   readonly clock: Clock;
   readonly store: Store;
   readonly log: Log;
+  readonly writes: PluginWrites;
   /** Runs moderate and accept for a held message; its row leaves `held` with the commit that accepts it. */
   readonly resubmit: (resumed: Resumed) => Promise<Acceptance>;
   /** Whether messages must go on waiting for this gate. */
@@ -57,20 +59,25 @@ export class Held implements AsyncDisposable {
     for (const { key, value } of await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages })) this.#count(String(key[1]), value, 1);
   }
 
-  /** One commit that counts as accept. `full` beyond 10,000 messages or 64 MiB. */
+  /** One commit that counts as accept, with what the channel wrote. `full` beyond 10,000 messages or 64 MiB. */
   async hold(context: InboundContext, gate: string): Promise<'held' | 'full' | 'duplicate'> {
     const message = messageRow(context);
     const sizeBytes = Buffer.byteLength(JSON.stringify(message));
     if (this.#messages >= BOUNDS.heldMessages || this.#bytes + sizeBytes > BOUNDS.heldBytes) return 'full';
     const row: HeldRow = { message: { ...message, outcome: 'held' }, sizeBytes, heldAtMs: context.receivedAtMs };
     this.#count(gate, row, 1);
+    let carried: Carried | undefined;
     let result: 'committed' | 'conflict' | 'failed' = 'failed';
     try {
+      carried = await this.#parts.writes.of(context.scopes);
+      const written = carried?.rows();
       result = await this.#parts.store.commit({
         expect: [{ table: dedupe, key: context.dedupeKey, version: 'absent' }],
-        put: [put(dedupe, context.dedupeKey, { messageId: context.messageId, outcome: 'held', atMs: context.receivedAtMs }), put(held, held.key(gate, context.messageId), row)],
+        put: [put(dedupe, context.dedupeKey, { messageId: context.messageId, outcome: 'held', atMs: context.receivedAtMs }), put(held, held.key(gate, context.messageId), row), ...(written?.put ?? [])],
+        remove: written?.remove ?? [],
       });
     } finally {
+      carried?.done(result === 'committed');
       if (result !== 'committed') this.#count(gate, row, -1);
     }
     return result === 'committed' ? 'held' : 'duplicate';

@@ -39,7 +39,7 @@ export interface InboundParts {
 }
 
 /** Replies that wait for channels; beyond this the host takes in nothing more to answer. */
-const MOST_DELIVERIES_WAITING = 100_000;
+export const MOST_DELIVERIES_WAITING = 100_000;
 /** Messages between arrival and accept at any moment. */
 const MOST_IN_WORK = 20_000;
 
@@ -81,6 +81,7 @@ export class Inbound {
       sessionKey: sessionKeyOf(channel.instance, message.conversation),
       dedupeKey: key,
       text: message.text,
+      hops: 0,
       reserved: false,
     };
     const run = this.#run(context);
@@ -110,6 +111,7 @@ export class Inbound {
       heldBy: gate,
       heldVersion: version,
       text: message.text,
+      hops: message.hops ?? 0,
       reserved: false,
     };
     return await this.#run(context, this.#parts.stagesAfterHold);

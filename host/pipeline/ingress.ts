@@ -14,6 +14,7 @@ import { problemAnswer } from '../problem.ts';
 import { ackFrame, httpAnswer, jsonAnswer, type Acceptance } from './acceptance.ts';
 import type { Arrival } from './inbound.ts';
 import type { PluginCalls } from './plugin-calls.ts';
+import type { PluginWrites } from './plugin-writes.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 import { matchRoute } from './routes.ts';
 import { isVerified } from './stages/verify.ts';
@@ -55,7 +56,7 @@ export interface IngressParts {
   /** Runs the inbound stages; never rejects. */
   submit(arrival: Arrival): Promise<Acceptance>;
   /** Commits what a call wrote when no message carries it. */
-  commitWrites(scope: CallScope): Promise<void>;
+  readonly writes: PluginWrites;
 }
 
 /** What `receive` made of a request, with its records and what it wrote. */
@@ -192,17 +193,23 @@ export class Ingress {
   async #submitAll(channel: ChannelEntry, { result, scope, records }: Received, told?: (acceptance: Acceptance, index: number) => void): Promise<Acceptance[]> {
     const acceptances: Acceptance[] = [];
     const messages = result.messages ?? [];
-    // A single message takes what `receive` wrote into its own commit; of several, none may: the others might still be refused.
-    const riding = scope.hasWrites && messages.length === 1 ? [scope] : [];
+    // What `receive` wrote goes into the commit of its last message. By then it is known what became of the others: a cursor must not move past one that the
+    // source is told to send again.
+    let riding: readonly CallScope[] = [];
     for (const [index, message] of messages.entries()) {
-      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: riding });
+      if (index === messages.length - 1 && scope.hasWrites && !acceptances.some(willComeAgain)) riding = [scope];
+      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: [...riding] });
       acceptances.push(acceptance);
       told?.(acceptance, index);
     }
-    if (!scope.hasWrites || (riding.length > 0 && acceptances[0]?.status === 'accepted')) return acceptances;
-    // A cursor must not move past a message that the source is told to send again.
+    const last = acceptances.at(-1);
+    if (!scope.hasWrites || (riding.length > 0 && last && isTaken(last))) return acceptances;
     if (acceptances.some(willComeAgain)) scope.release();
-    else await this.#parts.commitWrites(scope);
+    else {
+      // Messages that were all refused, or all seen before, send nothing; what they sent the first time is sent.
+      if (messages.length > 0 && !acceptances.some(isTaken)) scope.unsend();
+      await this.#parts.writes.commit(scope);
+    }
     return acceptances;
   }
 
@@ -216,6 +223,7 @@ export class Ingress {
   }
 }
 
+const isTaken = ({ status }: Acceptance) => status === 'accepted' || status === 'held';
 const willComeAgain = (acceptance: Acceptance) => acceptance.status === 'refused' && (acceptance.code === 'INTERNAL' || new GatehouseError(acceptance.code).row.retryable);
 
 function requestForPlugin(request: IngressRequest, { path, params }: { readonly route: IngressRoute; readonly path: string; readonly params: Record<string, string> }): ChannelRequest {

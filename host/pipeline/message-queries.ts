@@ -63,6 +63,7 @@ function viewOf(row: MessageRow): MessageView {
     ...(row.senderMessageId === undefined ? {} : { senderMessageId: row.senderMessageId }),
     ...(row.inReplyTo === undefined ? {} : { inReplyTo: row.inReplyTo }),
     at: row.at,
+    ...(row.hops === undefined ? {} : { hops: row.hops }),
     flags: [...row.flags],
     stages: [...row.stages],
   };

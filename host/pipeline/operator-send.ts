@@ -38,7 +38,7 @@ export class OperatorSend {
 
   /** Outcomes: `delivered`, `denied` (with code and reason), `dead-lettered`, or `pending` when it takes longer than 10 s. Throws when the channel is unknown or a gate is not available. */
   async send(body: SendMessageBody, actor: string): Promise<Sent> {
-    const { directory, ids, clock, store } = this.#parts;
+    const { directory, ids, clock, store, writes } = this.#parts;
     if (!directory.channel(body.channel)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: body.channel });
     const text = sanitizeText(body.text);
     if (text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
@@ -48,10 +48,11 @@ export class OperatorSend {
     const provisional = ids.next();
     const message = { id: provisional, senderMessageId: provisional, instance: body.channel, conversation: body.to, sender: { id: actor }, text, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
     const outcome = await askGates({ message, direction: 'outbound', attemptKey: provisional, stages, scopes }, this.#parts);
-    for (const scope of scopes) scope.release();
     if (outcome.effect === 'deny') return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: outcome.reason };
     if (outcome.effect !== 'pass') throw outcome.effect === 'hold' ? new GatehouseError('GATE_UNAVAILABLE', { instance: outcome.gate }) : new GatehouseError(outcome.code, outcome.fields);
 
+    const carried = await writes.of(scopes);
+    const written = carried?.rows();
     const row: MessageRow = {
       id: ids.next(),
       instance: body.channel,
@@ -68,13 +69,21 @@ export class OperatorSend {
       stages,
     };
     const settled = this.#outcomeOf(row.id);
-    await store.commit({
-      put: [
-        put(messages, messages.key(row.id), row),
-        put(conversations, conversations.key(row.instance, row.conversation, row.id), { direction: 'outbound' }),
-        put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }),
-      ],
-    });
+    let committed = false;
+    try {
+      const result = await store.commit({
+        put: [
+          put(messages, messages.key(row.id), row),
+          put(conversations, conversations.key(row.instance, row.conversation, row.id), { direction: 'outbound' }),
+          put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }),
+          ...(written?.put ?? []),
+        ],
+        remove: written?.remove ?? [],
+      });
+      committed = result === 'committed';
+    } finally {
+      carried?.done(committed);
+    }
     this.#parts.enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row });
     return await settled;
   }

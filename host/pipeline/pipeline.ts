@@ -1,10 +1,10 @@
 // The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
 import type { SenderRates } from '../broker/quota.ts';
-import type { CallScope } from '../broker/call-scope.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
+import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import { SocketHub } from '../outbound/sockets.ts';
 import { createLanes, type Lanes } from '../store/lanes.ts';
@@ -13,13 +13,16 @@ import type { MessageRow } from '../store/tables.ts';
 import type { DeliveryContext, InboundContext, LaneContext } from './context.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
+import { Echoes } from './echoes.ts';
 import { Held } from './held.ts';
-import { Inbound } from './inbound.ts';
+import { Inbound, MOST_DELIVERIES_WAITING } from './inbound.ts';
 import { Ingress } from './ingress.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
 import { OperatorSend } from './operator-send.ts';
+import { Outbox } from './outbox.ts';
 import type { PluginCalls } from './plugin-calls.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
+import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
 import { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
@@ -79,6 +82,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly ingress: Ingress;
   readonly sockets: SocketHub;
   readonly operator: OperatorSend;
+  /** What plugins send. */
+  readonly outbox: Outbox;
   readonly deadLetters: DeadLetters;
   readonly held: Held;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
@@ -91,7 +96,7 @@ export interface Pipeline extends AsyncDisposable {
 
 /** Wires the stages to the store, the plugins and the two sets of lanes. */
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { clock, log, store, ledger } = parts;
+  const { clock, log, store } = parts;
   const book = new SessionBook(store);
   const sockets = new SocketHub();
 
@@ -103,16 +108,30 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const messageLanes = createLanes<LaneItem>({ clock, work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
-  const operator = new OperatorSend({ ...parts, enqueueDelivery });
-  const held: Held = new Held({ clock, store, log, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
+  const echoes = new Echoes(clock);
+  const onReply = (row: MessageRow) => {
+    echoes.remember(row);
+    enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, ...(deliveryLanes.waiting < MOST_ROWS_IN_MEMORY ? { row } : {}) });
+  };
+  const writes: PluginWrites = new PluginWrites({ ...parts, onSent: (row) => outbox.sent(row) });
+  const reserve = (instance: string, conversation: string) => {
+    const lane = deliveryLane({ instance, conversation });
+    if (deliveryLanes.waiting >= MOST_DELIVERIES_WAITING) throw new GatehouseError('HOST_BUSY', { queue: 'deliveries', depth: deliveryLanes.waiting });
+    if (deliveryLanes.reserve(lane) === 'full') throw new GatehouseError('LANE_FULL', { queue: 'deliveries', depth: deliveryLanes.depth(lane) });
+  };
+  const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: onReply });
+  const operator = new OperatorSend({ ...parts, writes, enqueueDelivery });
+  const held: Held = new Held({ clock, store, log, writes, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const everything = {
     ...parts,
     book,
     sockets,
+    writes,
+    echoes,
     reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
     laneDepth: (sessionKey: string) => messageLanes.depth(sessionKey),
     held,
-    onReply: (row: MessageRow) => enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, ...(deliveryLanes.waiting < MOST_ROWS_IN_MEMORY ? { row } : {}) }),
+    onReply,
     onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
     onSettled: (row: MessageRow) => {
       publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
@@ -130,7 +149,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
-  const ingress = new Ingress({ ...parts, sockets, submit: (arrival) => inbound.submit(arrival), commitWrites: (scope) => commitWrites(store, ledger, scope) });
+  const ingress = new Ingress({ ...parts, sockets, writes, submit: (arrival) => inbound.submit(arrival) });
   const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const sweeper = new Sweeper({ clock, log, store, held });
@@ -146,15 +165,19 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     ingress,
     sockets,
     operator,
+    outbox,
     deadLetters,
     held,
     lanes: messageLanes,
     deliveries: deliveryLanes,
     async recover() {
-      await held.recover();
-      // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again.
-      const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane));
+      // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again. Held messages last, for the same
+      // reason: the first gate that comes up lets them go on into the lanes.
+      const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane, (messageId) => outbox.isFresh(messageId)));
+      outbox.recovered();
       const messages = await messageLanes.recover(waitingMessages(store));
+      await held.recover();
+      if (held.waiting > 0) void held.release();
       return { messages, deliveries };
     },
     drain,
@@ -171,16 +194,3 @@ function isQuarantined(directory: PluginDirectory, gate: string): boolean {
 function deliveryLane(item: Pick<DeliveryItem, 'instance' | 'conversation'>): string {
   return `${item.instance}:${item.conversation}`;
 }
-
-/** Writes of a call that no message carries get a commit of their own. */
-async function commitWrites(store: Store, ledger: KvLedger, scope: CallScope): Promise<void> {
-  const rows = await ledger.rowsOf(scope);
-  let committed = false;
-  try {
-    committed = (await store.commit({ put: rows.put, remove: rows.remove })) === 'committed';
-  } finally {
-    rows.done(committed);
-    scope.release();
-  }
-}
-

@@ -17,8 +17,12 @@ export interface CallOptions {
   readonly attemptKey: string;
   /** How long to wait for an instance that is restarting; 0 answers INSTANCE_UNAVAILABLE at once. */
   readonly waitMs: number;
-  /** The call it is made for, when a plugin calls a tool. */
+  /** The call it is made for, when a plugin calls a tool or sends a message that gates judge. */
   readonly parent?: CallScope;
+  /** Hops of the message it is made for. */
+  readonly hops?: number | undefined;
+  /** False for calls whose sends nobody commits. */
+  readonly maySend?: boolean;
 }
 
 /** How long a tool's caller waits for a tool that is restarting. */
@@ -34,8 +38,8 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent }: CallOptions): Promise<ScopedResult> {
-    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }) });
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend }: CallOptions): Promise<ScopedResult> {
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }) });
     let worked = false;
     try {
       const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey }, { waitMs });
@@ -48,8 +52,8 @@ export class PluginCalls {
   }
 
   /** Calls a tool on behalf of another call, one level deeper. */
-  callTool(tool: ActiveTool, args: unknown, parent: CallScope): Promise<ScopedResult> {
-    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey: parent.nextToolKey(), waitMs: TOOL_WAIT_MS, parent });
+  callTool(tool: ActiveTool, args: unknown, parent: CallScope, attemptKey: string): Promise<ScopedResult> {
+    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey, waitMs: TOOL_WAIT_MS, parent });
   }
 }
 

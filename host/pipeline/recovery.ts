@@ -18,9 +18,10 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
   }
 }
 
-export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
+/** `isFresh`: made by this process while the search goes on, and queued by who made it. */
+export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string, isFresh: (messageId: string) => boolean): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
-    yield rows.map(({ key, value }) => {
+    yield rows.filter(({ key }) => !isFresh(String(key[1]))).map(({ key, value }) => {
       const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) };
       return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
     });

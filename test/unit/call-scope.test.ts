@@ -85,7 +85,7 @@ async function aWorld(behaviour: (world: { readonly ask: Ask; readonly seen: Plu
   const broker: Broker = new Broker({
     operations: [
       ...kvOperations(store, ledger),
-      toolCall({ find: () => ({ instance: 'tools', name: 'count', input: anything, output: anything }), call: (tool, args, parent) => calls.callTool(tool, args, parent) }),
+      toolCall({ find: () => ({ instance: 'tools', name: 'count', input: anything, output: anything }), call: (tool, args, parent, attemptKey) => calls.callTool(tool, args, parent, attemptKey) }),
     ],
     quotas: new MinuteQuotas(systemClock),
     log: createLog('error'),
@@ -138,8 +138,8 @@ describe('calls of plugins', () => {
       (await world.calls.call('skill', 'respond', {}, { attemptKey: 'm1', waitMs: 0 })).scope.release();
       return world.seen.map((each) => each.attemptKey);
     };
-    expect(await attempt()).toEqual(['m1', 'm1/1', 'm1/2']);
-    expect(await attempt()).toEqual(['m1', 'm1/1', 'm1/2']);
+    expect(await attempt()).toEqual(['m1', 'm1/skill/1', 'm1/skill/2']);
+    expect(await attempt()).toEqual(['m1', 'm1/skill/1', 'm1/skill/2']);
   });
 
   it('keeps tool calls of calls that have no key of their own apart', async () => {

@@ -6,8 +6,9 @@ import { MinuteQuotas } from '../../host/broker/quota.ts';
 import { KvLedger, type KvRows } from '../../host/capabilities/kv-ledger.ts';
 import { kvOperations } from '../../host/capabilities/kv.ts';
 import { systemClock } from '../../host/clock.ts';
+import { createIds } from '../../host/ids.ts';
 import { createLog } from '../../host/log.ts';
-import { withWrites } from '../../host/pipeline/stages/accept.ts';
+import { PluginWrites } from '../../host/pipeline/plugin-writes.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import type { Store } from '../../host/store/store.ts';
 import { kvUsage } from '../../host/store/tables.ts';
@@ -19,6 +20,7 @@ async function aKv() {
   const dir = await tempDir();
   const store = await openStore({ dir: dir.path, clock: systemClock });
   const ledger = new KvLedger(store);
+  const writes = new PluginWrites({ store, ledger, ids: createIds(systemClock), onSent: () => undefined });
   const broker = new Broker({ operations: kvOperations(store, ledger), quotas: new MinuteQuotas(systemClock), log: createLog('error') });
   let calls = 0;
 
@@ -28,6 +30,7 @@ async function aKv() {
   return {
     store,
     ledger,
+    writes,
     broker,
     open,
     ask,
@@ -193,7 +196,7 @@ describe('the kv ledger', () => {
     const scope = await kv.called({ a: 1 });
     const damaged = kv.open();
     damaged.write('shop', '\ud800', null);
-    await expect(withWrites([scope, damaged], kv.ledger)).rejects.toMatchObject({ code: 'STORE_KEY' });
+    await expect(kv.writes.of([scope, damaged])).rejects.toMatchObject({ code: 'STORE_KEY' });
     expect(await kv.ledger.used('shop')).toBe(0);
   });
 
@@ -202,9 +205,9 @@ describe('the kv ledger', () => {
     for (const committed of [false, true]) {
       const scope = await kv.called({ a: 1 });
       expect(await kv.ledger.used('shop')).toBe(size('a'));
-      const rows = await withWrites([scope], kv.ledger);
-      if (committed) await kv.store.commit({ put: rows?.put ?? [] });
-      rows?.done(committed);
+      const carried = await kv.writes.of([scope]);
+      if (committed) await kv.store.commit(carried?.rows() ?? {});
+      carried?.done(committed);
       expect(await kv.ledger.used('shop')).toBe(committed ? size('a') : 0);
     }
   });

@@ -1,28 +1,28 @@
-// The one durable commit that makes a message the host's responsibility: dedupe key, message, conversation entry, session touch, lane entry, buffered kv. The source is acknowledged only after it.
+// The one durable commit that makes a message the host's responsibility: dedupe key, message, conversation entry, session touch, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
-import type { KvLedger, KvRows } from '../../capabilities/kv-ledger.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { conversations, dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
+import type { PluginWrites } from '../plugin-writes.ts';
 import type { SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export interface AcceptParts {
   readonly store: Store;
-  readonly ledger: KvLedger;
+  readonly writes: PluginWrites;
   readonly book: SessionBook;
   readonly ids: Ids;
 }
 
-export function accept({ store, ledger, book, ids }: AcceptParts): Stage<InboundContext> {
+export function accept({ store, writes, book, ids }: AcceptParts): Stage<InboundContext> {
   return {
     name: 'accept',
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
       const session = await book.touch(context.sessionKey, context.receivedAtMs);
-      const kv = await withWrites(context.scopes, ledger);
+      const carried = await writes.of(context.scopes);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const row = messageRow(context);
       const place = ids.next();
@@ -34,12 +34,13 @@ export function accept({ store, ledger, book, ids }: AcceptParts): Stage<Inbound
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];
+      const written = carried?.rows();
       let committed = false;
       try {
-        const result = await store.commit({ expect: expectation(context), put: kv ? [...rows, ...kv.put] : rows, remove: [...heldRow(context), ...(kv?.remove ?? [])] });
+        const result = await store.commit({ expect: expectation(context), put: written ? [...rows, ...written.put] : rows, remove: [...heldRow(context), ...(written?.remove ?? [])] });
         committed = result === 'committed';
       } finally {
-        kv?.done(committed);
+        carried?.done(committed);
       }
       if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.
@@ -77,25 +78,9 @@ export function messageRow(context: InboundContext): MessageRow {
     senderMessageId: arrived.id,
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     at: toTimestamp(context.receivedAtMs),
+    ...(context.hops > 0 ? { hops: context.hops } : {}),
     flags: context.flags,
     stages: context.stages,
     ...(context.originalSha256 === undefined ? {} : { originalSha256: context.originalSha256 }),
   };
-}
-
-/** The kv rows of several calls, ready for one commit; undefined when nothing was written. When one cannot be settled, none stays counted. */
-export async function withWrites(scopes: InboundContext['scopes'], ledger: KvLedger): Promise<KvRows | undefined> {
-  if (scopes.length === 0) return undefined;
-  const parts: KvRows[] = [];
-  const done = (committed: boolean) => {
-    for (const part of parts) part.done(committed);
-    for (const scope of scopes) scope.release();
-  };
-  try {
-    for (const scope of scopes) parts.push(await ledger.rowsOf(scope));
-  } catch (error) {
-    done(false);
-    throw error;
-  }
-  return { put: parts.flatMap((each) => each.put), remove: parts.flatMap((each) => each.remove), done };
 }

@@ -5,17 +5,19 @@ import type { Store } from '../../store/store.ts';
 import { dedupe, type DedupeRow } from '../../store/tables.ts';
 import { isErrorCode } from '../../errors.ts';
 import type { InboundContext } from '../context.ts';
+import type { Echoes } from '../echoes.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
 export interface AdmitParts {
   readonly store: Store;
   readonly rates: SenderRates;
+  readonly echoes: Echoes;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
   readonly reserve: (sessionKey: string) => 'reserved' | 'full';
   readonly laneDepth: (sessionKey: string) => number;
 }
 
-export function admit({ store, rates, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
+export function admit({ store, rates, echoes, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
   return {
     name: 'admit',
     budgetMs: 5,
@@ -25,6 +27,7 @@ export function admit({ store, rates, reserve, laneDepth }: AdmitParts): Stage<I
       if (seen) return redelivery(seen.value);
 
       const { sender, conversation } = context.arrived;
+      context.hops = echoes.hopsOf(context.instance, conversation, context.text);
       const policy = context.admit;
       if (policy.denySenders?.includes(sender.id)) return denied(context.instance, 'the sender is on its deny list');
       if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');

@@ -1,16 +1,15 @@
-// The commit that ends a message's turn: its outcome, the replies and their deliveries, the lane entry gone, buffered kv — all or nothing.
+// The commit that ends a message's turn: its outcome, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
 import { toTimestamp, type Clock } from '../../clock.ts';
-import type { KvLedger } from '../../capabilities/kv-ledger.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { conversations, deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
+import type { PluginWrites } from '../plugin-writes.ts';
 import { PASS, type Stage } from '../stage.ts';
-import { withWrites } from './accept.ts';
 
 export interface ConcludeParts {
   readonly store: Store;
-  readonly ledger: KvLedger;
+  readonly writes: PluginWrites;
   readonly ids: Ids;
   readonly clock: Clock;
   /** Told after the commit, in order; starts the delivery. */
@@ -19,14 +18,15 @@ export interface ConcludeParts {
 }
 
 export function conclude(parts: ConcludeParts): Stage<LaneContext> {
-  const { store, ledger, clock, onReply, onConcluded } = parts;
+  const { store, writes, clock, onReply, onConcluded } = parts;
   return {
     name: 'conclude',
     budgetMs: 50,
     onFailure: 'retry',
     async run(context) {
-      const kv = await withWrites(context.scopes, ledger);
+      const carried = await writes.of(context.scopes);
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
+      const written = carried?.rows();
       const replies = context.replies.map((draft) => replyRow(context, draft, parts, clock.now()));
       const concluded = concludedRow(context);
       const rows: Put[] = [put(messages, messages.key(concluded.id), concluded)];
@@ -40,10 +40,10 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }];
       let committed = false;
       try {
-        const result = await store.commit({ put: kv ? [...rows, ...kv.put] : rows, remove: kv ? [...remove, ...kv.remove] : remove });
+        const result = await store.commit({ put: written ? [...rows, ...written.put] : rows, remove: written ? [...remove, ...written.remove] : remove });
         committed = result === 'committed';
       } finally {
-        kv?.done(committed);
+        carried?.done(committed);
       }
       for (const reply of replies) onReply(reply);
       onConcluded(concluded);
@@ -75,6 +75,7 @@ function replyRow(context: LaneContext, draft: DraftReply, { ids }: ConcludePart
     ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
     answers: row.id,
     at: toTimestamp(nowMs),
+    ...(row.hops === undefined ? {} : { hops: row.hops }),
     flags: draft.flags,
     stages: [],
   };

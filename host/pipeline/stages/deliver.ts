@@ -34,7 +34,7 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
       if (!channel) return away(context, `'${row.instance}' is not an enabled channel`);
       await sockets.opened(row.instance, row.conversation);
 
-      const { result, scope } = await calls.call(row.instance, 'send', deliveryOf(context), { attemptKey: row.id, waitMs: channel.wallMs });
+      const { result, scope } = await calls.call(row.instance, 'send', deliveryOf(context), { attemptKey: row.id, waitMs: channel.wallMs, hops: row.hops });
       if (!result.ok) return isAway(result.code) ? away(context, result.message) : failed(context, result.message);
       if (!sendResult.is(result.value)) {
         scope.release();
@@ -56,7 +56,7 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
 }
 
 function deliveryOf({ row, attempts }: DeliveryContext): Delivery {
-  return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1 };
+  return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1, ...(row.hops === undefined ? {} : { hops: row.hops }) };
 }
 
 const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY);

@@ -33,7 +33,7 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
           continue;
         }
         const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
-        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs });
+        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops });
         if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || (result.retry && result.code !== 'CALL_TIMEOUT') ? AWAY : FAILED);
         if (!respondResult.is(result.value)) {
           scope.release();

@@ -1,18 +1,17 @@
 // Records that an outbound message was delivered and takes it out of the queue, in one commit.
-import type { KvLedger } from '../../capabilities/kv-ledger.ts';
 import { put, type Store } from '../../store/store.ts';
 import { deliveries, messages, type MessageRow } from '../../store/tables.ts';
 import type { DeliveryContext } from '../context.ts';
+import type { PluginWrites } from '../plugin-writes.ts';
 import { PASS, type Stage } from '../stage.ts';
-import { withWrites } from './accept.ts';
 
 export interface SettleParts {
   readonly store: Store;
-  readonly ledger: KvLedger;
+  readonly writes: PluginWrites;
   readonly onSettled: (row: MessageRow) => void;
 }
 
-export function settle({ store, ledger, onSettled }: SettleParts): Stage<DeliveryContext> {
+export function settle({ store, writes, onSettled }: SettleParts): Stage<DeliveryContext> {
   return {
     name: 'settle',
     budgetMs: 50,
@@ -20,16 +19,17 @@ export function settle({ store, ledger, onSettled }: SettleParts): Stage<Deliver
     async run(context) {
       const { row } = context;
       const delivered: MessageRow = { ...row, outcome: 'delivered', stages: context.stages };
-      const kv = await withWrites(context.scopes, ledger);
+      const carried = await writes.of(context.scopes);
+      const written = carried?.rows();
       let committed = false;
       try {
         const result = await store.commit({
-          put: [put(messages, messages.key(row.id), delivered), ...(kv?.put ?? [])],
-          remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(kv?.remove ?? [])],
+          put: [put(messages, messages.key(row.id), delivered), ...(written?.put ?? [])],
+          remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(written?.remove ?? [])],
         });
         committed = result === 'committed';
       } finally {
-        kv?.done(committed);
+        carried?.done(committed);
       }
       onSettled(delivered);
       return PASS;

@@ -1,0 +1,78 @@
+// What plugin calls wrote, as part of a commit: kv entries and messages sent. Every commit that carries the calls of plugins goes through here: accept, hold, conclude, settle, operator sends, and those of calls that no message carries.
+import type { CallScope } from '../broker/call-scope.ts';
+import type { KvLedger, KvRows } from '../capabilities/kv-ledger.ts';
+import type { Ids } from '../ids.ts';
+import { put, type Put, type Removal, type Store } from '../store/store.ts';
+import { conversations, deliveries, messages, type MessageRow } from '../store/tables.ts';
+
+/** The writes of some calls, ready for one commit. */
+export interface Carried {
+  /** Ask right before the commit, without awaiting in between: messages get their places in their conversations here, and places rise in the order of commits. */
+  rows(): { readonly put: readonly Put[]; readonly remove: readonly Removal[] };
+  /** Must be called once that commit has ended: true only if the store said `committed`. Then what was sent is delivered. */
+  done(committed: boolean): void;
+}
+
+export interface PluginWritesParts {
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  readonly ids: Ids;
+  /** Told of each message once it is durable. */
+  readonly onSent: (row: MessageRow) => void;
+}
+
+export class PluginWrites {
+  readonly #parts: PluginWritesParts;
+
+  constructor(parts: PluginWritesParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined when nothing was written. When one call cannot be settled, this throws what the store throws, and none stays counted. */
+  async of(scopes: readonly CallScope[]): Promise<Carried | undefined> {
+    if (scopes.length === 0) return undefined;
+    const { ledger, ids, onSent } = this.#parts;
+    const kv: KvRows[] = [];
+    const done = (committed: boolean) => {
+      for (const each of kv) each.done(committed);
+      for (const scope of scopes) scope.release();
+      // Taken out of their scopes: a scope that is carried once more sends nothing twice.
+      if (committed) for (const scope of scopes) for (const row of scope.sends.splice(0)) onSent(row);
+    };
+    try {
+      for (const scope of scopes) kv.push(await ledger.rowsOf(scope));
+    } catch (error) {
+      done(false);
+      throw error;
+    }
+    return {
+      rows: () => ({ put: [...kv.flatMap((each) => each.put), ...scopes.flatMap(({ sends }) => sends.flatMap((row) => sentRows(row, ids)))], remove: kv.flatMap((each) => each.remove) }),
+      done,
+    };
+  }
+
+  /** A commit of their own, for calls that no message carries. */
+  async commit(scope: CallScope): Promise<void> {
+    if (!scope.hasWrites) {
+      scope.release();
+      return;
+    }
+    const carried = await this.of([scope]);
+    let committed = false;
+    try {
+      committed = (await this.#parts.store.commit(carried?.rows() ?? {})) === 'committed';
+    } finally {
+      carried?.done(committed);
+    }
+  }
+}
+
+function sentRows(sent: MessageRow, ids: Ids): readonly Put[] {
+  const { id, instance, conversation } = sent;
+  const place = ids.next();
+  return [
+    put(messages, messages.key(id), { ...sent, place }),
+    put(conversations, conversations.key(instance, conversation, place), { direction: 'outbound', messageId: id }),
+    put(deliveries, deliveries.key(id), { instance, conversation, attempts: 0 }),
+  ];
+}
