@@ -2,12 +2,13 @@
 import type { Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
-import { describeCapability } from '../authoring/describe-capability.ts';
+import { describeCapability } from '../registry/describe-capability.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
+import { grantsOf } from '../registry/grant-changes.ts';
+import { commonGrants } from '../registry/grants.ts';
 import { resolveGrant, resolvePluginConfig } from '../registry/plugin-config.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
-import { grantsKept, grantsOf } from './grant-changes.ts';
 
 export interface Choices {
   readonly instance?: string | undefined;
@@ -36,7 +37,7 @@ export const packageFolder = ({ id, version }: Pick<PluginManifest, 'id' | 'vers
  */
 export function enablementFor({ release: { manifest, packageDigest }, choices, earlier, egress }: Enabling): Enablement & { readonly instance: string } {
   const asked = grantsOf(manifest.capabilities ?? []);
-  const grants = choices.grants === undefined && earlier ? grantsKept(asked, earlier.grants ?? []) : choices.grants === 'none' ? [] : asked;
+  const grants = choices.grants === undefined && earlier ? commonGrants(earlier.grants ?? [], asked) : choices.grants === 'none' ? [] : asked;
   const config = choices.config ?? earlier?.config;
   const secrets = { ...earlier?.secrets, ...choices.secrets };
   const instance = choices.instance ?? earlier?.instance ?? defaultInstance(manifest.id);

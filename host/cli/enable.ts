@@ -3,18 +3,18 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Grant } from '../../schemas/capability.ts';
 import type { PluginView } from '../../schemas/control.ts';
-import { describeCapability } from '../authoring/describe-capability.ts';
+import { describeCapability } from '../registry/describe-capability.ts';
 import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { writeEnabled } from '../registry/enablement-file.ts';
 import type { LoadedEnablement } from '../registry/discover.ts';
+import { grantChanges, grantsOf } from '../registry/grant-changes.ts';
 import { locatePackage } from '../registry/package-source.ts';
 import { findHost } from './client.ts';
 import { configOf } from './context.ts';
 import { defaultInstance, enablementFor, requestInWords, type Choices } from './enable-package.ts';
 import { choicesOf, isChoice, type EnableOptions } from './enable-options.ts';
-import { grantChanges, grantsOf, type GrantChanges } from './grant-changes.ts';
 import { findEnablement, readAsWritten, writeEnablement } from './enablement-files.ts';
 import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
 import { plain, plainLine, type Io } from './io.ts';
@@ -60,7 +60,7 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   const enablement = enablementFor({ release, choices: { ...choices, instance }, earlier, egress: config.egress });
   await refuseRollback({ release, instance, allowed: earlier?.allowRollback ?? false }, config, io);
   const { grants = [] } = enablement;
-  const changes = grantChanges(grantsOf(manifest.capabilities ?? []), earlier?.grants ?? [], grants);
+  const changes = grantsToTell({ asked: grantsOf(manifest.capabilities ?? []), earlier: earlier?.grants ?? [], now: grants });
   describe(manifest, io);
   if (earlier) tellGrants(grants, changes, io);
   else if (changes.missing.length > 0) io.say('It is given none of what it asks for.');
@@ -79,8 +79,23 @@ function describe(manifest: Parameters<typeof requestInWords>[0], io: Io): void 
   io.say(lines.length === 0 ? 'It asks for nothing.' : lines.map((line) => `  - it ${plainLine(line, 400)}`).join('\n'));
 }
 
+interface GrantsToTell {
+  /** Given before, not any more. */
+  readonly dropped: readonly Grant[];
+  /** Asked for and not given at all. */
+  readonly missing: readonly Grant[];
+  /** Asked for with wider bounds than are given. */
+  readonly wider: readonly Grant[];
+}
+
+function grantsToTell({ asked, earlier, now }: { readonly asked: readonly Grant[]; readonly earlier: readonly Grant[]; readonly now: readonly Grant[] }): GrantsToTell {
+  const { removed, narrowed } = grantChanges(earlier, now);
+  const { added, widened } = grantChanges(now, asked);
+  return { dropped: [...removed, ...narrowed.map(({ before }) => before)], missing: added, wider: widened.map(({ after }) => after) };
+}
+
 /** For whoever enables a package again: an upgrade never gives more by itself, and says so. */
-function tellGrants(grants: readonly Grant[], { dropped, missing, wider }: GrantChanges, io: Io): void {
+function tellGrants(grants: readonly Grant[], { dropped, missing, wider }: GrantsToTell, io: Io): void {
   const lines = (what: string, which: readonly Grant[]) => which.map((grant) => `  ${what.padEnd(14)}  ${plainLine(describeCapability(grant), 400)}`);
   const told = [
     ...lines('in force', grants),

@@ -1,4 +1,4 @@
-// A grant only narrows: what the operator gave, held against what the manifest asks for, one pure function a capability. Called by resolve.ts.
+// A grant only narrows: what one grant exceeds another in, and what two of them both allow; one pure function a capability. Called by examine.ts, grant-changes.ts and whoever keeps grants over an upgrade.
 import { isDeepStrictEqual } from 'node:util';
 import type { Capability, CapabilityName, CapabilityOf, Grant } from '../../schemas/capability.ts';
 
@@ -41,6 +41,58 @@ const EXCESS: { readonly [N in CapabilityName]: (asked: CapabilityOf<N>, grant: 
 
   ui: () => undefined,
 };
+
+/** What both sides allow, never more than either; nothing is said twice. */
+export function commonGrants(one: readonly Grant[], other: readonly Grant[]): Grant[] {
+  const common = one.flatMap((grant) => other.filter(({ name }) => name === grant.name).flatMap((each) => commonOf(grant.name, grant, each) ?? []));
+  const isWithin = (grant: Grant, wider: Grant) => judgeGrant([wider], grant) === undefined;
+  return common.filter((grant, at) => !common.some((each, place) => place !== at && isWithin(grant, each) && (place < at || !isWithin(each, grant))));
+}
+
+/** Both are of the capability `name`. */
+function commonOf<N extends CapabilityName>(name: N, one: CapabilityOf<N>, other: CapabilityOf<N>): Grant | undefined {
+  return COMMON[name](one, other);
+}
+
+const COMMON: { readonly [N in CapabilityName]: (one: CapabilityOf<N>, other: CapabilityOf<N>) => Grant | undefined } = {
+  'http.fetch'({ quota, ...one }, other) {
+    const origins = one.origins.filter((origin) => other.origins.some((each) => originText(each) === originText(origin)));
+    const methods = one.methods.filter((method) => other.methods.includes(method));
+    return origins.length === 0 || methods.length === 0 ? undefined : { ...one, origins, methods, ...lower(quota, other.quota) };
+  },
+
+  kv: (one, other) => ({ ...one, quotaBytes: Math.min(one.quotaBytes, other.quotaBytes) }),
+
+  'secret.use': (one, other) => (excessOf('secret.use', other, one) === undefined ? one : undefined),
+
+  'message.send'({ quota, ...one }, other) {
+    const instances = one.instances.filter((instance) => other.instances.includes(instance));
+    return instances.length === 0 ? undefined : { ...one, instances, ...lower(quota, other.quota) };
+  },
+
+  'message.read': (one) => one,
+
+  'tool.call'({ quota, ...one }, other) {
+    const tools = one.tools.filter((tool) => other.tools.includes(tool));
+    return tools.length === 0 ? undefined : { ...one, tools, ...lower(quota, other.quota) };
+  },
+
+  ui: (one) => one,
+};
+
+interface Quota {
+  readonly perMinute?: number;
+  readonly bytesPerDay?: number;
+}
+
+/** The lower of each bound; none only where neither side has one. */
+function lower(one: Quota = {}, other: Quota = {}): { quota?: { perMinute?: number; bytesPerDay?: number } } {
+  const least = (a = Infinity, b = Infinity) => Math.min(a, b);
+  const perMinute = least(one.perMinute, other.perMinute);
+  const bytesPerDay = least(one.bytesPerDay, other.bytesPerDay);
+  const quota = { ...(perMinute === Infinity ? {} : { perMinute }), ...(bytesPerDay === Infinity ? {} : { bytesPerDay }) };
+  return Object.keys(quota).length === 0 ? {} : { quota };
+}
 
 function unasked(what: string, asked: readonly string[], granted: readonly string[]): string | undefined {
   const excess = granted.find((each) => !asked.includes(each));

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { LIMITS } from '../../../schemas/bounds.ts';
 import type { PluginManifest } from '../../../schemas/plugin-manifest.ts';
-import { describeCapability } from '../../authoring/describe-capability.ts';
+import { describeCapability } from '../../registry/describe-capability.ts';
 import { readManifest } from '../../trust/manifest.ts';
 import { MANIFEST_FILE } from '../../trust/package-names.ts';
 import { readPackage } from '../../trust/package.ts';

@@ -1,4 +1,4 @@
-// Says in plain words what a requested capability lets a plugin do. Used wherever a person decides: `inspect` and `plugins enable`.
+// Says in plain words what a capability lets a plugin do. Used wherever a person decides or is told: `inspect`, `plugins`, and what a reload held back.
 import type { Capability, OriginOrConfig } from '../../schemas/capability.ts';
 import type { Static } from 'typebox';
 
