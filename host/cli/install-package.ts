@@ -8,11 +8,11 @@ import { writeFileWhole } from '../authoring/write-file.ts';
 import type { Clock } from '../clock.ts';
 import { publisherFolders, type ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
+import { revocationsFile } from '../registry/survey.ts';
 import { loadRevocations } from '../trust/revocation.ts';
 import { loadTrust, readTrustRecord } from '../trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifiedRelease } from '../trust/verify.ts';
 import { packageFolder } from './enable-package.ts';
-import { revocationsFile } from './trust-context.ts';
 
 /** The verdict of this home on a package, by both implementations. Throws what refuses it. */
 export async function verifyForHome(path: string, config: ResolvedConfig, clock: Clock): Promise<VerifiedRelease> {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hostConfigPath, publisherFolders } from '../config.ts';
 import { systemClock } from '../clock.ts';
+import { revocationsFile } from '../registry/survey.ts';
 import { loadRevocations } from '../trust/revocation.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../trust/verify.ts';
@@ -22,10 +23,6 @@ async function trustFor(io: Io, trustDir: string | undefined): Promise<Pick<Veri
   const { store, diagnostics } = await loadTrust(where.publishers);
   for (const { message, fix } of diagnostics) io.say(plain(`${message} ${fix}`));
   return { trust: store, revocations: await loadRevocations(where.revocations), profile, strict };
-}
-
-export function revocationsFile({ manifestsDir }: { readonly manifestsDir: string }): string {
-  return join(manifestsDir, 'trust', 'revocations.json');
 }
 
 /** A home that was asked for must be there; the current directory is one only if it looks like one. */

@@ -5,7 +5,7 @@ import type { GatehouseError } from '../errors.ts';
 /** Where a finding comes from; `rule` is the name of the check that made it. */
 export interface Place {
   readonly severity: Diagnostic['severity'];
-  readonly stage: 'discover' | 'trust' | 'resolve' | 'start';
+  readonly stage: 'discover' | 'trust' | 'resolve' | 'start' | 'reload';
   readonly rule: string;
   /** The enablement's file, relative to the home. */
   readonly manifest?: string;

@@ -1,6 +1,6 @@
 // Which plugins the operator enabled: every manifests/plugins/*.json, in the order of file names. Called by survey.ts.
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
@@ -21,29 +21,49 @@ export interface Discovery {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** No folder means no enablements. Files whose name begins with a dot are drafts and not read. */
-export async function discover({ home, manifestsDir }: Pick<ResolvedConfig, 'home' | 'manifestsDir'>): Promise<Discovery> {
+/** What a running host goes by where a file says nothing it can use. */
+export interface Earlier {
+  /** As last understood. */
+  readonly enablements: readonly LoadedEnablement[];
+  /** Whether a file is still being written: it counts as it was, and what is wrong with it is not said yet. */
+  isUnsettled(path: string): boolean;
+}
+
+/**
+ * Files whose name begins with a dot are drafts and not read. Without `earlier`, no folder means no enablements; with it, a file that cannot be understood counts
+ * as it last did, and so does every file of a folder that is gone: a volume that is not mounted switches nothing off.
+ */
+export async function discover({ home, manifestsDir }: Pick<ResolvedConfig, 'home' | 'manifestsDir'>, earlier?: Earlier): Promise<Discovery> {
   const folder = join(manifestsDir, 'plugins');
   const enablements: LoadedEnablement[] = [];
   const diagnostics: Diagnostic[] = [];
-  for (const name of await enablementFiles(folder)) {
+  const report = (error: GatehouseError, manifest: string) => diagnostics.push(diagnosticOf(error, { severity: 'fatal', stage: 'discover', rule: 'enablement', manifest }));
+  const names = await enablementFiles(folder);
+  if (!names && earlier && earlier.enablements.length > 0) {
+    report(new GatehouseError('FILE_UNREADABLE', { file: relative(home, folder), problem: 'the folder is gone' }), relative(home, folder));
+    return { enablements: earlier.enablements, diagnostics };
+  }
+  const gone = earlier?.enablements.filter(({ path }) => !names?.includes(basename(path)) && earlier.isUnsettled(path)) ?? [];
+  for (const name of names ?? []) {
     const path = join(folder, name);
     const file = relative(home, path);
     try {
       enablements.push({ path, file, enablement: readEnablement(await readBytes(path, file), file) });
     } catch (thrown) {
       if (!(thrown instanceof GatehouseError)) throw thrown;
-      diagnostics.push(diagnosticOf(thrown, { severity: 'fatal', stage: 'discover', rule: 'enablement', manifest: file }));
+      enablements.push(...(earlier?.enablements.filter((each) => each.path === path) ?? []));
+      if (!earlier?.isUnsettled(path)) report(thrown, file);
     }
   }
-  return { enablements, diagnostics };
+  return { enablements: [...enablements, ...gone].sort((a, b) => (a.path < b.path ? -1 : 1)), diagnostics };
 }
 
-async function enablementFiles(folder: string): Promise<string[]> {
+/** Undefined when there is no such folder. */
+async function enablementFiles(folder: string): Promise<string[] | undefined> {
   try {
     return (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort();
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
     throw thrown;
   }
 }

@@ -31,14 +31,19 @@ export function readEnablement(bytes: Uint8Array, file: string): ResolvedEnablem
   };
 }
 
+/** Told of the real path and the new text before anybody can see it. */
+export type OnWriting = (path: string, text: string) => void;
+
 /** Sets `enabled` and rewrites the file as 2-space JSON, every other key in its place; a reader sees the old file or the new one. Throws as `readEnablement` does. */
-export async function writeEnabled(file: string, enabled: boolean): Promise<void> {
+export async function writeEnabled(file: string, enabled: boolean, onWriting?: OnWriting): Promise<void> {
   const target = await realpath(file);
   const bytes = await readFile(target);
   readEnablement(bytes, basename(file));
   const document: Record<string, unknown> = JSON.parse(bytes.toString('utf8'));
   document['enabled'] = enabled;
-  await replaceFile(target, `${JSON.stringify(document, null, 2)}\n`);
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  onWriting?.(target, text);
+  await replaceFile(target, text);
 }
 
 /** The draft's name begins with a dot, so that nobody takes it for an enablement. */

@@ -11,7 +11,7 @@ import { MANIFEST_FILE } from '../trust/package-names.ts';
 import { readPackage } from '../trust/package.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
-import { verifyPackage, type VerifiedRelease, type VerifyOptions } from '../trust/verify.ts';
+import { verifyPackage, type Claims, type VerifiedRelease, type VerifyOptions } from '../trust/verify.ts';
 import type { LoadedEnablement } from './discover.ts';
 import { judgeGrant } from './grants.ts';
 import type { History } from './history.ts';
@@ -43,6 +43,10 @@ export interface Finding {
 export interface Candidate {
   readonly loaded: LoadedEnablement;
   readonly findings: Finding[];
+  /** Where its package lies; absent when none was found. */
+  readonly packagePath?: string;
+  /** What the package on disk says it is, believed or not. */
+  readonly claims?: Claims;
   /** Absent when the package was refused. */
   readonly release?: VerifiedRelease;
   /** What a refused package says of itself. Only ever a reason to be more careful: a gate that cannot run must deny. */
@@ -55,15 +59,16 @@ export interface Candidate {
 
 export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
   const findings: Finding[] = [];
-  const nothing = { loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} };
-  const path = await attempt(findings, 'package', () => locatePackage(context.config.home, loaded));
-  if (path === undefined) return nothing;
+  const nobody = { loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} };
+  const packagePath = await attempt(findings, 'package', () => locatePackage(context.config.home, loaded));
+  if (packagePath === undefined) return nobody;
 
   const { trust, revocations, now, secondOpinion, config: { profile, strict } } = context;
-  const verification = await verifyPackage(path, { trust, revocations, now, secondOpinion, profile, strict });
+  const verification = await verifyPackage(packagePath, { trust, revocations, now, secondOpinion, profile, strict });
+  const nothing = { ...nobody, packagePath, claims: verification.claims };
   if (!verification.ok) {
     findings.push({ rule: 'release', error: verification.error });
-    const claimed = await claimedManifest(path);
+    const claimed = await claimedManifest(packagePath);
     return claimed ? { ...nothing, claimed } : nothing;
   }
   const { release } = verification;
@@ -72,7 +77,7 @@ export async function examine(loaded: LoadedEnablement, context: ResolveContext)
     return nothing;
   }
   for (const [rule, judge] of Object.entries(RELEASE_RULES)) for (const error of judge(release, loaded, context)) findings.push({ rule, error });
-  return { loaded, findings, release, ...(await settings(release.manifest, loaded, context, findings)) };
+  return { ...nothing, release, ...(await settings(release.manifest, loaded, context, findings)) };
 }
 
 type Judge = (release: VerifiedRelease, loaded: LoadedEnablement, context: ResolveContext) => GatehouseError[];

@@ -1,4 +1,4 @@
-// One instance as the registry keeps it: what the files say of it, and what the store remembers. Built at opening and again when it is enabled or released.
+// One instance as the registry keeps it: what the files say of it, and what the store remembers. Built at opening, and taught what the files say whenever that is taken up.
 import semver from 'semver';
 import type { PluginState } from '../../schemas/control.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
@@ -13,6 +13,8 @@ export interface Instance {
   readonly plugin: string;
   readonly state: PluginState;
   readonly enablement: ResolvedEnablement;
+  /** What the files said when they were last taken up. */
+  readonly findings: Findings;
   readonly required: boolean;
   readonly order: number;
   /** Null while nothing genuine is known of it. */
@@ -137,7 +139,12 @@ export class Entry implements Instance {
       ...(message === undefined ? {} : { message }),
       ...(entered ? { quarantine: entered } : {}),
     };
-    if (to === 'active' && this.row.version !== null) this.row = { ...this.row, highestVersion: highestVersionWith(this.row.version, this.row.highestVersion) };
+    if (to === 'active') this.ran();
+  }
+
+  /** From now on, less than its version is a rollback. */
+  ran(): void {
+    if (this.row.version !== null) this.row = { ...this.row, highestVersion: highestVersionWith(this.row.version, this.row.highestVersion) };
   }
 
   /** For the journal, once it runs. */

@@ -17,7 +17,8 @@ export interface Members {
 const PHASES = ['validation', 'authorization', 'policy', 'telemetry'] as const satisfies readonly ModerationSection['phase'][];
 
 export function membersOf(instances: readonly Instance[]): Members {
-  const enabled = instances.filter(({ state }) => state !== 'disabled').sort(byOrder);
+  // What is being switched off is asked nothing new, also where it would have to be asked: it is the operator who takes it away.
+  const enabled = instances.filter(({ state }) => state !== 'disabled' && state !== 'draining').sort(byOrder);
   const runnable = enabled.filter(({ resolved }) => resolved !== undefined);
   const moderating = (mode: ModerationSection['mode'], direction: Direction) =>
     enabled.filter(({ moderation }) => moderation?.mode === mode && moderation.directions.includes(direction)).sort((a, b) => phaseOf(a) - phaseOf(b) || byOrder(a, b));

@@ -7,20 +7,20 @@ import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Store } from '../store/store.ts';
-import type { TransitionRow } from '../store/tables.ts';
+import type { PluginRow, TransitionRow } from '../store/tables.ts';
+import { isExcused } from './crash-classes.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
-import { writeEnabled } from './enablement-file.ts';
+import { writeEnabled, type OnWriting } from './enablement-file.ts';
 import { loadHistory } from './history.ts';
 import { Entry, findingsOf, type Because, type Findings, type Instance } from './instance.ts';
 import { Journal } from './journal.ts';
-import { assertMove, isAvailable } from './lifecycle.ts';
+import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { membersOf, type Members } from './members.ts';
-import type { Resolution } from './resolve.ts';
 import { openSecondOpinions } from './second-opinions.ts';
 import type { SecretPlaces } from './secrets.ts';
-import { survey } from './survey.ts';
+import { survey, type LastLook, type Survey, type Understood } from './survey.ts';
 
-export type { Because, Instance } from './instance.ts';
+export type { Because, Findings, Instance } from './instance.ts';
 export type { Members } from './members.ts';
 
 export interface RegistryParts {
@@ -29,6 +29,8 @@ export interface RegistryParts {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly env: SecretPlaces['env'];
+  /** Told of each enablement the registry is about to write, so that nobody takes it for the operator's. */
+  readonly onWriting?: OnWriting;
 }
 
 /** Strikes older than this no longer count towards quarantine. */
@@ -37,28 +39,29 @@ export const STRIKE_WINDOW_MS = 60 * 60 * 1000;
 export class Registry {
   readonly #parts: RegistryParts;
   readonly #journal: Journal;
+  /** By instance name, in their order. */
   readonly #entries = new Map<string, Entry>();
-  /** Operators' actions, one after the other: each edits a file and looks at the home. */
+  /** What the store remembers of instances that no enablement names. */
+  readonly #absent: Map<string, PluginRow>;
+  /** What edits a file or looks at the home, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  #understood: Understood | undefined;
   #members: Members | undefined;
   #diagnostics: readonly Diagnostic[] = [];
 
-  private constructor(parts: RegistryParts, journal: Journal) {
+  private constructor(parts: RegistryParts, journal: Journal, rows: ReadonlyMap<string, PluginRow>) {
     this.#parts = parts;
     this.#journal = journal;
+    this.#absent = new Map(rows);
   }
 
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const { journal, rows } = await Journal.open(parts.store);
-    const registry = new Registry(parts, journal);
-    const resolution = await registry.#survey();
-    for (const [instance, findings] of findingsOf(resolution)) {
-      const entry = new Entry(findings, rows.get(instance));
-      registry.#entries.set(instance, entry);
-      registry.#place(entry, entry.row.state);
-    }
-    registry.#diagnostics = [...resolution.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
+    const registry = new Registry(parts, journal, rows);
+    const found = await registry.#survey();
+    for (const findings of findingsOf(found).values()) registry.#enter(findings);
+    registry.#diagnostics = [...found.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
     await journal.written();
     return registry;
   }
@@ -102,6 +105,49 @@ export class Registry {
     publish('plugin.state', { instance, plugin, from, to, actor, reason, ...(code === undefined ? {} : { code }) });
   }
 
+  // --- What the files say, taken up while the host runs: within `inTurn` ------------------------------------------------------------------------------
+
+  /** Runs work that looks at the home or changes what was taken from it, after all such work that was asked for before. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  /** What the files say now; nothing is changed. Where one cannot be read, or is still being written, it counts as it was last understood. */
+  look(isUnsettled: LastLook['isUnsettled']): Promise<Survey> {
+    return this.#survey(isUnsettled);
+  }
+
+  /** Takes up what the files say of an instance that does not run: a new one, or one that was stopped, rejected, revoked, disabled. It is then `approved`, or says why not. Throws TRANSITION_ILLEGAL. */
+  place(findings: Findings): Instance {
+    const entry = this.#entries.get(findings.enablement.instance);
+    if (!entry) return this.#enter(findings);
+    const before = entry.state;
+    assertMove(entry.instance, before, 'discovered');
+    entry.learn(findings, entry.row);
+    this.move(entry.instance, 'discovered', { actor: 'file', reason: `${findings.file} was read again` });
+    this.#place(entry, before);
+    return entry;
+  }
+
+  /** Takes up what the files say of an instance that goes on running: what it may do, its settings, its release. Throws PLUGIN_NOT_FOUND. */
+  learn(findings: Findings): void {
+    const entry = this.#entry(findings.enablement.instance);
+    entry.learn(findings, entry.row);
+    this.#members = undefined;
+    const hasRun = isAvailable(entry.state);
+    if (hasRun) entry.ran();
+    this.#journal.record({ instance: entry.instance, row: entry.row, ...(hasRun ? entry.versionSeen(toTimestamp(this.#parts.clock.now())) : {}) });
+  }
+
+  /** Its enablement is gone. The store goes on remembering versions, strikes and quarantine: coming back makes nobody innocent. */
+  forget(instance: string): void {
+    this.#absent.set(instance, this.#entry(instance).row);
+    this.#entries.delete(instance);
+    this.#members = undefined;
+  }
+
   /** Resolves once every move and strike so far is on disk. Throws STORE_FAILED, STORE_CLOSED. */
   written(): Promise<void> {
     return this.#journal.written();
@@ -126,17 +172,17 @@ export class Registry {
 
   /** Out of quarantine: to `approved`, or `pending-approval` where approvals are asked for, or on to `rejected` when the files say it may not run. Its strikes are forgotten. */
   release(instance: string, because: Because): Promise<Instance> {
-    return this.#inTurn(() => this.#release(instance, because));
+    return this.inTurn(() => this.#release(instance, because));
   }
 
   /** Switches it on in its file and looks at the home again: it is then `approved`, or refused and says why. Others stay as they are until the next start. */
   enable(instance: string, because: Because): Promise<Instance> {
-    return this.#inTurn(() => this.#enable(instance, because));
+    return this.inTurn(() => this.#enable(instance, because));
   }
 
   /** Switches it off in its file and here; ending its sandbox is the caller's. */
   disable(instance: string, because: Because): Promise<Instance> {
-    return this.#inTurn(() => this.#disable(instance, because));
+    return this.inTurn(() => this.#disable(instance, because));
   }
 
   /** What files and store know; restarts and cost are the supervisor's to add. Throws PLUGIN_NOT_FOUND. */
@@ -158,7 +204,7 @@ export class Registry {
   /** Enabled instances that take no calls, each with the reason. */
   degraded(): DegradedPlugin[] {
     return this.list()
-      .filter(({ state }) => !isAvailable(state) && state !== 'disabled')
+      .filter(({ state }) => !isAvailable(state) && state !== 'disabled' && state !== 'draining')
       .map(({ instance, state, code = 'PLUGIN_NOT_READY', message = `Instance '${instance}' is ${state}.` }) => ({ instance, state, code, message }));
   }
 
@@ -180,7 +226,7 @@ export class Registry {
   async #enable(instance: string, { actor, reason }: Because): Promise<Instance> {
     const entry = this.#entry(instance);
     assertMove(instance, entry.state, 'discovered');
-    await writeEnabled(this.#fileOf(entry), true);
+    await writeEnabled(this.#fileOf(entry), true, this.#parts.onWriting);
     entry.learn(await this.#lookAgain(instance), entry.row);
     this.move(instance, 'discovered', { actor, reason });
     this.#place(entry, 'discovered');
@@ -191,7 +237,7 @@ export class Registry {
   async #disable(instance: string, because: Because): Promise<Instance> {
     const entry = this.#entry(instance);
     assertMove(instance, entry.state, 'disabled');
-    await writeEnabled(this.#fileOf(entry), false);
+    await writeEnabled(this.#fileOf(entry), false, this.#parts.onWriting);
     this.move(instance, 'disabled', because);
     await this.written();
     return entry;
@@ -220,19 +266,32 @@ export class Registry {
     }
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
+  #enter(findings: Findings): Entry {
+    const { instance } = findings.enablement;
+    const entry = new Entry(findings, this.#absent.get(instance));
+    this.#absent.delete(instance);
+    const all = [...this.#entries, [instance, entry] as const].sort(([a], [b]) => (a < b ? -1 : 1));
+    this.#entries.clear();
+    for (const [name, each] of all) this.#entries.set(name, each);
+    this.#members = undefined;
+    this.#place(entry, entry.row.state);
+    return entry;
   }
 
-  async #survey(): Promise<Resolution> {
+  async #survey(isUnsettled: LastLook['isUnsettled'] = () => false): Promise<Survey> {
     const { config, store, clock, env } = this.#parts;
     await this.#journal.written();
     const secondOpinion = await openSecondOpinions(store, clock);
-    const resolution = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion });
+    const understood = this.#understood;
+    const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest) };
+    const found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, ...(last ? { last } : {}) });
     await secondOpinion.save();
-    return resolution;
+    this.#understood = found.understood;
+    return found;
+  }
+
+  #isRunning(packageDigest: string): boolean {
+    return this.list().some(({ state, resolved }) => (isAvailable(state) || isComing(state)) && resolved?.release.packageDigest === packageDigest);
   }
 
   /** Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile. */
@@ -255,9 +314,10 @@ export class Registry {
 
 const troubleOf = ({ code, message }: { readonly code: string; readonly message: string }) => ({ code, message });
 
-/** A required instance in quarantine keeps the host from starting. */
-function stillQuarantined({ instance, plugin, state, findings: { file, enablement }, row: { quarantine } }: Entry): Diagnostic[] {
+/** A required instance in quarantine keeps the host from starting, unless it is a gate whose enablement says how to go on without it. */
+function stillQuarantined(entry: Entry): Diagnostic[] {
+  const { instance, plugin, state, required, findings: { file }, row: { quarantine } } = entry;
   if (state !== 'quarantined' || !quarantine) return [];
   const error = new GatehouseError('PLUGIN_QUARANTINED', { instance, at: quarantine.at, reason: quarantine.reason });
-  return [diagnosticOf(error, { severity: severityFor(enablement), stage: 'start', rule: 'quarantine', manifest: file, plugin, instance })];
+  return [diagnosticOf(error, { severity: severityFor({ required: required && !isExcused(entry) }), stage: 'start', rule: 'quarantine', manifest: file, plugin, instance })];
 }

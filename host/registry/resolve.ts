@@ -3,7 +3,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
-import type { VerifiedRelease } from '../trust/verify.ts';
+import type { Claims, VerifiedRelease } from '../trust/verify.ts';
 import { isSuperseded, judgeTogether, mayRun } from './among.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
 import type { LoadedEnablement } from './discover.ts';
@@ -38,6 +38,12 @@ export interface RefusedPlugin {
   readonly state: 'rejected' | 'pending-approval' | 'revoked';
   readonly code: string;
   readonly message: string;
+  /** The name of the check that refused it. */
+  readonly rule: string;
+  /** Where its package lies; absent when none was found. */
+  readonly packagePath?: string;
+  /** What the package on disk says it is, believed or not. */
+  readonly claims?: Claims;
   /** Absent when the package itself was refused. */
   readonly release?: VerifiedRelease;
   /** Verified, or else only claimed: enough to know that a gate is missing, never enough to run anything. */
@@ -74,9 +80,9 @@ function resolvedOf({ loaded, release, limits, grants, config, secrets }: Candid
   ];
 }
 
-function refusedOf({ loaded, findings, release, claimed }: Candidate): RefusedPlugin {
+function refusedOf({ loaded, findings, packagePath, claims, release, claimed }: Candidate): RefusedPlugin {
   const refusals = findings.filter(({ warning }) => !warning);
-  const error = refusals.find((each) => each.error.code === 'REVOKED')?.error ?? refusals.find((each) => each.error.code !== 'APPROVAL_MISSING')?.error ?? refusals[0]?.error;
+  const { rule = '', error } = refusals.find((each) => each.error.code === 'REVOKED') ?? refusals.find((each) => each.error.code !== 'APPROVAL_MISSING') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
   return {
     instance: loaded.enablement.instance,
@@ -84,6 +90,9 @@ function refusedOf({ loaded, findings, release, claimed }: Candidate): RefusedPl
     state: error?.code === 'REVOKED' ? 'revoked' : error?.code === 'APPROVAL_MISSING' ? 'pending-approval' : 'rejected',
     code: error?.code ?? 'INTERNAL',
     message: error?.message ?? '',
+    rule,
+    ...(packagePath === undefined ? {} : { packagePath }),
+    ...(claims ? { claims } : {}),
     ...(release ? { release } : {}),
     ...(manifest ? { manifest } : {}),
   };

@@ -1,36 +1,87 @@
-// The whole look at a home: enablements, trust, revocations, and what they come to. `check` reports it, `start` runs it, both from the same files.
-import { join, relative } from 'node:path';
+// The whole look at a home: enablements, trust, revocations, and what they come to. `check` reports it, `start` runs it, a running host holds it against what it runs; all from the same files.
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import { publisherFolders } from '../config.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { loadRevocations, type RevocationList } from '../trust/revocation.ts';
-import { loadTrust } from '../trust/trust-store.ts';
+import { loadTrust, type TrustStore } from '../trust/trust-store.ts';
 import { diagnosticOf } from './diagnostics.ts';
-import { discover } from './discover.ts';
+import { discover, type Earlier, type LoadedEnablement } from './discover.ts';
 import type { ResolveContext } from './examine.ts';
 import { resolve, type Resolution } from './resolve.ts';
 
-export type SurveyContext = Omit<ResolveContext, 'trust' | 'revocations'>;
-
-/** Reads only files; findings are values, and all of them. With `NO_HISTORY` it cannot know of rollbacks. */
-export async function survey(context: SurveyContext): Promise<Resolution> {
-  const { home, manifestsDir } = context.config;
-  const [discovery, trust, revocations] = await Promise.all([
-    discover(context.config),
-    loadTrust(publisherFolders(context.config)),
-    readRevocations(home, join(manifestsDir, 'trust', 'revocations.json')),
-  ]);
-  const resolution = await resolve(discovery.enablements, { ...context, trust: trust.store, revocations: revocations.list });
-  return { ...resolution, diagnostics: [...discovery.diagnostics, ...trust.diagnostics, ...revocations.diagnostics, ...resolution.diagnostics] };
+/** What was understood at a look; at the next one it goes on counting wherever something cannot be read. */
+export interface Understood {
+  readonly enablements: readonly LoadedEnablement[];
+  readonly trust: { readonly store: TrustStore; readonly diagnostics: readonly Diagnostic[] };
+  readonly revocations: RevocationList;
 }
 
-/** A list that cannot be read is fatal: nobody knows what it revokes. Until then everything counts as revoked. */
-async function readRevocations(home: string, file: string): Promise<{ readonly list: RevocationList; readonly diagnostics: readonly Diagnostic[] }> {
+export interface Survey extends Resolution {
+  readonly understood: Understood;
+}
+
+/** How a running host looks. */
+export interface LastLook extends Earlier {
+  readonly understood: Understood;
+  /** Whether this package runs: what runs goes on while the list of revocations cannot be read, and nothing else begins. */
+  isRunning(packageDigest: string): boolean;
+}
+
+export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocations'> {
+  readonly last?: Omit<LastLook, 'enablements'>;
+}
+
+/** Reads only files; findings are values, and all of them. With `NO_HISTORY` it cannot know of rollbacks. */
+export async function survey({ last, ...context }: SurveyContext): Promise<Survey> {
+  const [discovery, trust, revocations] = await Promise.all([
+    discover(context.config, last && { ...last, enablements: last.understood.enablements }),
+    readTrust(publisherFolders(context.config), last),
+    readRevocations(context.config.home, revocationsFile(context.config), last),
+  ]);
+  const resolution = await resolve(discovery.enablements, { ...context, trust: trust.counts.store, revocations: revocations.counts });
+  return {
+    ...resolution,
+    diagnostics: [...discovery.diagnostics, ...trust.diagnostics, ...revocations.diagnostics, ...resolution.diagnostics],
+    understood: { enablements: discovery.enablements, trust: trust.counts, revocations: revocations.understood },
+  };
+}
+
+export const revocationsFile = ({ manifestsDir }: { readonly manifestsDir: string }): string => join(manifestsDir, 'trust', 'revocations.json');
+
+type Last = SurveyContext['last'];
+
+/** Records that hold together count. While the host runs, a mistake in one of them takes trust from nobody: until it is mended, the records count as they last did. */
+async function readTrust(folders: readonly string[], last: Last): Promise<{ readonly counts: Understood['trust']; readonly diagnostics: readonly Diagnostic[] }> {
+  const found = await loadTrust(folders);
+  if (!last) return { counts: found, diagnostics: found.diagnostics };
+  const { trust: before } = last.understood;
+  if (folders.some((folder) => last.isUnsettled(folder))) return { counts: before, diagnostics: [] };
+  const gone = folders.find((folder) => !existsSync(folder) && before.store.records.some(({ source }) => dirname(source) === folder));
+  if (gone !== undefined) {
+    const error = new GatehouseError('FILE_UNREADABLE', { file: gone, problem: 'the folder is gone' });
+    return { counts: before, diagnostics: [diagnosticOf(error, { severity: 'degraded', stage: 'trust', rule: 'trust-record', manifest: gone })] };
+  }
+  const known = new Set(before.diagnostics.map(textOf));
+  const isWorse = found.diagnostics.some((each) => !known.has(textOf(each)));
+  return { counts: isWorse ? before : found, diagnostics: found.diagnostics };
+}
+
+const textOf = ({ code, manifest, message }: Diagnostic) => `${code} ${manifest} ${message}`;
+
+/** A list that cannot be read is fatal at start: nobody knows what it revokes, and everything counts as revoked. While the host runs, the last list goes on counting, and what does not run yet waits. */
+async function readRevocations(home: string, file: string, last: Last): Promise<{ readonly counts: RevocationList; readonly understood: RevocationList; readonly diagnostics: readonly Diagnostic[] }> {
+  const isUnsettled = last?.isUnsettled(file) ?? false;
   try {
-    return { list: await loadRevocations(file), diagnostics: [] };
+    const isGoneForNow = !existsSync(file) && (isUnsettled || !existsSync(dirname(file)));
+    const list = last && isGoneForNow ? last.understood.revocations : await loadRevocations(file);
+    return { counts: list, understood: list, diagnostics: [] };
   } catch (thrown) {
-    if (!(thrown instanceof GatehouseError)) throw thrown;
-    const manifest = relative(home, file);
-    return { list: { reasonFor: () => 'the list of revocations cannot be read' }, diagnostics: [diagnosticOf(thrown, { severity: 'fatal', stage: 'trust', rule: 'revocations', manifest })] };
+    const error = thrown instanceof GatehouseError ? thrown : new GatehouseError('FILE_UNREADABLE', { file, problem: problemOf(thrown) }, { cause: thrown });
+    const nobodyKnows = 'the list of revocations cannot be read';
+    const understood = last?.understood.revocations ?? { reasonFor: () => nobodyKnows };
+    const counts: RevocationList = { reasonFor: (release) => understood.reasonFor(release) ?? (last?.isRunning(release.digest ?? '') ? undefined : nobodyKnows) };
+    return { counts, understood, diagnostics: isUnsettled ? [] : [diagnosticOf(error, { severity: 'fatal', stage: 'trust', rule: 'revocations', manifest: relative(home, file) })] };
   }
 }
