@@ -2,16 +2,18 @@
 import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../schemas/control.ts';
 import type { Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
-import { GatehouseError, problemOf } from './errors.ts';
+import { GatehouseError, problemOf, type ErrorCode } from './errors.ts';
 import { publish, subscribe } from './events.ts';
 import { bundleOf, writeBundle } from './evidence.ts';
 import type { Log } from './log.ts';
+import { isExcused, LOSSES, lossOf } from './registry/crash-classes.ts';
 import { diagnosticOf, severityFor } from './registry/diagnostics.ts';
 import { isAvailable, isComing, MOVES } from './registry/lifecycle.ts';
 import type { Because, Instance, Registry } from './registry/registry.ts';
 import type { ResolvedPlugin } from './registry/resolve.ts';
 import type { SandboxSpec } from './sandbox/sandbox.ts';
 import type { QuarantineEvidence, StateChange, Strike, Supervisor } from './supervisor/supervisor.ts';
+import { Violations, type Violation } from './supervisor/violations.ts';
 
 export interface PluginLifeParts {
   readonly config: ResolvedConfig;
@@ -21,8 +23,22 @@ export interface PluginLifeParts {
   readonly supervisor: Supervisor;
   /** Somebody came back, or left for good; what was held for a gate may go on. */
   readonly onMembershipChange: () => void;
-  /** A required plugin is lost for good at run time. */
-  onRequiredLost(instance: string, reason: string): void;
+  /** The host must not go on without this instance: a loss of class `fatal` at run time. Its evidence is written. */
+  onFatalLoss(instance: string, reason: string): void;
+}
+
+/** Why the host gives an instance up, by its own judgement. */
+export interface Sentence {
+  readonly code: ErrorCode;
+  readonly reason: string;
+  /** Default `quarantined`. */
+  readonly to?: 'quarantined' | 'revoked';
+}
+
+export interface Seizure {
+  readonly actor: string;
+  readonly reason: string;
+  readonly code: ErrorCode;
 }
 
 export interface Settled {
@@ -38,15 +54,26 @@ const HISTORY_KEPT = 50;
 
 export class PluginLife {
   readonly #parts: PluginLifeParts;
+  readonly #violations: Violations;
   readonly #history = new Map<string, unknown[]>();
   readonly #unsubscribe: readonly (() => void)[];
+  /** Until then a loss is a finding of the start, told together with all others. */
+  #settled = false;
 
   constructor(parts: PluginLifeParts) {
     this.#parts = parts;
+    this.#violations = new Violations(parts.clock);
     this.#unsubscribe = [
-      subscribe('sandbox.ended', ({ instance, ...event }) => this.#remember(instance, { event: 'sandbox.ended', ...event })),
+      subscribe('sandbox.ended', ({ instance, ...event }) => event.cause !== 'stopped' && this.#remember(instance, { event: 'sandbox.ended', ...event })),
       subscribe('plugin.strike', ({ instance, ...event }) => this.#remember(instance, { event: 'plugin.strike', ...event })),
-      subscribe('capability.denied', ({ instance, ...event }) => this.#remember(instance, { event: 'capability.denied', ...event })),
+      subscribe('capability.denied', ({ instance, ...event }) => {
+        this.#remember(instance, { event: 'capability.denied', ...event });
+        if (REACHING.has(event.code)) this.#onViolation(instance, 'reach');
+      }),
+      subscribe('secret.leaked', ({ instance, ...event }) => {
+        this.#remember(instance, { event: 'secret.leaked', ...event });
+        this.#onViolation(instance, 'leak');
+      }),
     ];
   }
 
@@ -59,9 +86,10 @@ export class PluginLife {
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), config.boot.deadlineMs);
     const passed = new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true }));
-    const all = Promise.all(first.map((each) => this.#start(each))).then(() => Promise.all(rest.map((each) => this.#start(each))));
+    const all = Promise.all(first.map((each) => this.start(each))).then(() => Promise.all(rest.map((each) => this.start(each))));
     await Promise.race([all, passed]);
     clearTimeout(timer);
+    this.#settled = true;
     for (const diagnostic of this.#sinceStart()) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
     const active = registry.list().filter(({ state }) => isAvailable(state));
     return { active: active.map(({ instance }) => instance), degraded: registry.degraded() };
@@ -101,7 +129,7 @@ export class PluginLife {
     const { state } = registry.get(instance);
     if (isAvailable(state) || isComing(state)) return this.view(instance);
     const entry = await registry.enable(instance, { actor, reason: 'enabled by the operator' });
-    if (entry.state === 'approved') await this.#start(entry);
+    if (entry.state === 'approved') await this.start(entry);
     return this.view(instance);
   }
 
@@ -117,14 +145,24 @@ export class PluginLife {
   async quarantine(instance: string, actor: string, reason: string): Promise<PluginView> {
     const { registry } = this.#parts;
     if (registry.get(instance).state === 'quarantined') return this.view(instance);
-    await this.#quarantine(instance, { actor, reason, code: 'PLUGIN_QUARANTINED' });
+    await this.#giveUp(instance, { actor, reason, code: 'PLUGIN_QUARANTINED' }, 'operator');
     return this.view(instance);
+  }
+
+  /**
+   * The host's own judgement: the instance is out of every stage at once, its calls are cancelled, its evidence is written, and where docs/operate.md says so the
+   * host ends. Resolves when all that is done; nothing happens to one that is given up already. Throws PLUGIN_NOT_FOUND, and what the store throws.
+   */
+  async condemn(instance: string, { code, reason, to = 'quarantined' }: Sentence): Promise<void> {
+    const { state } = this.#parts.registry.get(instance);
+    if (state === to || state === 'disabled' || (state === 'revoked' && to === 'quarantined')) return;
+    await this.#giveUp(instance, { actor: 'host', reason, code }, 'host', to);
   }
 
   async release(instance: string, actor: string, reason: string): Promise<PluginView> {
     const { registry } = this.#parts;
     const entry = await registry.release(instance, { actor, reason });
-    if (entry.state === 'approved') await this.#start(entry);
+    if (entry.state === 'approved') await this.start(entry);
     return this.view(instance);
   }
 
@@ -140,12 +178,12 @@ export class PluginLife {
 
   /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
   strike(instance: string, { detail }: Strike): void {
-    if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#quarantineSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
+    if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#condemnSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
   }
 
   /** The supervisor gave the instance up. */
   exhausted(instance: string, { reason }: QuarantineEvidence): void {
-    this.#quarantineSoon(instance, reason);
+    this.#condemnSoon(instance, reason);
   }
 
   close(): void {
@@ -160,13 +198,18 @@ export class PluginLife {
     else if (state !== to) log.debug({ instance, state, to }, 'a state change came too late');
   }
 
-  #quarantineSoon(instance: string, reason: string): void {
-    const { registry, log } = this.#parts;
-    if (registry.get(instance).state === 'quarantined') return;
-    this.#quarantine(instance, { actor: 'host', reason, code: 'PLUGIN_QUARANTINED' }).catch((error: unknown) => log.error({ instance, err: problemOf(error) }, 'a quarantine could not be recorded'));
+  #onViolation(instance: string, violation: Violation): void {
+    if (!this.#parts.registry.find(instance)) return;
+    const streak = this.#violations.count(instance, violation);
+    if (streak !== undefined) this.#condemnSoon(instance, `${streak}: it reaches for what it was not given`);
   }
 
-  async #start(entry: Instance): Promise<void> {
+  #condemnSoon(instance: string, reason: string): void {
+    this.condemn(instance, { code: 'PLUGIN_QUARANTINED', reason }).catch((error: unknown) => this.#parts.log.error({ instance, err: problemOf(error) }, 'a quarantine could not be recorded'));
+  }
+
+  /** Starts an approved instance; resolves once its first try has ended, however it ended. */
+  async start(entry: Instance): Promise<void> {
     const { supervisor, config, log } = this.#parts;
     const { instance, resolved } = entry;
     if (!resolved) return;
@@ -179,16 +222,24 @@ export class PluginLife {
     }
   }
 
-  async #quarantine(instance: string, { actor, reason, code }: { readonly actor: string; readonly reason: string; readonly code: string }): Promise<void> {
-    const { registry, supervisor, clock, config } = this.#parts;
-    const { plugin, version, digest, required } = registry.view(instance);
+  async #giveUp(instance: string, { actor, reason, code }: { readonly actor: string; readonly reason: string; readonly code: ErrorCode }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined'): Promise<void> {
+    const { registry, supervisor, clock, config, log } = this.#parts;
+    const { plugin, version, digest } = registry.view(instance);
+    const loss = lossOf(registry.get(instance), by, to);
     const bundle = bundleOf(config.dataDir, { instance, plugin, version, packageDigest: digest, actor, code, reason, atMs: clock.now(), history: this.#history.get(instance) ?? [] });
-    // Out of every stage first: from this moment nothing is given to it any more.
-    registry.move(instance, 'quarantined', { actor, reason, code, evidenceDigest: bundle.digest });
-    await supervisor.stop(instance);
-    await writeBundle(bundle);
-    await registry.written();
-    if (required && actor === 'host') this.#parts.onRequiredLost(instance, reason);
+    // Out of every stage first: from this moment nothing is given to it any more, and nothing it gave is committed.
+    registry.move(instance, to, { actor, reason, code, evidenceDigest: bundle.digest });
+    this.#violations.forget(instance);
+    try {
+      await supervisor.stop(instance);
+      await writeBundle(bundle);
+      await registry.written();
+    } finally {
+      if (this.#settled && LOSSES[loss].class === 'fatal') {
+        log.fatal({ instance, loss, reason }, 'the host ends: it must not go on without this plugin');
+        this.#parts.onFatalLoss(instance, reason);
+      }
+    }
   }
 
   #remember(instance: string, fact: object): void {
@@ -199,13 +250,19 @@ export class PluginLife {
   }
 }
 
+/** Refusals that say the plugin reached for what it was not given; others are mistakes, or quotas. */
+const REACHING: ReadonlySet<string> = new Set<ErrorCode>(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'EGRESS_DENIED']);
+
 const isFirst = ({ required, kind, moderation }: Instance) => required || kind === 'channel' || moderation?.mode === 'gate';
 
-function specOf({ instance, release, config, limits }: ResolvedPlugin, { sandbox }: ResolvedConfig): SandboxSpec {
+/** What the sandbox of an instance is started with. */
+export function specOf({ instance, release, config, limits }: ResolvedPlugin, { sandbox }: ResolvedConfig): SandboxSpec {
   return { instance, plugin: release.manifest.id, kind: release.manifest.kind, source: release.source, config, limits, jitless: sandbox.jitless };
 }
 
-function runtimeDiagnostic({ instance, plugin, required, resolved, state, code, message }: Instance, deadlineMs: number): Diagnostic {
+function runtimeDiagnostic(found: Instance, deadlineMs: number): Diagnostic {
+  const { instance, plugin, resolved, state, code, message } = found;
+  const required = found.required && !(state === 'quarantined' && isExcused(found));
   const error = new GatehouseError('PLUGIN_NOT_READY', { instance, state, deadlineMs });
   const place = { severity: severityFor({ required }), stage: 'start', rule: 'active', plugin, instance, ...(resolved ? { manifest: resolved.manifestFile } : {}) } as const;
   const diagnostic = diagnosticOf(error, place);

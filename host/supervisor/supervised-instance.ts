@@ -152,7 +152,8 @@ export class SupervisedInstance {
     const fresh = await this.#open(spec);
     try {
       await selfTest?.(fresh);
-      if (turn !== this.#turn || !fresh.accepting) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+      if (!fresh.accepting) throw new GatehouseError('SANDBOX_DIED', { instance: spec.instance, problem: 'it ended as soon as it had loaded' });
+      if (turn !== this.#turn) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
     } catch (error) {
       await fresh.stop(0);
       throw error;
@@ -251,14 +252,17 @@ export class SupervisedInstance {
     this.#restart(++this.#row, trouble);
   }
 
-  /** True when that was one too many. */
+  /** True when that was one too many: it is stopped then. */
   #strike(cause: SandboxExit['cause'], detail: string): boolean {
     const { clock, policy } = this.#parts;
     const { instance, plugin } = this.#spec;
     const strike = { at: clock.monotonicMs(), cause, detail };
     const strikes = (this.#strikes = [...withinWindow(this.#strikes, strike.at, policy.windowMs), strike]);
     publish('plugin.strike', { instance, plugin, cause, strikes: strikes.length });
+    const turn = this.#turn;
     this.#parts.onStrike(strike);
+    // Whoever remembers more strikes than this process may have stopped it by now.
+    if (turn !== this.#turn) return true;
     if (strikes.length < policy.strikes) return false;
     const reason = `${strikes.length} strikes in ${Math.round(policy.windowMs / 60_000)} minutes, the last for ${cause}: ${detail}`;
     void this.#halt('quarantined', 0, { code: 'PLUGIN_QUARANTINED', message: reason });
