@@ -4,6 +4,8 @@ import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { join } from 'node:path';
 import { Broker } from './broker/broker.ts';
 import { MinuteQuotas, SenderRates } from './broker/quota.ts';
+import type { Caller } from './capabilities/capability.ts';
+import { fetchAs, httpFetch } from './capabilities/http-fetch.ts';
 import { KvLedger } from './capabilities/kv-ledger.ts';
 import { kvOperations } from './capabilities/kv.ts';
 import { messageList } from './capabilities/message-read.ts';
@@ -13,6 +15,9 @@ import { toolCall } from './capabilities/tool-call.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import { directoryOf } from './directory.ts';
+import { DailyBytes } from './egress/daily-bytes.ts';
+import { Egress } from './egress/egress.ts';
+import { systemResolver, type Resolve } from './egress/resolver.ts';
 import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
@@ -24,6 +29,7 @@ import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
 import { Secrets } from './registry/secrets.ts';
+import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { openStore } from './store/lmdb.ts';
@@ -125,6 +131,8 @@ export interface StartOptions {
   readonly clock: Clock;
   /** Where secrets named by `{"env": …}` are read. Default: the process's environment. */
   readonly env?: NodeJS.ProcessEnv;
+  /** How plugins' requests find the address of a name. Default: DNS. */
+  readonly resolve?: Resolve;
 }
 
 const STOP_GRACE_MS = 10_000;
@@ -133,7 +141,7 @@ const STOP_GRACE_MS = 10_000;
  * Opens the store, looks through the home, wires broker, sandboxes and pipeline, and begins to start plugins. Resolves as soon as the control plane may listen;
  * `booted` tells when every plugin has settled. Throws HostRefused when the files alone forbid a start, STORE_LOCKED and other store errors.
  */
-export async function startHost({ config, log, clock, env = process.env }: StartOptions): Promise<Host> {
+export async function startHost({ config, log, clock, env = process.env, resolve = systemResolver() }: StartOptions): Promise<Host> {
   await using parts = new AsyncDisposableStack();
   const startedAt = clock.now();
   const lost = Promise.withResolvers<string>();
@@ -145,11 +153,16 @@ export async function startHost({ config, log, clock, env = process.env }: Start
   const secrets = new Secrets({ home: config.home, env }, clock);
   const directory = directoryOf(registry, secrets);
   const ledger = new KvLedger(store);
+  const quotas = new MinuteQuotas(clock);
+  const bytes = parts.use(await DailyBytes.open({ store, clock, log }));
+  const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen }));
+  const fetching = { egress, secretOf: (instance: string, handle: string) => secrets.valueOf(registry.get(instance).resolved?.secrets[handle]) };
   const broker: Broker = new Broker({
     log,
-    quotas: new MinuteQuotas(clock),
+    quotas,
     operations: [
       sleep,
+      httpFetch(fetching),
       ...kvOperations(store, ledger),
       messageList(store),
       toolCall({ find: (address) => directory.tool(address), call: (...call) => calls.callTool(...call) }),
@@ -159,6 +172,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
 
   const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
   pool.prepare();
+  if (config.strict) await refuseWeak(pool, config, registry.diagnostics);
   const supervisor: Supervisor = parts.use(
     new Supervisor({
       pool,
@@ -170,7 +184,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     }),
   );
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, onGateExit: (instance) => lost.resolve(`The gate '${instance}' is quarantined, and its enablement says "exit".`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), request), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const life: PluginLife = new PluginLife({
     config,
     clock,
@@ -178,7 +192,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     registry,
     supervisor,
     onMembershipChange: () => void (pipeline.held.waiting > 0 && pipeline.held.release()),
-    onRequiredLost: (instance, reason) => log.error({ instance, reason }, 'a required plugin is lost'),
+    onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
   parts.defer(() => life.close());
 
@@ -196,6 +210,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
   const booted = life.startAll().then(async (settled) => {
     const diagnostics = life.diagnostics();
     if (diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(diagnostics);
+    for (const { code, message } of confinementOf(pool, config)) log.warn({ code }, message);
     await registry.written();
     return settled;
   });
@@ -211,7 +226,7 @@ export async function startHost({ config, log, clock, env = process.env }: Start
     booted,
     lost: lost.promise,
     readiness: () => ({ ready: life.ready(), degraded: registry.degraded() }),
-    diagnostics: () => life.diagnostics(),
+    diagnostics: () => [...life.diagnostics(), ...confinementOf(pool, config)],
     channel(instance) {
       const entry = directory.channel(instance);
       const resolved = registry.find(instance)?.resolved;
@@ -275,13 +290,27 @@ export async function startHost({ config, log, clock, env = process.env }: Start
   };
 }
 
+/** Strict runs nobody's code behind fewer walls than it demands; one sandbox is started to find out. */
+async function refuseWeak(pool: SandboxPool, config: ResolvedConfig, found: readonly Diagnostic[]): Promise<void> {
+  const weak = judgeConfinement(await pool.confinement(), config);
+  if (weak.length > 0) throw new HostRefused([...found, ...weak]);
+}
+
+const confinementOf = (pool: SandboxPool, config: ResolvedConfig) => (pool.level ? judgeConfinement(pool.level, config) : []);
+
 /** The doors of one instance's sandbox: its requests go to the broker under its own name, its log lines become events. */
 function hooksFor(instance: string, registry: Registry, broker: Broker): SandboxHooks {
   const { plugin } = registry.get(instance);
   return {
-    onHostCall: (call) => broker.serve({ instance, plugin, grants: registry.get(instance).resolved?.grants ?? [] }, call),
+    onHostCall: (call) => broker.serve(callerOf(instance, registry), call),
     onLog: (line) => publish('plugin.log', { instance, plugin, ...line }),
   };
+}
+
+/** Whoever acts as the instance now: grants may change while it runs. */
+function callerOf(instance: string, registry: Registry): Caller {
+  const { plugin, resolved } = registry.get(instance);
+  return { instance, plugin, grants: resolved?.grants ?? [] };
 }
 
 function letterView({ work: _work, ...letter }: DeadLetterRow): DeadLetterView {

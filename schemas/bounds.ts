@@ -17,6 +17,8 @@ export const BOUNDS = {
   hostCallsTotalPerCall: 2000,
   /** Messages sent by one call, the tools it calls and the gates that judge what it sends included. */
   sendsPerCall: 16,
+  /** Of an instance, when its grant names no quota. */
+  sendsPerMinute: 6000,
   /** Messages that plugins send because of messages: at most so many in a row. */
   messageHops: 4,
   postsPerSlice: 512,
@@ -44,6 +46,35 @@ export const BOUNDS = {
   heldBytes: 64 * 1024 * 1024,
   heldMs: 24 * 3600 * 1000,
   toolFailureText: 200,
+  fetchUrlBytes: 8192,
+  fetchHeaders: 64,
+  fetchHeaderBytes: 8192,
+  fetchBodyBytes: 64 * 1024,
+  /** As plugin code sees it: decompressed. */
+  fetchResponseBytes: 256 * 1024,
+  fetchResponseHeaderBytes: 16 * 1024,
+  /** Everything a server may send for one answer: framing, trailers and interim answers included. */
+  fetchWireBytes: 1024 * 1024,
+  fetchInterimAnswers: 8,
+  fetchRedirects: 3,
+  /** Name, TCP and TLS together. */
+  fetchConnectMs: 3000,
+  fetchTotalMs: 10_000,
+  /** A fetch that fails does so no sooner, so that its time says little of why. */
+  fetchFailureMs: 250,
+  /** Per instance, as all that follow. */
+  fetchesAtOnce: 4,
+  fetchesWaiting: 256,
+  fetchWaitMs: 10_000,
+  /** When the grant names no quota. */
+  fetchesPerMinute: 6000,
+  /** A TLS handshake costs the host about 1.3 ms of its main thread; a kept connection 0.02. */
+  fetchConnectsPerSecond: 20,
+  fetchConnectBurst: 40,
+  fetchIdleMs: 4000,
+  /** Of one instance: so many refusals within a minute, or leaked secrets within an hour, end in quarantine. */
+  refusalsPerMinute: 100,
+  leaksPerHour: 10,
   lanesInFlight: 256,
   deliveriesInFlight: 256,
   socketsPerInstance: 1000,

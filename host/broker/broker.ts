@@ -1,6 +1,6 @@
 // The only door from plugin code to the world: parse → find grant → authorize → charge quota → perform → record. Refusals are typed errors in the plugin and events on the host.
 import { BOUNDS } from '../../schemas/bounds.ts';
-import type { CapabilityName, Grant } from '../../schemas/capability.ts';
+import type { Grant } from '../../schemas/capability.ts';
 import type { AnyOperation, Caller, Refusal } from '../capabilities/capability.ts';
 import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../errors.ts';
 import { publish } from '../events.ts';
@@ -9,13 +9,8 @@ import type { HostCall, HostReply } from '../sandbox/sandbox.ts';
 import { CallScope, type CallScopeOptions } from './call-scope.ts';
 import type { MinuteQuotas } from './quota.ts';
 
-/** Operations that plugin code can name although this host performs none of them; asking is refused like any ungranted power. */
-const KNOWN_ELSEWHERE = new Map<string, CapabilityName>([
-  ['http.fetch', 'http.fetch'],
-]);
-
 /** Replies that mean the plugin reached for more than it has; the others are failures of what it asked for. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'MESSAGE_TARGET', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'EGRESS_DENIED', 'MESSAGE_TARGET', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
 
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];
@@ -54,7 +49,7 @@ export class Broker {
       return { ok: true, value: await this.#perform(caller, call) };
     } catch (error) {
       if (error instanceof GatehouseError) {
-        if (REFUSALS.has(error.code)) publish('capability.denied', { instance: caller.instance, capability: nameForEvent(call.op), code: error.code });
+        if (REFUSALS.has(error.code)) publish('capability.denied', { instance: caller.instance, capability: error.fields['capability'] === 'secret.use' ? 'secret.use' : nameForEvent(call.op), code: error.code });
         return { ok: false, code: error.code, message: `${error.message} ${error.fix}`.slice(0, 500) };
       }
       this.#log.error({ instance: caller.instance, op: nameForEvent(call.op), err: problemOf(error) }, 'a capability failed inside the host');
@@ -69,11 +64,7 @@ export class Broker {
     if (scope.requests > BOUNDS.hostCallsTotalPerCall) throw refusal('QUOTA_EXCEEDED', { instance: caller.instance, capability: nameForEvent(call.op), quota: `${BOUNDS.hostCallsTotalPerCall} host calls in one call` });
 
     const found = this.#operations.get(call.op);
-    if (!found) {
-      const elsewhere = KNOWN_ELSEWHERE.get(call.op);
-      if (elsewhere) throw refusal('CAPABILITY_DENIED', { instance: caller.instance, capability: elsewhere, value: '' });
-      throw refusal('CAPABILITY_UNKNOWN', { capability: nameForEvent(call.op) });
-    }
+    if (!found) throw refusal('CAPABILITY_UNKNOWN', { capability: nameForEvent(call.op) });
     const grants = found.capability === null ? [] : caller.grants.filter((each) => each.name === found.capability);
     if (found.capability !== null && grants.length === 0) throw refusal('CAPABILITY_DENIED', { instance: caller.instance, capability: found.capability, value: '' });
 

@@ -52,7 +52,7 @@ export interface MessageRow extends Omit<MessageView, 'text' | 'flags' | 'stages
   readonly reason?: string;
   /** Hex sha256 of the text as it arrived, when moderation changed it. */
   readonly originalSha256?: string;
-  /** Its place among the conversations when that is not its id: of messages that plugins send. */
+  /** Its place in its conversation when that is not its id. */
   readonly place?: string;
 }
 
@@ -65,8 +65,8 @@ export interface ConversationRow {
 }
 
 /**
- * The order of a conversation. Most messages get their id in the commit that stores them, and it is their place. A plugin learns the id of what it sends before
- * anything is stored; such a message gets a place of its own, or a reader whose cursor is past the id by then would never see it.
+ * The order of a conversation, of what is over. A reply gets its id in the commit that stores it, and the id is its place. Whatever had its id earlier gets a place
+ * of its own with that commit, or a reader whose cursor is past the id by then would never see it.
  */
 export const conversations = tenantTable<ConversationRow, [instance: string, conversation: string, place: string]>('conversations', 'instance, conversation, place (the message id, or a later UUIDv7)', 'pipeline: accept, respond, settle; operator sends');
 
@@ -120,6 +120,17 @@ export interface DeliveryRow {
   readonly attempts: number;
   readonly failures?: number;
   readonly notBeforeMs?: number;
+  readonly progress?: DeliveryProgress;
+}
+
+/** What earlier tries at a delivery came to. */
+export interface DeliveryProgress {
+  /** Its actions that are performed, named by their content; they are not performed again. */
+  readonly done?: readonly string[];
+  /** Tries that failed at the remote; `failures` counts them too. */
+  readonly remote?: number;
+  /** Tries that only waited for quota or room. */
+  readonly postponed?: number;
 }
 
 export const deliveries = tenantTable<DeliveryRow, [messageId: string]>('deliveries', 'messageId', 'pipeline: respond, settle; operator sends');
@@ -131,7 +142,7 @@ export interface DeadLetterRow {
   readonly instance: string;
   readonly conversation: string;
   readonly direction: Direction;
-  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver' };
+  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver'; readonly done?: readonly string[] };
   readonly stage: string;
   readonly code: string;
   readonly reason: string;
@@ -240,8 +251,17 @@ export type MetaRow = { readonly schema: number } | { readonly epoch: number };
 /** Facts about the store itself. */
 export const meta = hostTable<MetaRow, [fact: 'schema' | 'epoch']>('meta', 'fact', 'store: opening, migrations');
 
+export interface EgressBytesRow {
+  /** UTC, `2026-11-21`. */
+  readonly day: string;
+  readonly bytes: number;
+}
+
+/** What each instance has sent and received today; rows of days that are over go once a day. */
+export const egressBytes = tenantTable<EgressBytesRow, [instance: string]>('egressBytes', 'instance', 'egress, once a second');
+
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
-  kv, kvUsage, plugins, transitions, versions, verifications, tokens,
+  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes,
 ];

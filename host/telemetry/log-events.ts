@@ -17,6 +17,10 @@ export function logEvents(log: Log): Disposable {
     subscribe('plugin.log', ({ level, ...line }) => log[level](line, 'plugin log')),
     subscribe('capability.denied', (fields) => log.warn(fields, 'capability denied')),
     subscribe('secret.leaked', (fields) => log.error(fields, 'a server sent a secret back; the answer was withheld')),
+    subscribe('egress.request', (fields) => {
+      if (fields.cause === 'ADDRESS_REFUSED') log.warn(fields, 'a name leads to an address that plugins may not reach; egress.allow can make an exception');
+      else log.debug(fields, 'egress request');
+    }),
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),
     subscribe('sandbox.late-rejection', (fields) => log.warn(fields, 'plugin rejected a promise nobody awaited')),
     subscribe('dead-letter.created', (fields) => log.warn(fields, 'dead letter')),

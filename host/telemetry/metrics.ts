@@ -27,6 +27,9 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes.', labelNames: ['instance'], registers });
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
+  const fetches = new Counter({ name: 'gatehouse_egress_requests_total', help: 'Requests performed for plugins, redirects included.', labelNames: ['instance', 'result'], registers });
+  const fetchedBytes = new Counter({ name: 'gatehouse_egress_bytes_total', help: 'Bytes of these requests and their answers.', labelNames: ['instance'], registers });
+  const fetchSeconds = new Histogram({ name: 'gatehouse_egress_seconds', help: 'Time of these requests.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
   const deadLetters = new Counter({ name: 'gatehouse_dead_letters_total', help: 'Work that ended without success.', labelNames: ['instance', 'code'], registers });
   const starts = new Histogram({ name: 'gatehouse_sandbox_start_seconds', help: 'Time to start a sandbox.', buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5], registers });
   const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
@@ -72,6 +75,11 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     count('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
+    count('egress.request', ({ instance, status, code, bytes, durationMs }) => {
+      fetches.inc({ instance, result: status === undefined ? knownCode(code) : `${Math.floor(status / 100)}xx` });
+      fetchedBytes.inc({ instance }, bytes);
+      fetchSeconds.observe({ instance }, durationMs / 1000);
+    }),
     count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
     count('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
     count('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),

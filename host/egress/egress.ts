@@ -1,0 +1,199 @@
+// Requests of plugins to the world, performed by the host: who may, where to, how much, how long. `ctx.http.fetch` and a channel's request actions both end here.
+import { setTimeout as delay } from 'node:timers/promises';
+import { BOUNDS } from '../../schemas/bounds.ts';
+import type { Grant } from '../../schemas/capability.ts';
+import type { Clock } from '../clock.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { publish, type Events } from '../events.ts';
+import { Connections, type ConnectionsParts } from './connections.ts';
+import { createConnector, type ConnectorParts } from './connector.ts';
+import type { DailyBytes } from './daily-bytes.ts';
+import { exchange, type Answer, type Outgoing } from './exchange.ts';
+import { headersForOtherOrigin, headersWithoutBody, requestHeaders, type Headers } from './headers.ts';
+import type { Injection } from './injection.ts';
+import { refuseLeak } from './leak-scan.ts';
+import { isAmong, permitFor, redirected, refusalOf, targetOf, type EgressPermit, type Target } from './target.ts';
+import { Turns } from './turns.ts';
+
+export type { EgressPermit } from './target.ts';
+
+export interface EgressCaller {
+  readonly instance: string;
+  readonly plugin: string;
+}
+
+export interface EgressRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers?: Headers;
+  readonly body?: string;
+}
+
+export interface EgressResponse {
+  readonly status: number;
+  /** Lower-case names, no prototype. */
+  readonly headers: Headers;
+  /** UTF-8 text, decompressed. */
+  readonly body: string;
+}
+
+export interface EgressParts extends ConnectorParts {
+  readonly clock: Clock;
+  readonly bytes: DailyBytes;
+  /** Fetches a minute, by instance. */
+  readonly minutes: { take(name: string, perMinute: number): boolean };
+  /** New connections, by instance. */
+  readonly connects: ConnectionsParts['rates'];
+}
+
+/** What the http.fetch grants of an instance allow. Grants were resolved before: an origin that still points into the config is nowhere. */
+export function permitsOf(grants: readonly Grant[]): EgressPermit[] {
+  return grants.filter((grant) => grant.name === 'http.fetch').map(({ origins, methods, quota }) => ({ origins: origins.filter((each) => typeof each === 'string'), methods, ...quota }));
+}
+
+export class Egress implements AsyncDisposable {
+  readonly #parts: EgressParts;
+  readonly #connections: Connections;
+  readonly #turns = new Turns();
+  readonly #closing = new AbortController();
+
+  constructor(parts: EgressParts) {
+    this.#parts = parts;
+    this.#connections = new Connections({ connect: createConnector(parts), rates: parts.connects });
+  }
+
+  /**
+   * Sends one request and up to three that its answers redirect to, each judged like the first. Within 10 s, after waiting for a turn at most as long.
+   * `injections` are written at hops to their audience until a redirect leaves it; their secrets are looked for in every answer. `signal` ends it early.
+   *
+   * Throws EGRESS_DENIED (policy: says what), EGRESS_FAILED (no name, no connection, no TLS, no HTTP: one error for all, no sooner than after 250 ms),
+   * EGRESS_TIMEOUT, EGRESS_TOO_LARGE, EGRESS_RESPONSE (an answer that cannot be used), EGRESS_BUSY, QUOTA_EXCEEDED, SECRET_LEAK, CALL_OVER when `signal` ended it.
+   */
+  async fetch(caller: EgressCaller, request: EgressRequest, permits: readonly EgressPermit[], injections: readonly Injection[], signal?: AbortSignal): Promise<EgressResponse> {
+    const first = this.#prepare(caller, request, permits);
+    const ended = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]);
+    const began = this.#parts.clock.monotonicMs();
+    try {
+      const endTurn = await this.#turns.take(caller.instance, ended);
+      try {
+        return await this.#follow(caller, first, permits, injections, AbortSignal.any([ended, AbortSignal.timeout(BOUNDS.fetchTotalMs)]));
+      } finally {
+        endTurn();
+      }
+    } catch (error) {
+      if (signal?.aborted) throw new GatehouseError('CALL_OVER', {}, { cause: error });
+      if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (this.#parts.clock.monotonicMs() - began)));
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new GatehouseError('STOPPING'));
+    await this.#connections[Symbol.asyncDispose]();
+  }
+
+  /** Everything that can be said of a request before anything is asked of the network; and its place in the quotas. */
+  #prepare(caller: EgressCaller, { method, url, headers: given = {}, body }: EgressRequest, permits: readonly EgressPermit[]): Outgoing {
+    const { instance } = caller;
+    const target = targetOf(url);
+    if (typeof target === 'string') throw denied(instance, target);
+    this.#judge(caller, target, method, permits);
+    const headers = requestHeaders(given);
+    if (typeof headers === 'string') throw denied(instance, headers);
+    if (body !== undefined && (method === 'GET' || method === 'HEAD')) throw denied(instance, `a ${method} has no body`);
+    if (body !== undefined && Buffer.byteLength(body) > BOUNDS.fetchBodyBytes) throw denied(instance, `its body has more than ${BOUNDS.fetchBodyBytes} bytes`);
+    const perMinute = permitFor(target, method, permits)?.perMinute ?? BOUNDS.fetchesPerMinute;
+    if (!this.#parts.minutes.take(`${instance} http.fetch`, perMinute)) throw new GatehouseError('QUOTA_EXCEEDED', { instance, capability: 'http.fetch', quota: `${perMinute} a minute` });
+    return { target, method, headers, body };
+  }
+
+  /** The whole policy for one hop. Throws EGRESS_DENIED. */
+  #judge({ instance }: EgressCaller, target: Target, method: string, permits: readonly EgressPermit[]): void {
+    const refusal = refusalOf(target, method, permits, this.#parts.allow);
+    if (refusal === undefined) return;
+    publish('egress.request', { instance, method, origin: target.origin, code: 'EGRESS_DENIED', bytes: 0, durationMs: 0 });
+    throw denied(instance, refusal);
+  }
+
+  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], injections: readonly Injection[], signal: AbortSignal): Promise<EgressResponse> {
+    let hop = first;
+    // What a redirect led to is never given a secret, not even when a second one leads back: the path there was chosen by somebody else.
+    let isTrusted = true;
+    for (let redirects = 0; ; redirects += 1) {
+      this.#judge(caller, hop.target, hop.method, permits);
+      const sent = isTrusted ? withInjected(caller.instance, hop, injections) : hop;
+      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), signal);
+      refuseLeak(caller, hop.target.origin, answer, injections);
+
+      const next = redirected(answer.status, hop.method);
+      if (!next || answer.location === undefined) return { status: answer.status, headers: answer.headers, body: answer.body };
+      if (redirects === BOUNDS.fetchRedirects) throw denied(caller.instance, `it was redirected more than ${BOUNDS.fetchRedirects} times`);
+      const target = targetOf(answer.location, hop.target);
+      if (typeof target === 'string') throw denied(caller.instance, `it was redirected, and ${target}`);
+      const stays = target.origin === hop.target.origin;
+      isTrusted &&= stays;
+      const headers = stays ? hop.headers : headersForOtherOrigin(hop.headers);
+      hop = { target, method: next.method, headers: next.keepsBody ? headers : headersWithoutBody(headers), body: next.keepsBody ? hop.body : undefined };
+    }
+  }
+
+  /** One hop over a connection of the instance's own; counted and told, however it ends. */
+  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, signal: AbortSignal): Promise<Answer> {
+    const { bytes: daily, clock } = this.#parts;
+    const { target: { origin }, method } = hop;
+    const began = clock.monotonicMs();
+    let bytes = 0;
+    const charge = (more: number) => {
+      bytes += more;
+      daily.add(instance, more);
+      this.#holdToQuota(instance, permit);
+    };
+    const tell = (end: Pick<Events['egress.request'], 'status' | 'code' | 'cause'>) => publish('egress.request', { instance, method, origin, ...end, bytes, durationMs: clock.monotonicMs() - began });
+
+    this.#holdToQuota(instance, permit);
+    const connection = this.#connections.take(instance, origin);
+    try {
+      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { signal, charge });
+      this.#connections.give(connection);
+      tell({ status: answer.status });
+      return answer;
+    } catch (error) {
+      this.#connections.drop(connection);
+      tell(error instanceof GatehouseError ? { code: error.code, cause: causeOf(error.cause) } : { code: 'INTERNAL' });
+      throw error;
+    }
+  }
+
+  #holdToQuota(instance: string, permit: EgressPermit | undefined): void {
+    const most = permit?.bytesPerDay;
+    if (most !== undefined && this.#parts.bytes.used(instance) >= most) throw new GatehouseError('QUOTA_EXCEEDED', { instance, capability: 'http.fetch', quota: `${most} bytes a day` });
+  }
+}
+
+/** Injected at this hop and not by the plugin: a header that both write is refused, because only one of them would count. */
+function withInjected(instance: string, hop: Outgoing, injections: readonly Injection[]): Outgoing {
+  const headers = new Map(hop.headers);
+  for (const injection of injections) {
+    if (!isAmong(hop.target.origin, [injection.audience])) continue;
+    for (const [name, value] of Object.entries(injection.headersFor({ method: hop.method, target: hop.target.path, body: hop.body ?? '' }))) {
+      if (hop.headers.has(name)) throw denied(instance, `the header '${name}' is written by the secret '${injection.handle}'`);
+      headers.set(name, value);
+    }
+  }
+  return { ...hop, headers };
+}
+
+/** Under what the plugin says. Compression is not asked for: exchange.ts says why. */
+const DEFAULT_HEADERS: readonly (readonly [string, string])[] = [
+  ['accept', '*/*'],
+  ['accept-encoding', 'identity'],
+  ['user-agent', 'gatehouse'],
+];
+
+const denied = (instance: string, problem: string) => new GatehouseError('EGRESS_DENIED', { instance, problem });
+
+/** For the operator alone, in one word: `ECONNREFUSED`, `CERT_HAS_EXPIRED`, `ADDRESS_REFUSED`. */
+function causeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : problemOf(error);
+  return /^\w{1,60}$/.test(code) ? code : 'OTHER';
+}
