@@ -70,6 +70,7 @@ export interface KvClient {
 export interface MessageClient {
   /**
    * Reads a conversation of this instance, oldest first, both directions; `after` is a message id. Capability `message.read`.
+   * A message is there once its turn is over (answered, unanswered or given up), with its replies after it; the message being answered is not.
    * `limit` is 1 to 100, default 100; a page holds at most 128 KiB of text. `cursor` is the id of the last item, or null when there was none.
    */
   list(conversation: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<ConversationItem>>;

@@ -5,6 +5,7 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import { put, type Put, type Removal, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
+import { lineOf, placed } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import type { LaneItem } from './lane-work.ts';
 import { boundedRecord } from './tries.ts';
@@ -27,8 +28,10 @@ export async function bury({ store, ids, clock }: { readonly store: Store; reado
   const { id: messageId, instance, conversation, direction } = row;
   const stage = stages.at(-1)?.stage ?? work.kind;
   const letter: DeadLetterRow = { id: ids.next(), messageId, instance, conversation, direction, work, stage, code, reason: problem.slice(0, 1000), attempts, at: toTimestamp(clock.now()) };
-  const dead: MessageRow = { ...row, outcome: 'dead-lettered', code, reason: problem.slice(0, 500), stages: boundedRecord(stages) };
-  await store.commit({ put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(messageId), dead)], remove: [waiting] });
+  const marked: MessageRow = { ...row, outcome: 'dead-lettered', code, reason: problem.slice(0, 500), stages: boundedRecord(stages) };
+  // Its turn is over too: what is outbound has its line since it was stored.
+  const dead = direction === 'inbound' ? placed(marked, ids) : marked;
+  await store.commit({ put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(messageId), dead), ...(direction === 'inbound' ? [lineOf(dead)] : [])], remove: [waiting] });
   publish('dead-letter.created', { id: letter.id, messageId, instance, stage, code });
   publish('message.outcome', { messageId, instance, direction, outcome: 'dead-lettered', code });
   return dead;

@@ -5,7 +5,8 @@ import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import { put, type Store } from '../store/store.ts';
-import { conversations, deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { lineOf } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from './gates.ts';
 import { sessionKeyOf } from './inbound.ts';
@@ -74,7 +75,7 @@ export class OperatorSend {
       const result = await store.commit({
         put: [
           put(messages, messages.key(row.id), row),
-          put(conversations, conversations.key(row.instance, row.conversation, row.id), { direction: 'outbound' }),
+          lineOf(row),
           put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }),
           ...(written?.put ?? []),
         ],

@@ -3,7 +3,8 @@ import type { CallScope } from '../broker/call-scope.ts';
 import type { KvLedger, KvRows } from '../capabilities/kv-ledger.ts';
 import type { Ids } from '../ids.ts';
 import { put, type Put, type Removal, type Store } from '../store/store.ts';
-import { conversations, deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { lineOf } from './conversation-order.ts';
 
 /** The writes of some calls, ready for one commit. */
 export interface Carried {
@@ -45,10 +46,11 @@ export class PluginWrites {
       done(false);
       throw error;
     }
-    return {
-      rows: () => ({ put: [...kv.flatMap((each) => each.put), ...scopes.flatMap(({ sends }) => sends.flatMap((row) => sentRows(row, ids)))], remove: kv.flatMap((each) => each.remove) }),
-      done,
+    const rows = () => {
+      for (const { sends } of scopes) sends.splice(0, sends.length, ...sends.map((row) => ({ ...row, place: ids.next() })));
+      return { put: [...kv.flatMap((each) => each.put), ...scopes.flatMap(({ sends }) => sends.flatMap(sentRows))], remove: kv.flatMap((each) => each.remove) };
     };
+    return { rows, done };
   }
 
   /** A commit of their own, for calls that no message carries. */
@@ -67,12 +69,11 @@ export class PluginWrites {
   }
 }
 
-function sentRows(sent: MessageRow, ids: Ids): readonly Put[] {
-  const { id, instance, conversation } = sent;
-  const place = ids.next();
+function sentRows(row: MessageRow): readonly Put[] {
+  const { id, instance, conversation } = row;
   return [
-    put(messages, messages.key(id), { ...sent, place }),
-    put(conversations, conversations.key(instance, conversation, place), { direction: 'outbound', messageId: id }),
+    put(messages, messages.key(id), row),
+    lineOf(row),
     put(deliveries, deliveries.key(id), { instance, conversation, attempts: 0 }),
   ];
 }

@@ -1,8 +1,8 @@
-// The one durable commit that makes a message the host's responsibility: dedupe key, message, conversation entry, session touch, lane entry, what plugins wrote. The source is acknowledged only after it.
+// The one durable commit that makes a message the host's responsibility: dedupe key, message, session touch, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
-import { conversations, dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
+import { dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import type { SessionBook } from '../sessions.ts';
@@ -30,7 +30,6 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
       const rows: Put[] = [
         put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
         put(messages, messages.key(context.messageId), row),
-        put(conversations, conversations.key(context.instance, context.arrived.conversation, context.messageId), { direction: 'inbound' }),
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];

@@ -1,8 +1,9 @@
-// The commit that ends a message's turn: its outcome, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
+// The commit that ends a message's turn: its outcome, its line in the conversation, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
 import { toTimestamp, type Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
-import { conversations, deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
+import { lineOf, placed } from '../conversation-order.ts';
+import { deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { PASS, type Stage } from '../stage.ts';
@@ -18,7 +19,7 @@ export interface ConcludeParts {
 }
 
 export function conclude(parts: ConcludeParts): Stage<LaneContext> {
-  const { store, writes, clock, onReply, onConcluded } = parts;
+  const { store, writes, ids, clock, onReply, onConcluded } = parts;
   return {
     name: 'conclude',
     budgetMs: 50,
@@ -27,13 +28,13 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       const carried = await writes.of(context.scopes);
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
       const written = carried?.rows();
+      const concluded = placed(concludedRow(context), ids);
       const replies = context.replies.map((draft) => replyRow(context, draft, parts, clock.now()));
-      const concluded = concludedRow(context);
-      const rows: Put[] = [put(messages, messages.key(concluded.id), concluded)];
+      const rows: Put[] = [put(messages, messages.key(concluded.id), concluded), lineOf(concluded)];
       for (const reply of replies) {
         rows.push(
           put(messages, messages.key(reply.id), reply),
-          put(conversations, conversations.key(reply.instance, reply.conversation, reply.id), { direction: 'outbound' }),
+          lineOf(reply),
           put(deliveries, deliveries.key(reply.id), { instance: reply.instance, conversation: reply.conversation, attempts: 0 }),
         );
       }
