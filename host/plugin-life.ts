@@ -35,12 +35,6 @@ export interface Sentence {
   readonly to?: 'quarantined' | 'revoked';
 }
 
-export interface Seizure {
-  readonly actor: string;
-  readonly reason: string;
-  readonly code: ErrorCode;
-}
-
 export interface Settled {
   readonly active: readonly string[];
   readonly degraded: readonly DegradedPlugin[];
@@ -69,6 +63,11 @@ export class PluginLife {
       subscribe('capability.denied', ({ instance, ...event }) => {
         this.#remember(instance, { event: 'capability.denied', ...event });
         if (REACHING.has(event.code)) this.#onViolation(instance, 'reach');
+      }),
+      subscribe('egress.request', ({ instance, code, origin }) => {
+        if (code !== 'EGRESS_DENIED') return;
+        this.#remember(instance, { event: 'egress.request', code, origin });
+        this.#onViolation(instance, 'reach');
       }),
       subscribe('secret.leaked', ({ instance, ...event }) => {
         this.#remember(instance, { event: 'secret.leaked', ...event });
@@ -250,8 +249,8 @@ export class PluginLife {
   }
 }
 
-/** Refusals that say the plugin reached for what it was not given; others are mistakes, or quotas. */
-const REACHING: ReadonlySet<string> = new Set<ErrorCode>(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'EGRESS_DENIED']);
+/** Refusals that say the plugin reached for what it was not given; others are mistakes, or quotas. Addresses are counted where they are judged, for channels' actions too. */
+const REACHING: ReadonlySet<string> = new Set<ErrorCode>(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN']);
 
 const isFirst = ({ required, kind, moderation }: Instance) => required || kind === 'channel' || moderation?.mode === 'gate';
 

@@ -59,6 +59,7 @@ async function foldDecisions(subject: GateSubject, scopes: CallScope[], { calls,
     if (gate.instance === within?.by) continue;
     if (gate.quarantined && gate.onQuarantine === 'bypass') {
       flags.add(`bypassed:${gate.instance}`);
+      message = { ...message, flags: [...flags] };
       subject.stages.push({ stage: 'gate', decision: 'bypass', instance: gate.instance, durationMs: 0 });
       continue;
     }

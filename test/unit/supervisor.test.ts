@@ -170,6 +170,20 @@ describe('three strikes', () => {
     expect(await world.supervisor.call('subject', aCall())).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE', message: expect.stringContaining('quarantined') as string });
   });
 
+  it('are counted by whoever remembers longer: an instance stopped when a strike is told stays stopped', async () => {
+    const states: string[] = [];
+    await using supervisor: Supervisor = new Supervisor({
+      pool, clock: systemClock, policy: QUICK, hooksFor: () => recordingHooks(),
+      onStateChange: ({ state }) => void states.push(state),
+      onStrike: (instance) => void supervisor.stop(instance),
+      onQuarantine: () => expect.unreachable(),
+    });
+    await supervisor.start(aSpec({ source: CRASHY }));
+    await supervisor.call('subject', aCall('spin'));
+    expect(await supervisor.call('subject', aCall('next'))).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE' });
+    expect(states).toEqual(['starting', 'active', 'stopped']);
+  });
+
   it('are forgotten by a new start', async () => {
     await using world = await started({ source: CRASHY });
     for (let strike = 0; strike < 3; strike += 1) await world.supervisor.call('subject', aCall('spin'), { waitMs: 5000 });

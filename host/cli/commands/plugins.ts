@@ -13,6 +13,7 @@ import { requireEnablement } from '../enablement-files.ts';
 import { surveyFiles, viewsOf } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
+import { releaseOffline } from '../release-offline.ts';
 import { facts, table } from '../table.ts';
 
 const instancePath = (instance: string) => `/plugins/${encodeURIComponent(instance)}`;
@@ -81,9 +82,9 @@ export function register(program: Command, io: Io): void {
       .requiredOption('--reason <text>', 'why, for the record')
       .addHelpText('after', example(`gatehouse plugins ${verb} weather --reason "…" --yes`))
       .action(async (instance: string, { reason }: { reason: string }) => {
-        const host = connect(io);
+        const host = verb === 'release' ? findHost(io) : connect(io);
         await io.confirm(`${question} '${plainLine(instance)}'?`);
-        const view = await host.post<PluginView>(`${instancePath(instance)}/${verb}`, { reason });
+        const view = host ? await host.post<PluginView>(`${instancePath(instance)}/${verb}`, { reason }) : await releaseOffline(instance, reason, io);
         io.print(view, () => `${view.instance} is ${view.state}.`);
       });
   }
