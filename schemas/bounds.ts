@@ -49,7 +49,8 @@ export const BOUNDS = {
   fetchUrlBytes: 8192,
   fetchHeaders: 64,
   fetchHeaderBytes: 8192,
-  fetchBodyBytes: 64 * 1024,
+  /** What a channel's request action may carry: a message of full length, escaped as JSON. `ctx.http.fetch` is held to hostCallBytes besides. */
+  fetchBodyBytes: 512 * 1024,
   /** As plugin code sees it: decompressed. */
   fetchResponseBytes: 256 * 1024,
   fetchResponseHeaderBytes: 16 * 1024,

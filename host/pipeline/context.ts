@@ -73,6 +73,11 @@ export interface DeliveryContext extends Recorded {
   readonly row: MessageRow;
   readonly attempts: number;
   readonly failures: number;
+  /** Those of the failures that were the remote's, and tries that only waited for quota or room. */
+  remote: number;
+  postponed: number;
+  /** Actions that are performed, by this try or an earlier one. */
+  readonly done: Set<string>;
   /** The channel has taken it; after that it is never sent again by this host. */
   sent: boolean;
   readonly stages: StageRecord[];

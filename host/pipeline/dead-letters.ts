@@ -72,7 +72,7 @@ export class DeadLetters {
     const place = this.#parts.ids.next();
     await this.#change(id, version, [put(messages, messages.key(revived.id), revived), workRow(letter, place)]);
     if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { place, messageId: letter.messageId, attempts: 0 });
-    else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0 });
+    else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(letter.work) });
     return letter;
   }
 
@@ -107,5 +107,8 @@ function workRow(letter: DeadLetterRow, place: string): Put {
   const { work } = letter;
   return work.kind === 'respond'
     ? put(lanes, lanes.key(place), { sessionKey: work.sessionKey, messageId: letter.messageId, attempts: 0 })
-    : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0 });
+    : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(work) });
 }
+
+/** What a delivery had done before it was given up stays done. */
+const progressOf = ({ done }: { readonly done?: readonly string[] }) => (done ? { progress: { done } } : {});

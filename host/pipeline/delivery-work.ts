@@ -5,7 +5,7 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
-import { deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { deliveries, messages, type DeliveryProgress, type MessageRow } from '../store/tables.ts';
 import type { DeliveryContext } from './context.ts';
 import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
@@ -18,6 +18,7 @@ export interface DeliveryItem {
   readonly conversation: string;
   readonly attempts: number;
   readonly failures?: number;
+  readonly progress?: DeliveryProgress;
   /** The channel has taken it and only the settling failed: what the channel wrote then, still to be committed. */
   readonly sent?: readonly CallScope[];
   readonly row?: MessageRow;
@@ -50,7 +51,8 @@ export class DeliveryWork {
       return 'done';
     }
     const scopes: CallScope[] = [...(item.sent ?? [])];
-    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, sent: item.sent !== undefined, stages: [...row.stages], scopes };
+    const { done = [], remote = 0, postponed = 0 } = item.progress ?? {};
+    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, remote, postponed, done: new Set(done), sent: item.sent !== undefined, stages: [...row.stages], scopes };
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
     if (!context.sent) for (const scope of scopes) scope.release();
@@ -59,12 +61,20 @@ export class DeliveryWork {
     if (verdict.decision === 'retry' && (context.sent || failures < MOST_FAILURES)) {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
-      await rememberTry(this.#parts, [put(deliveries, key, { instance: row.instance, conversation: row.conversation, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
       const { messageId, instance, conversation } = item;
-      return { retryAtMs, item: { messageId, instance, conversation, attempts, failures, ...(context.sent ? { sent: scopes } : {}) } };
+      const tried = { instance, conversation, attempts, failures, ...progressOf(context) };
+      await rememberTry(this.#parts, [put(deliveries, key, { ...tried, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
+      return { retryAtMs, item: { messageId, ...tried, ...(context.sent ? { sent: scopes } : {}) } };
     }
-    const problem = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : 'the delivery was refused';
-    this.#parts.onDead(await bury(this.#parts, { row, work: { kind: 'deliver' }, waiting: { table: deliveries, key }, stages: context.stages, code: 'DELIVERY_FAILED', problem, attempts }));
+    const { code, problem } = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict : { code: 'DELIVERY_FAILED' as const, problem: 'the delivery was refused' };
+    const work = { kind: 'deliver' as const, ...(context.done.size > 0 ? { done: [...context.done] } : {}) };
+    this.#parts.onDead(await bury(this.#parts, { row, work, waiting: { table: deliveries, key }, stages: context.stages, code, problem, attempts }));
     return 'done';
   }
+}
+
+/** Written with every try, so that a restart repeats nothing that a try has finished; only the actions of a try in which the host dies are performed again. */
+function progressOf({ done, remote, postponed }: DeliveryContext): { readonly progress?: DeliveryProgress } {
+  if (done.size === 0 && remote === 0 && postponed === 0) return {};
+  return { progress: { ...(done.size > 0 ? { done: [...done] } : {}), ...(remote > 0 ? { remote } : {}), ...(postponed > 0 ? { postponed } : {}) } };
 }

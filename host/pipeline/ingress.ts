@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { performActions } from '../outbound/actions.ts';
+import type { Actions } from '../outbound/actions.ts';
 import type { SocketHub } from '../outbound/sockets.ts';
 import { compileSchema } from '../schema.ts';
 import { problemAnswer } from '../problem.ts';
@@ -53,6 +53,7 @@ export interface IngressParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly sockets: SocketHub;
+  readonly actions: Actions;
   /** Runs the inbound stages; never rejects. */
   submit(arrival: Arrival): Promise<Acceptance>;
   /** Commits what a call wrote when no message carries it. */
@@ -108,7 +109,7 @@ export class Ingress {
     const received = await this.#receive(channel, requestForPlugin(request, match), verified);
     if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);
     const acceptances = await this.#submitAll(channel, received);
-    this.#perform(channel, received.result);
+    this.#parts.actions.performAside(channel.instance, received.result.actions ?? []);
     if (acceptances.length > 0) return httpAnswer(acceptances);
     return respond(received.result);
   }
@@ -169,7 +170,7 @@ export class Ingress {
     }
     const messages = received.result.messages ?? [];
     await this.#submitAll(channel, received, (acceptance, index) => peer.send(ackFrame(messages[index]?.id ?? '', acceptance)));
-    this.#perform(channel, received.result);
+    this.#parts.actions.performAside(channel.instance, received.result.actions ?? []);
     return true;
   }
 
@@ -211,15 +212,6 @@ export class Ingress {
       await this.#parts.writes.commit(scope);
     }
     return acceptances;
-  }
-
-  #perform(channel: ChannelEntry, result: ReceiveResult): void {
-    if (!result.actions?.length) return;
-    try {
-      performActions(channel.instance, result.actions, this.#parts.sockets);
-    } catch (error) {
-      this.#parts.log.warn({ instance: channel.instance, err: problemOf(error) }, 'an action of a channel was refused');
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
+import { Actions, type ActionParts } from '../outbound/actions.ts';
 import { SocketHub } from '../outbound/sockets.ts';
 import { createLanes, type Lanes } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
@@ -74,6 +75,8 @@ export interface PipelineParts {
   readonly rates: SenderRates;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
+  /** Performs a request of a channel under the channel's grants. */
+  readonly request: ActionParts['request'];
   /** A quarantined gate with `onQuarantine: "exit"` met a message. */
   onGateExit(instance: string): void;
 }
@@ -99,6 +102,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const { clock, log, store } = parts;
   const book = new SessionBook(store);
   const sockets = new SocketHub();
+  const actions = new Actions({ ...parts, sockets });
 
   const onFault = (work: string) => (thrown: unknown) => {
     log.error({ work, err: thrown instanceof Error ? thrown.message : 'unknown' }, 'a lane could not finish its work; it is tried again');
@@ -126,6 +130,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     ...parts,
     book,
     sockets,
+    actions,
     writes,
     echoes,
     reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
@@ -149,7 +154,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
-  const ingress = new Ingress({ ...parts, sockets, writes, submit: (arrival) => inbound.submit(arrival) });
+  const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
   const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const sweeper = new Sweeper({ clock, log, store, held });
@@ -160,6 +165,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     await held[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
     await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
+    await actions.close(Math.max(0, giveUpAt - clock.monotonicMs()));
   };
   return {
     ingress,

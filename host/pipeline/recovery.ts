@@ -22,7 +22,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
 export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string, isFresh: (messageId: string) => boolean): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.filter(({ key }) => !isFresh(String(key[1]))).map(({ key, value }) => {
-      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) };
+      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }), ...(value.progress === undefined ? {} : { progress: value.progress }) };
       return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
     });
   }

@@ -1,18 +1,22 @@
 // Hands one outbound message to its channel and performs the actions it answers with. Bounded tries; what fails for good becomes a dead letter.
 import { Delivery, SendResult } from '../../../schemas/message.ts';
-import { GatehouseError, problemOf } from '../../errors.ts';
+import { problemOf } from '../../errors.ts';
 import { compileSchema } from '../../schema.ts';
-import { performActions } from '../../outbound/actions.ts';
+import type { Actions, Performed } from '../../outbound/actions.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
 import type { DeliveryContext } from '../context.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
-import { PASS, type Stage } from '../stage.ts';
+import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
 /** A send that failed in the channel: 3 tries from 400 ms. A channel that is not there: 5 tries over about 13 minutes. */
 const FAILED: TryPolicy = { attempts: 3, firstMs: 400, mostMs: 5000, blame: true };
 const AWAY: TryPolicy = { attempts: 5, firstMs: 5000, mostMs: 600_000, blame: false };
+/** A remote that does not answer, or answers that it cannot: 12 tries over about half an hour, longer where it asks for it. */
+const REMOTE: TryPolicy = { attempts: 12, firstMs: 1000, mostMs: 600_000, blame: true };
+/** No quota, or no room: tried again until there is some, at most for some hours. */
+const POSTPONED: TryPolicy = { attempts: 500, firstMs: 250, mostMs: 30_000, blame: false };
 
 const sendResult = compileSchema<SendResult>(SendResult);
 
@@ -20,9 +24,10 @@ export interface DeliverParts {
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
   readonly sockets: SocketHub;
+  readonly actions: Actions;
 }
 
-export function deliver({ calls, directory, sockets }: DeliverParts): Stage<DeliveryContext> {
+export function deliver({ calls, directory, sockets, actions }: DeliverParts): Stage<DeliveryContext> {
   return {
     name: 'deliver',
     budgetMs: 2000,
@@ -40,12 +45,16 @@ export function deliver({ calls, directory, sockets }: DeliverParts): Stage<Deli
         scope.release();
         return failed(context, 'its result is not { actions: […] }');
       }
+      let performed: Performed;
       try {
-        performActions(row.instance, result.value.actions, sockets);
+        performed = await actions.perform(row.instance, result.value.actions, context.done);
       } catch (error) {
         scope.release();
-        if (error instanceof GatehouseError && !error.row.retryable) return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance: row.instance, attempts: context.attempts + 1, problem: error.message }, problem: error.message };
         return failed(context, problemOf(error));
+      }
+      if (performed.outcome !== 'done') {
+        scope.release();
+        return undone(context, performed);
       }
       context.sent = true;
       if (scope.hasWrites) context.scopes.push(scope);
@@ -59,6 +68,22 @@ function deliveryOf({ row, attempts }: DeliveryContext): Delivery {
   return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1, ...(row.hops === undefined ? {} : { hops: row.hops }) };
 }
 
-const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY);
-const failed = (context: DeliveryContext, problem: string) => again(context, problem, FAILED);
-const again = (context: DeliveryContext, problem: string, policy: TryPolicy) => tryAgain(context, policy, { code: 'DELIVERY_FAILED', instance: context.row.instance, problem });
+function undone(context: DeliveryContext, performed: Exclude<Performed, { outcome: 'done' }>): Verdict {
+  const { code, problem } = performed;
+  const { instance } = context.row;
+  if (performed.outcome === 'refused') return { decision: 'give-up', code, fields: { instance, attempts: context.attempts + 1, problem }, problem };
+  // Neither done nor not done: who looks at the message afterwards must know that it may have arrived more than once.
+  if (performed.unknown) context.stages.push({ stage: 'send', decision: 'unknown', reason: code, instance, durationMs: 0 });
+  const verdict = performed.whose === 'remote' ? unreached(context, problem) : postponed(context, problem);
+  return verdict.decision === 'retry' ? { ...verdict, afterMs: Math.max(verdict.afterMs, performed.afterMs ?? 0) } : verdict;
+}
+
+/** Each kind of trouble has its own count: what one has used up, another has not. */
+const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY, context.attempts - context.failures - context.postponed);
+const failed = (context: DeliveryContext, problem: string) => again(context, problem, FAILED, context.failures - context.remote);
+const unreached = (context: DeliveryContext, problem: string) => again(context, problem, REMOTE, context.remote++);
+const postponed = (context: DeliveryContext, problem: string) => again(context, problem, POSTPONED, context.postponed++);
+
+function again({ row: { instance } }: DeliveryContext, problem: string, policy: TryPolicy, before: number): Verdict {
+  return tryAgain({ attempts: before, failures: policy.blame ? before : 0 }, policy, { code: 'DELIVERY_FAILED', instance, problem });
+}
