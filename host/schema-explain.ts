@@ -28,11 +28,11 @@ export function explain(schema: unknown, value: unknown, errors: readonly Schema
   for (;;) {
     const union = outermostUnion(scope);
     if (!union) break;
-    const branches = at(schema, union.path);
-    const target = at(value, union.error.instancePath);
+    const branches = schemaAt(schema, union.path);
+    const target = valueAt(value, union.error.instancePath);
     const choice = Array.isArray(branches) ? meantAlternative(branches, target) : undefined;
     if (choice === undefined) return { path: union.error.instancePath || '/', problem: 'fits none of the allowed forms' };
-    if (typeof choice === 'object') return { path: choice.tag === undefined ? union.error.instancePath || '/' : `${union.error.instancePath}/${choice.tag}`, problem: choice.problem };
+    if (typeof choice === 'object') return { path: choice.tag === undefined ? union.error.instancePath || '/' : `${union.error.instancePath}/${escaped(choice.tag)}`, problem: choice.problem };
     const prefix = `${union.path}/${choice}/`;
     const inside = scope.filter((each) => each.schemaPath.startsWith(prefix));
     if (inside.length === 0) break;
@@ -59,7 +59,7 @@ function meantAlternative(branches: readonly unknown[], value: unknown): number 
   const scored = ofType.map((index) => ({ index, ...score(branches[index], value) }));
   const untagged = scored.filter((each) => each.mismatch === undefined);
   const wrongTag = untagged.length === 0 ? commonTag(scored.map(({ mismatch }) => mismatch)) : undefined;
-  if (wrongTag !== undefined) return { tag: wrongTag, problem: `must be ${listed(quoted(branches.flatMap((branch) => allowedValues(at(branch, `/properties/${wrongTag}`)) ?? [])))}` };
+  if (wrongTag !== undefined) return { tag: wrongTag, problem: `must be ${listed(quoted(branches.flatMap((branch) => allowedValues(propertyOf(branch, wrongTag)) ?? [])))}` };
   const best = (untagged.length > 0 ? untagged : scored).reduce((left, right) => (right.points > left.points ? right : left));
   return best.index;
 }
@@ -101,7 +101,7 @@ function describe(schema: unknown, value: unknown, error: SchemaError): Explanat
       return misspelt === undefined ? { path, problem: `the key '${missing}' is missing` } : unknownKey(path, misspelt, missing);
     }
     case 'type':
-      return { path, problem: `must be ${listed([params['type']].flat().map((each) => article(String(each))))}, but is ${nameOfType(at(value, error.instancePath))}` };
+      return { path, problem: `must be ${listed([params['type']].flat().map((each) => article(String(each))))}, but is ${nameOfType(valueAt(value, error.instancePath))}` };
     case 'const':
       return { path, problem: `must be ${alternatives(schema, error, [params['allowedValue']])}` };
     case 'enum':
@@ -116,14 +116,14 @@ function unknownKey(path: string, key: string, nearest: string | undefined): Exp
 }
 
 function knownKeys(schema: unknown, error: SchemaError): readonly string[] {
-  const properties = at(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/properties`);
+  const properties = schemaAt(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/properties`);
   return isRecord(properties) ? Object.keys(properties) : [];
 }
 
 /** Of a closed object; an open one has none. */
 function unknownKeys(schema: unknown, value: unknown, error: SchemaError): readonly string[] {
-  const closed = at(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/additionalProperties`) === false;
-  const target = at(value, error.instancePath);
+  const closed = schemaAt(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/additionalProperties`) === false;
+  const target = valueAt(value, error.instancePath);
   const known = new Set(knownKeys(schema, error));
   return closed && isRecord(target) ? Object.keys(target).filter((key) => !known.has(key)) : [];
 }
@@ -131,8 +131,8 @@ function unknownKeys(schema: unknown, value: unknown, error: SchemaError): reado
 /** The allowed values of a failed `const` or `enum`; of a tag, those of every alternative beside it. */
 function alternatives(schema: unknown, error: SchemaError, own: readonly unknown[]): string {
   const tag = /^(.*\/(?:anyOf|oneOf))\/\d+(\/properties\/[^/]+)\/(?:const|enum)$/.exec(error.schemaPath);
-  const branches = tag ? at(schema, tag[1] ?? '') : undefined;
-  const all = tag && Array.isArray(branches) ? branches.flatMap((_, index) => allowedValues(at(schema, `${tag[1]}/${index}${tag[2]}`)) ?? []) : own;
+  const branches = tag ? schemaAt(schema, tag[1] ?? '') : undefined;
+  const all = tag && Array.isArray(branches) ? branches.flatMap((_, index) => allowedValues(schemaAt(schema, `${tag[1]}/${index}${tag[2]}`)) ?? []) : own;
   return listed(quoted(all.length > 0 ? all : own));
 }
 
@@ -144,15 +144,33 @@ function allowedValues(schema: unknown): readonly unknown[] | undefined {
   return Array.isArray(schema['enum']) ? schema['enum'] : undefined;
 }
 
-/** Follows a pointer (`#/…` or `/…`) through plain data; undefined where it leads nowhere. */
-function at(root: unknown, pointer: string): unknown {
+/** What a path of ajv into a schema leads to: a pointer in a URI fragment, so its names are percent-encoded. */
+function schemaAt(schema: unknown, path: string): unknown {
+  return followed(schema, path.replace(/^#/, '').split('/').slice(1).map(decodeURIComponent));
+}
+
+/** What a pointer into a value leads to. Its names come from outside and may hold any character, a `%` too. */
+function valueAt(value: unknown, pointer: string): unknown {
+  return followed(value, pointer.split('/').slice(1));
+}
+
+/** Follows the parts of an RFC 6901 pointer through plain data; undefined where they lead nowhere. */
+function followed(root: unknown, parts: readonly string[]): unknown {
   let here = root;
-  for (const raw of pointer.replace(/^#/, '').split('/').slice(1)) {
-    const part = decodeURIComponent(raw).replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const raw of parts) {
+    const part = raw.replaceAll('~1', '/').replaceAll('~0', '~');
     if (typeof here !== 'object' || here === null || !Object.hasOwn(here, part)) return undefined;
     here = Reflect.get(here, part);
   }
   return here;
+}
+
+/** A key as one part of a pointer. */
+const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
+
+function propertyOf(branch: unknown, name: string): unknown {
+  const properties = isRecord(branch) ? branch['properties'] : undefined;
+  return isRecord(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 function fitsType(branch: unknown, value: unknown): boolean {

@@ -78,10 +78,10 @@ function ownAjv(): Ajv2020 {
 
 let plugins: Ajv2020 | undefined;
 
-/** No metaschema here either: plugin-schema.ts has judged every keyword's value. */
+/** No metaschema here either: plugin-schema.ts has judged every keyword's value. Own properties only, because a plugin may name one `toString`. */
 function pluginAjv(): { compile: (schema: AnySchemaObject) => ValidateFunction; removeSchema: (schema: AnySchemaObject) => unknown } {
   if (plugins) return plugins;
-  plugins = new Ajv2020({ ...STRICT, meta: false, validateSchema: false, strictRequired: false, strictTypes: false, strictTuples: false, formats: PLUGIN_FORMATS });
+  plugins = new Ajv2020({ ...STRICT, meta: false, validateSchema: false, strictRequired: false, strictTypes: false, strictTuples: false, ownProperties: true, formats: PLUGIN_FORMATS });
   plugins.addKeyword({ keyword: 'x-secret', schemaType: 'boolean' });
   return plugins;
 }

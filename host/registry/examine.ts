@@ -131,7 +131,7 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
 
   const secrets: Record<string, SecretReference> = {};
   for (const handle of handlesOf(manifest, grants)) {
-    const reference = enablement.secrets[handle];
+    const reference = Object.hasOwn(enablement.secrets, handle) ? enablement.secrets[handle] : undefined; // 'constructor' is a handle, too
     const reading = readSecret(reference, { home: host.home, env });
     const unfit = reading.ok && isSentInHeader(handle, grants) ? headerProblem(reading.value) : undefined;
     if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError(reading.code, { instance, handle, problem: reading.problem }) });

@@ -25,13 +25,16 @@ export const SECRET_FRESH_MS = 5000;
 export function readSecret(reference: SecretReference | undefined, { home, env }: SecretPlaces): SecretReading {
   if (!reference) return missing('the enablement does not name it');
   if ('env' in reference) {
-    const value = env[reference.env];
+    // An own variable only: `__proto__` and `toString` are well-formed names, and what every object answers to them is no text.
+    const value = Object.hasOwn(env, reference.env) ? env[reference.env] : undefined;
     return value ? singleLine(value, `the environment variable ${reference.env}`) : missing(`the environment variable ${reference.env} is ${value === undefined ? 'not set' : 'empty'}`);
   }
   const place = `the file ${reference.file}`;
   try {
     const path = resolve(home, reference.file);
-    if (statSync(path).size > SECRET_BYTES) return unusable(`${place} has more than ${SECRET_BYTES} bytes`);
+    const about = statSync(path);
+    if (!about.isFile()) return missing(`${place} is not a regular file`); // a pipe would keep the host waiting, a device filling its memory
+    if (about.size > SECRET_BYTES) return unusable(`${place} has more than ${SECRET_BYTES} bytes`);
     const bytes = readFileSync(path);
     if (!isUtf8(bytes)) return unusable(`${place} is not UTF-8 text; write such a key in hex or base64, if the other side takes it so`);
     const value = bytes.toString().replace(/\r?\n$/, '');

@@ -42,7 +42,7 @@ describe('strict JSON, whatever comes in', () => {
     expect(line).toSatisfy((each: unknown) => Number.isInteger(each) && Number(each) >= 1 && Number(each) <= lines.length);
     expect(column).toSatisfy((each: unknown) => Number.isInteger(each) && Number(each) >= 1 && Number(each) <= (lines[Number(line) - 1] ?? '').length + 1);
     expect(Number(offset ?? 0)).toBeLessThanOrEqual(bytes.length);
-    expect(outcome.message).not.toMatch(/\{\w+\}|undefined/);
+    expect(outcome.message).not.toMatch(/\{[a-z]{2,}\}|undefined/);
   }));
 
   it('reads bytes and their text alike', () => door.holds({ runs: 2000, given: jsonText() }, (text) => {

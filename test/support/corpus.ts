@@ -1,7 +1,7 @@
 // Corpora: hostile bytes kept as files, each with what must become of it. A case is added without code: a file in test/fixtures/corpora/<door>/, a row in its cases.json.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { GatehouseError } from '../../host/errors.ts';
+import { refusalOf } from './refusal.ts';
 
 export const CORPORA = resolve(import.meta.dirname, '../fixtures/corpora');
 
@@ -27,12 +27,4 @@ export const filesOf = (door: string): string[] => readdirSync(join(CORPORA, doo
 export const bytesOf = (door: string, { file }: CorpusCase): Buffer => readFileSync(join(CORPORA, door, file));
 
 /** `accepted`, or the code of the refusal; anything else thrown is no verdict. */
-export async function verdictOf(work: () => unknown): Promise<string> {
-  try {
-    await work();
-    return 'accepted';
-  } catch (thrown) {
-    if (thrown instanceof GatehouseError) return thrown.code;
-    throw thrown;
-  }
-}
+export const verdictOf = async (work: () => unknown): Promise<string> => (await refusalOf(work))?.code ?? 'accepted';

@@ -1,4 +1,5 @@
 // Property-based fuzzing of one door of the host: the same inputs in every run, more of them on request, and a failure that says how to keep it.
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -61,11 +62,16 @@ function report<T>(door: string, { seed, counterexamplePath, numRuns, numShrinks
   writeFileSync(join(ROOT, file), bytes);
   return [
     `${door}: “${title}” does not hold, found by input ${numRuns} and made smaller ${numShrinks} times`,
-    `  input   ${fc.stringify(input).slice(0, 4000)}`,
+    `  input   ${shown(input).slice(0, 4000)}`,
     `  because ${errorInstance instanceof Error ? errorInstance.message : String(errorInstance)}`,
     `  again   GATEHOUSE_FUZZ_SEED=${seed} npx vitest run test/fuzz/${door}.test.ts -t ${JSON.stringify(title)}   (path ${counterexamplePath})`,
     `  keep it its bytes are in ${file}: copy them to test/fixtures/corpora/${door}/<name>, and say in cases.json there what must become of them`,
   ].join('\n');
+}
+
+/** Bytes that are text as text, so that a person sees what it is. */
+function shown(input: unknown): string {
+  return input instanceof Uint8Array && isUtf8(input) ? `bytes of ${JSON.stringify(Buffer.from(input).toString())}` : fc.stringify(input);
 }
 
 /** Bytes and texts as they are, `bytes` of a structured input, anything else as JSON. */
