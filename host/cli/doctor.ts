@@ -6,8 +6,8 @@ import { readAdminToken } from '../control/admin-token.ts';
 import type { Clock } from '../clock.ts';
 import { OVERRIDE_NAMES, httpAddress, isLoopback, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { problemOf } from '../errors.ts';
-import { ConfinedProcess } from '../sandbox/confined-process.ts';
-import { WALLS, detectConfinement } from '../sandbox/confinement.ts';
+import { examineConfinement } from '../sandbox/demand.ts';
+import { PROVIDERS, WALLS } from '../sandbox/walls.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
 import { isAlive, readRunFile } from './run-file.ts';
@@ -153,13 +153,14 @@ function nearestFolder(path: string): string {
   return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
-/** Starts a sandbox as the host would, and ends it. */
-async function confinement(): Promise<Finding[]> {
-  const { commands, started } = await detectConfinement((attempt) => ConfinedProcess.start(attempt.command({ jitless: true })));
-  started.kill();
-  await started.ended;
-  const { name, missing } = commands.level;
-  return [ok('confinement', name), ...missing.map(({ wall, why }) => warning('confinement', `without ${wall} (${WALLS[wall]}): ${why}`, 'See the section on confinement in docs/operate.md.'))];
+/** Starts a sandbox as the host would, and ends it. What strict demands is a finding; what would be better to have, a warning. */
+async function confinement({ config }: Patient): Promise<Finding[]> {
+  const { level, diagnostics } = await examineConfinement(config);
+  return [
+    ...(level ? [ok('confinement', level.name)] : []),
+    ...diagnostics.map(({ severity, code, message, fix }) => (severity === 'fatal' ? failure : warning)('confinement', `${code}: ${message}`, fix)),
+    ...(level?.missing ?? []).map(({ wall, why }) => warning('confinement', `without ${wall} (${WALLS[wall]}): ${why}`, `It comes with ${PROVIDERS[wall]}. See the section on confinement in docs/operate.md.`)),
+  ];
 }
 
 function runningHost({ config: { dataDir } }: Patient): Finding[] {

@@ -4,11 +4,12 @@ import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
-import { detectConfinement, likelyCommands, type ConfinementLevel, type SandboxCommands } from './confinement.ts';
+import { detectConfinement, likelyCommands, type SandboxCommands } from './confinement.ts';
 import { ConfinedProcess } from './confined-process.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Sandbox, SandboxHooks, SandboxSpec } from './sandbox.ts';
 import { loadSandbox } from './sandbox-process.ts';
+import type { ConfinementLevel } from './walls.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface SandboxPoolOptions {
@@ -61,7 +62,12 @@ export class SandboxPool implements AsyncDisposable {
     this.#fill();
   }
 
-  /** What holds sandboxes on this machine; one is started to find out when none was yet. Rejects when none starts at all. */
+  /** What holds sandboxes on this machine; undefined until one has started. */
+  get level(): ConfinementLevel | undefined {
+    return this.#known?.level;
+  }
+
+  /** The same, awaited; one is started to find out when none was yet. Rejects when none starts at all. */
   async confinement(): Promise<ConfinementLevel> {
     if (this.#known) return this.#known.level;
     if (this.#detection) return (await this.#detection).level;

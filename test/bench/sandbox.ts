@@ -1,7 +1,8 @@
 // What a sandbox costs: calls across the process boundary, start of a process at each level of confinement, and the way back after a kill.
 import { systemClock } from '../../host/clock.ts';
 import { ConfinedProcess } from '../../host/sandbox/confined-process.ts';
-import { detectConfinement, thisMachine, type Machine } from '../../host/sandbox/confinement.ts';
+import { detectConfinement } from '../../host/sandbox/confinement.ts';
+import { thisMachine, type Machine } from '../../host/sandbox/machine.ts';
 import { SandboxPool } from '../../host/sandbox/pool.ts';
 import type { SandboxSpec } from '../../host/sandbox/sandbox.ts';
 import { Supervisor } from '../../host/supervisor/supervisor.ts';

@@ -25,7 +25,7 @@ const loaded = () => { next(); send({ t: 'loaded', handlers: ['call'], cpuUs: 10
 
 /** Starts a process that runs only `script`. */
 export function startFake(script: string): Promise<ConfinedProcess> {
-  return ConfinedProcess.start({ file: process.execPath, args: ['-e', `${FAKE_PRELUDE}\n${script}`], env: {} });
+  return ConfinedProcess.start({ file: process.execPath, args: ['-e', `${FAKE_PRELUDE}\n${script}`], env: {}, forks: false });
 }
 
 /** A sandbox whose process has loaded as it should and then runs `script`. */
