@@ -33,6 +33,7 @@ import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { openStore } from './store/lmdb.ts';
+import { newestId } from './store/newest-id.ts';
 import type { Store } from './store/store.ts';
 import type { DeadLetterRow } from './store/tables.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
@@ -145,8 +146,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   await using parts = new AsyncDisposableStack();
   const startedAt = clock.now();
   const lost = Promise.withResolvers<string>();
-  const ids = createIds(clock);
   const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
+  const ids = createIds(clock, await newestId(store));
   const registry = await Registry.open({ config, store, clock, ids, env });
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 

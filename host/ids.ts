@@ -1,4 +1,4 @@
-// Identifiers the host makes: time-ordered UUIDv7 (RFC 9562), strictly increasing within a process.
+// Identifiers the host makes: time-ordered UUIDv7 (RFC 9562), strictly increasing within a process and, given the newest of those before, over restarts.
 import { randomFillSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
 
@@ -10,12 +10,18 @@ export interface Ids {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const POOL_BYTES = 4096;
 
-/** RFC 9562 §6.2 method 1: a 12-bit counter after the millisecond keeps ids of one millisecond in order. */
-export function createIds(clock: Clock): Ids {
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * RFC 9562 §6.2 method 1: a 12-bit counter after the millisecond keeps ids of one millisecond in order. All sort after `newest`, whatever the clock says: when
+ * it was set back, the time in the ids stands still until it has caught up.
+ */
+export function createIds(clock: Clock, newest?: string): Ids {
   const pool = Buffer.allocUnsafe(POOL_BYTES);
   let offset = POOL_BYTES;
-  let lastMs = 0;
-  let counter = 0;
+  const [, high = '0', low = '0', count = '0'] = UUID_V7.exec(newest ?? '') ?? [];
+  let lastMs = Number.parseInt(high + low, 16);
+  let counter = Number.parseInt(count, 16);
   return {
     next() {
       const nowMs = clock.now();
