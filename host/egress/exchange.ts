@@ -31,7 +31,7 @@ export interface ExchangeOptions {
 
 /**
  * Throws EGRESS_TOO_LARGE, EGRESS_RESPONSE, EGRESS_TIMEOUT, EGRESS_FAILED, what `charge` throws and the signal's reason. When the status had arrived, the error's
- * fields name it: whoever only wants to know whether something was done needs no more.
+ * fields name it: whoever only wants to know whether something was done needs no more. When it had not, `written` says whether the server may have got anything.
  */
 export async function exchange(connection: Connection, { target, method, headers, body }: Outgoing, { signal, charge }: ExchangeOptions): Promise<Answer> {
   const { origin, path } = target;
@@ -68,7 +68,7 @@ export async function exchange(connection: Connection, { target, method, headers
     // An abort reaches us as whatever undici made of it.
     const reason: unknown = own.signal.aborted ? own.signal.reason : signal.aborted ? signal.reason : error;
     const { code, fields } = failureOf(reason, connection.instance, origin);
-    throw new GatehouseError(code, status === undefined ? fields : { ...fields, status }, { cause: reason });
+    throw new GatehouseError(code, { ...fields, ...(status === undefined ? { written: wireBytes > 0 } : { status }) }, { cause: reason });
   }
 }
 

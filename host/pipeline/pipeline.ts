@@ -1,4 +1,5 @@
 // The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
+import { BOUNDS } from '../../schemas/bounds.ts';
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
 import type { SenderRates } from '../broker/quota.ts';
 import type { Clock } from '../clock.ts';
@@ -108,7 +109,13 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     log.error({ work, err: thrown instanceof Error ? thrown.message : 'unknown' }, 'a lane could not finish its work; it is tried again');
     return { retryAtMs: clock.now() + 1000 };
   };
-  const deliveryLanes = createLanes<DeliveryItem>({ clock, work: (item) => deliveryWork.work(item), onFault: onFault('deliver') });
+  const deliveryLanes = createLanes<DeliveryItem>({
+    clock,
+    concurrency: BOUNDS.deliveriesInFlight,
+    groups: { of: (lane) => lane.slice(0, lane.indexOf(':')), concurrency: BOUNDS.deliveriesInFlightPerInstance },
+    work: (item) => deliveryWork.work(item),
+    onFault: onFault('deliver'),
+  });
   const messageLanes = createLanes<LaneItem>({ clock, work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 

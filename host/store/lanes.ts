@@ -24,6 +24,8 @@ export interface LanesOptions<Item> {
   onFault(thrown: unknown, item: Item, lane: string): Verdict<Item>;
   /** Lanes running at once. Default BOUNDS.lanesInFlight. */
   readonly concurrency?: number;
+  /** Lanes that share a fate, such as the conversations of one remote: so many of each group run at once, that one that hangs leaves room for the others. Default: no groups. */
+  readonly groups?: { readonly of: (lane: string) => string; readonly concurrency: number };
   /** Items in one lane: reserved, waiting and running. Default BOUNDS.laneDepth. */
   readonly depth?: number;
 }
@@ -62,8 +64,18 @@ interface Waiting<Item> {
   notBeforeMs: number;
 }
 
+interface Group<Item> {
+  readonly key: string;
+  /** Lanes in memory, and those of them that run. */
+  lanes: number;
+  running: number;
+  /** Lanes whose turn came while the group had no place left. */
+  readonly parked: Fifo<Lane<Item>>;
+}
+
 interface Lane<Item> {
   readonly key: string;
+  readonly group: Group<Item> | undefined;
   /** The running item stays at the head until it is done. */
   readonly items: Fifo<Waiting<Item>>;
   reserved: number;
@@ -75,8 +87,11 @@ class LaneScheduler<Item> implements Lanes<Item> {
   readonly #options: LanesOptions<Item>;
   readonly #concurrency: number;
   readonly #depth: number;
+  readonly #groupConcurrency: number;
   /** Only lanes that hold something. */
   readonly #lanes = new Map<string, Lane<Item>>();
+  /** Only groups with lanes in memory. */
+  readonly #groups = new Map<string, Group<Item>>();
   /** Lanes whose head may run, in turn. */
   readonly #ready = new Fifo<Lane<Item>>();
   readonly #idle = Promise.withResolvers<void>();
@@ -88,6 +103,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     this.#options = options;
     this.#concurrency = options.concurrency ?? BOUNDS.lanesInFlight;
     this.#depth = options.depth ?? BOUNDS.laneDepth;
+    this.#groupConcurrency = options.groups?.concurrency ?? Infinity;
   }
 
   get waiting(): number {
@@ -172,6 +188,11 @@ class LaneScheduler<Item> implements Lanes<Item> {
       const lane = this.#ready.shift();
       const head = lane?.items.peek();
       if (!lane || !head) return;
+      if (lane.group && lane.group.running >= this.#groupConcurrency) {
+        lane.group.parked.push(lane);
+        continue;
+      }
+      if (lane.group) lane.group.running += 1;
       lane.busy = 'running';
       this.#waiting -= 1;
       this.#running += 1;
@@ -182,6 +203,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
   async #run(lane: Lane<Item>, head: Waiting<Item>): Promise<void> {
     const verdict = await this.#attempt(lane, head);
     this.#running -= 1;
+    if (lane.group) this.#leave(lane.group);
     if (verdict === 'done') lane.items.shift();
     else {
       head.notBeforeMs = verdict.retryAtMs;
@@ -201,16 +223,33 @@ class LaneScheduler<Item> implements Lanes<Item> {
     }
   }
 
+  /** The place it had goes to the lane of the group that has waited longest, which waits its turn among all others then. */
+  #leave(group: Group<Item>): void {
+    group.running -= 1;
+    const next = group.parked.shift();
+    if (next) this.#ready.push(next);
+  }
+
   #lane(key: string): Lane<Item> {
     let lane = this.#lanes.get(key);
     if (!lane) {
-      lane = { key, items: new Fifo(), reserved: 0, busy: 'no', timer: undefined };
+      const group = this.#options.groups && this.#group(this.#options.groups.of(key));
+      if (group) group.lanes += 1;
+      lane = { key, group, items: new Fifo(), reserved: 0, busy: 'no', timer: undefined };
       this.#lanes.set(key, lane);
     }
     return lane;
   }
 
-  #forgetIfEmpty(lane: Lane<Item>): void {
-    if (lane.items.size === 0 && lane.reserved === 0) this.#lanes.delete(lane.key);
+  #group(key: string): Group<Item> {
+    const group = this.#groups.get(key) ?? { key, lanes: 0, running: 0, parked: new Fifo() };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #forgetIfEmpty({ key, group, items, reserved }: Lane<Item>): void {
+    if (items.size > 0 || reserved > 0 || !this.#lanes.delete(key) || !group) return;
+    group.lanes -= 1;
+    if (group.lanes === 0) this.#groups.delete(group.key);
   }
 }

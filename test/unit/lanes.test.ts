@@ -53,6 +53,44 @@ describe('order', () => {
     expect(names()).toEqual(['a1', 'a2', 'a3']);
   });
 
+  it('runs no more lanes of one group than its share, and those of others meanwhile', async () => {
+    const { lanes, names, job } = openWork({ concurrency: 5, groups: { of: (lane) => lane.charAt(0), concurrency: 2 } });
+    for (const lane of ['a1-', 'a2-', 'a3-', 'a4-', 'b1-']) lanes.enqueue(lane, 1);
+    await turn();
+    expect(names()).toEqual(['a1-1', 'a2-1', 'b1-1']);
+    lanes.enqueue('b2-', 1);
+    lanes.enqueue('b3-', 1);
+    await turn();
+    expect(names()).toEqual(['a1-1', 'a2-1', 'b1-1', 'b2-1']);
+    (await job('a2-1')).finish({ retryAtMs: 0 });
+    await job('a3-1');
+    (await job('b1-1')).finish();
+    await job('b3-1');
+    (await job('a1-1')).finish();
+    (await job('a3-1')).finish();
+    for (const name of ['a4-1', 'a2-1'] as const) (await job(name)).finish();
+    for (const name of ['b2-1', 'b3-1'] as const) (await job(name)).finish();
+    await eventually(() => expect(names().filter((name) => name === 'a2-1')).toHaveLength(2));
+  });
+
+  it('keeps a group’s share over lanes that come and go', async () => {
+    let running = 0;
+    let most = 0;
+    const lanes = quickWork(
+      async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await turn();
+        running -= 1;
+        return 'done' as const;
+      },
+      { concurrency: 50, groups: { of: () => 'all', concurrency: 7 } },
+    );
+    for (let item = 0; item < 500; item++) lanes.enqueue(`lane ${item % 90}`, item);
+    await eventually(() => expect([lanes.waiting, lanes.running]).toEqual([0, 0]));
+    expect(most).toBe(7);
+  });
+
   it('runs many lanes at once, and no more than the bound', async () => {
     const { lanes, names, job } = openWork({ concurrency: 3 });
     for (const lane of ['a', 'b', 'c', 'd', 'e']) for (const item of [1, 2]) lanes.enqueue(lane, item);
