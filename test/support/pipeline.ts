@@ -1,0 +1,187 @@
+// The real pipeline, broker and store with functions in place of sandboxes: for what stages, scopes and commits do to each other, without a process in between.
+import { Broker } from '../../host/broker/broker.ts';
+import { MinuteQuotas, SenderRates } from '../../host/broker/quota.ts';
+import { KvLedger } from '../../host/capabilities/kv-ledger.ts';
+import { kvOperations } from '../../host/capabilities/kv.ts';
+import { messageList } from '../../host/capabilities/message-read.ts';
+import { messageSend } from '../../host/capabilities/message-send.ts';
+import { toolCall } from '../../host/capabilities/tool-call.ts';
+import { systemClock } from '../../host/clock.ts';
+import { createIds } from '../../host/ids.ts';
+import type { ActionParts } from '../../host/outbound/actions.ts';
+import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
+import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
+import type { ChannelEntry, GateEntry, SkillEntry } from '../../host/pipeline/plugin-directory.ts';
+import type { CallResult, PluginCall } from '../../host/sandbox/sandbox.ts';
+import { compileSchema } from '../../host/schema.ts';
+import { openStore } from '../../host/store/lmdb.ts';
+import type { Commit, RangeOptions, Store, Table } from '../../host/store/store.ts';
+import { conversations, deliveries, messages, type MessageRow } from '../../host/store/tables.ts';
+import type { Grant } from '../../schemas/capability.ts';
+import type { ChannelSection } from '../../schemas/plugin-manifest.ts';
+import { Type } from 'typebox';
+import { silentLog } from './sandboxes.ts';
+import { tempDir } from './temp.ts';
+
+/** What a handler's host calls look like from inside: the value, or an Error with `code`. */
+export interface StandInContext {
+  readonly instance: string;
+  readonly call: PluginCall;
+  ask<Value = unknown>(op: string, args: unknown): Promise<Value>;
+}
+
+/** `input` is what the host hands to this handler; tests know its shape. */
+// oxlint-disable-next-line typescript/no-explicit-any -- one type for the inputs of every handler
+type Handler = (input: any, ctx: StandInContext) => unknown;
+
+export interface StandIn {
+  readonly kind: 'channel' | 'skill' | 'gate' | 'observer' | 'tool';
+  readonly grants?: readonly Grant[];
+  /** Default receive and send. */
+  readonly abilities?: ChannelSection['abilities'];
+  /** Of gates and observers; default both. */
+  readonly directions?: readonly ('inbound' | 'outbound')[];
+  readonly quarantined?: boolean;
+  readonly onQuarantine?: 'hold' | 'bypass';
+  readonly handlers?: Readonly<Record<string, Handler>>;
+}
+
+export interface PipelineWorld extends AsyncDisposable {
+  readonly pipeline: Pipeline;
+  readonly store: Store;
+  readonly ledger: KvLedger;
+  readonly broker: Broker;
+  readonly calls: PluginCalls;
+  /** Changed by tests between messages. */
+  readonly plugins: Map<string, StandIn>;
+  /** Throw from here to fail a commit. */
+  beforeCommit: (commit: Commit) => void | Promise<void>;
+  beforeRange: (table: Table<unknown>, options?: RangeOptions) => void | Promise<void>;
+  /** What the request actions of channels get. */
+  request: ActionParts['request'];
+  /** Posts a message to a channel, whose `receive` hands it over as it is unless it says otherwise. */
+  post(channel: string, message: object): Promise<{ readonly status: number; readonly body: string }>;
+  /** Every outbound message, in the order of its conversation. */
+  outbound(instance: string, conversation: string): Promise<MessageRow[]>;
+  everyMessage(): Promise<MessageRow[]>;
+  waitingDeliveries(): Promise<number>;
+}
+
+const CHANNEL: Readonly<Record<string, Handler>> = { receive: ({ body }: { body: string }) => ({ messages: [JSON.parse(body)] }), send: () => ({ actions: [] }) };
+const anything = compileSchema<unknown>(Type.Unknown());
+
+export interface WorldOptions {
+  /** A store of an earlier world, to go on where it stopped; it is not closed here. */
+  readonly store?: Store;
+  /** Default true: what the store holds is taken up. */
+  readonly recover?: boolean;
+}
+
+export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, recover = true }: WorldOptions = {}): Promise<PipelineWorld> {
+  const plugins = new Map(Object.entries(named));
+  const dir = given ? undefined : await tempDir();
+  const real = given ?? (await openStore({ dir: dir?.path ?? '', clock: systemClock }));
+  const store: Store = {
+    get: (table, key) => real.get(table, key),
+    async range(table, prefix, options) {
+      await world.beforeRange(table, options);
+      return await real.range(table, prefix, options);
+    },
+    watch: (table, onChange) => real.watch(table, onChange),
+    async commit(commit) {
+      await world.beforeCommit(commit);
+      return await real.commit(commit);
+    },
+    [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
+  };
+  const ledger = new KvLedger(store);
+  const of = (kind: StandIn['kind']) => [...plugins].filter(([, each]) => each.kind === kind);
+  const broker: Broker = new Broker({
+    log: silentLog,
+    quotas: new MinuteQuotas(systemClock),
+    operations: [
+      ...kvOperations(store, ledger),
+      messageList(store),
+      toolCall({ find: (address) => (plugins.has(address.split('/')[1] ?? '') ? { instance: address.split('/')[1] ?? '', name: 'run', input: anything, output: anything } : undefined), call: (...call) => calls.callTool(...call) }),
+      messageSend({ take: (letter, scope) => world.pipeline.outbox.take(letter, scope) }),
+    ],
+  });
+  const calls: PluginCalls = new PluginCalls(broker, async (instance, call): Promise<CallResult> => {
+    const plugin = plugins.get(instance);
+    const handler = plugin?.handlers?.[call.handler] ?? (plugin?.kind === 'channel' ? CHANNEL[call.handler] : undefined);
+    if (!plugin || !handler) return { ok: false, code: 'INSTANCE_UNAVAILABLE', message: 'not there', retry: true, cpuUs: 0, wallMs: 0 };
+    const ask = async <Value>(op: string, args: unknown): Promise<Value> => {
+      const reply = await broker.serve({ instance, plugin: `test.${instance}`, grants: plugin.grants ?? [] }, { callId: call.callId, attemptKey: call.attemptKey, op, args });
+      if (!reply.ok) throw Object.assign(new Error(reply.message), { code: reply.code });
+      return reply.value as Value;
+    };
+    try {
+      return { ok: true, value: (await handler(call.input, { instance, call, ask })) ?? null, cpuUs: 1, wallMs: 1 };
+    } catch (error) {
+      return { ok: false, code: 'CALL_FAILED', message: error instanceof Error ? error.message : 'thrown', retry: false, cpuUs: 1, wallMs: 1 };
+    }
+  });
+  const moderating = (kind: 'gate' | 'observer', direction: 'inbound' | 'outbound') =>
+    of(kind)
+      .filter(([, { directions = ['inbound', 'outbound'] }]) => directions.includes(direction))
+      .map(([instance, { quarantined = false, onQuarantine }]): GateEntry => ({ instance, wallMs: 1000, available: !quarantined, quarantined, ...(onQuarantine && { onQuarantine }) }));
+  const channel = (instance: string): ChannelEntry | undefined => {
+    const plugin = plugins.get(instance);
+    if (plugin?.kind !== 'channel') return undefined;
+    const { abilities = ['receive', 'send'] } = plugin;
+    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, admit: { senderPerSecond: 100_000 }, secret: () => undefined };
+  };
+  const pipeline = createPipeline({
+    clock: systemClock,
+    ids: createIds(systemClock),
+    log: silentLog,
+    store,
+    ledger,
+    rates: new SenderRates(systemClock),
+    calls,
+    directory: {
+      gates: (direction) => moderating('gate', direction),
+      observers: (direction) => moderating('observer', direction),
+      skills: () => of('skill').map(([instance]): SkillEntry => ({ instance, wallMs: 1000, available: true, triggers: undefined })),
+      channel,
+    },
+    request: (...asked) => world.request(...asked),
+    onGateExit: () => undefined,
+  });
+  const rowOf = async (id: string) => (await store.get(messages, messages.key(id)))?.value;
+  const world: PipelineWorld = {
+    pipeline,
+    store,
+    ledger,
+    broker,
+    calls,
+    plugins,
+    beforeCommit: () => undefined,
+    beforeRange: () => undefined,
+    request: () => Promise.resolve({ status: 200, headers: {} }),
+    async post(instance, message) {
+      const entry = channel(instance);
+      if (!entry) throw new Error(`no channel '${instance}'`);
+      const answer = await pipeline.ingress.http(entry, { method: 'POST', path: '/in', target: `/channels/${instance}/in`, query: {}, headers: {}, body: Buffer.from(JSON.stringify(message)) });
+      return { status: answer.status, body: String(answer.body) };
+    },
+    async outbound(instance, conversation) {
+      const rows = await store.range(conversations, conversations.prefix(instance, conversation));
+      const all = await Promise.all(rows.filter(({ value }) => value.direction === 'outbound').map(({ key, value }) => rowOf(value.messageId ?? String(key[3]))));
+      return all.filter((row) => row !== undefined);
+    },
+    everyMessage: async () => (await store.range(messages, messages.prefix())).map(({ value }) => value),
+    waitingDeliveries: async () => (await store.range(deliveries, deliveries.prefix())).length,
+    async [Symbol.asyncDispose]() {
+      await pipeline.drain(1000);
+      if (given) return;
+      await real[Symbol.asyncDispose]();
+      await dir?.[Symbol.asyncDispose]();
+    },
+  };
+  if (recover) await pipeline.recover();
+  return world;
+}
+
+/** A message as a channel hands it over. */
+export const arriving = (id: string, text: string, conversation = 'c') => ({ id, conversation, sender: { id: 'someone' }, text });
