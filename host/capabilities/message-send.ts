@@ -43,7 +43,7 @@ export function messageSend(outbox: MessageOutbox) {
     capability: 'message.send',
     request,
     authorize: ({ instance }, grant) => (grant.instances.includes(instance) ? undefined : { value: instance }),
-    perMinute: (grant) => grant.quota?.perMinute,
+    perMinute: (grant) => grant.quota?.perMinute ?? BOUNDS.sendsPerMinute,
     async perform(args, caller, scope) {
       if (!args.conversation.isWellFormed()) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.send', path: '/conversation', problem: 'it holds half of a surrogate pair' });
       if (!scope.maySend) throw new GatehouseError('MESSAGE_UNKEPT', { instance: caller.instance });
