@@ -24,7 +24,8 @@ export interface ResolvedConfig {
   readonly boot: { readonly deadlineMs: number };
   readonly egress: { readonly allow: readonly { host: string; scheme: 'http' | 'https'; port: number; address?: string }[] };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
-  readonly sandbox: { readonly warm: number; readonly jitless: boolean };
+  readonly sandbox: { readonly warm: number; readonly jitless: boolean; readonly mostRunning: number; readonly hibernateAfterMs: number };
+  readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
 }
 
 export interface ConfigSources {
@@ -67,6 +68,7 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     egress: settings.egress,
     log: settings.log,
     sandbox: settings.sandbox,
+    reload: settings.reload,
   };
   refuseUnsafe(config);
   return config;

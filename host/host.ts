@@ -186,6 +186,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
   const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), request), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+      standingOf: (instance) => life.standingOf(instance),
+      mostRunning: config.sandbox.mostRunning,
   const life: PluginLife = new PluginLife({
     config,
     clock,

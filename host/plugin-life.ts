@@ -12,6 +12,7 @@ import { isAvailable, isComing, MOVES } from './registry/lifecycle.ts';
 import type { Because, Instance, Registry } from './registry/registry.ts';
 import type { ResolvedPlugin } from './registry/resolve.ts';
 import type { SandboxSpec } from './sandbox/sandbox.ts';
+import { ALWAYS_UP, type Standing } from './supervisor/hibernation.ts';
 import type { QuarantineEvidence, StateChange, Strike, Supervisor } from './supervisor/supervisor.ts';
 import { Violations, type Violation } from './supervisor/violations.ts';
 
@@ -173,9 +174,19 @@ export class PluginLife {
       this.#parts.onMembershipChange();
     }
     else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
+    else if (state === 'hibernated') this.#moveIfAllowed(instance, 'hibernated', { actor: 'host', reason: 'its sandbox was idle' });
   }
 
   /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
+  /** For the supervisor. Optional skills and tools may wait for a start; what is started first stands in the way of messages, and observers are not waited for. */
+  standingOf(instance: string): Standing {
+    const { registry, config } = this.#parts;
+    const found = registry.find(instance);
+    if (!found || isFirst(found)) return ALWAYS_UP;
+    const maySleep = (found.kind === 'skill' || found.kind === 'tool') && found.enablement.hibernate;
+    return { rank: 'back', ...(maySleep ? { hibernateAfterMs: config.sandbox.hibernateAfterMs } : {}) };
+  }
+
   strike(instance: string, { detail }: Strike): void {
     if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#condemnSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
   }

@@ -40,6 +40,7 @@ export const Enablement = closed(
     limits: Type.Optional(Limits),
     admit: Type.Optional(AdmitPolicy),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
+    hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),
     onQuarantine: Type.Optional(oneOf('hold', 'bypass', 'exit')),
   },
   { title: 'Gatehouse enablement' },

@@ -24,7 +24,27 @@ export const HostConfig = closed(
     boot: Type.Optional(closed({ deadlineMs: Type.Optional(whole(100, 600_000, { default: 10_000 })) }, { default: {} })),
     egress: Type.Optional(closed({ allow: Type.Optional(Type.Array(EgressException, { maxItems: 256, default: [] })) }, { default: {} })),
     log: Type.Optional(closed({ level: Type.Optional(Type.Unsafe<'debug' | 'info' | 'warn' | 'error'>(Type.String({ enum: ['debug', 'info', 'warn', 'error'], default: 'info' }))) }, { default: {} })),
-    sandbox: Type.Optional(closed({ warm: Type.Optional(whole(0, 16, { default: 2 })), jitless: Type.Optional(Type.Boolean({ default: true })) }, { default: {} })),
+    sandbox: Type.Optional(
+      closed(
+        {
+          warm: Type.Optional(whole(0, 16, { default: 2 })),
+          jitless: Type.Optional(Type.Boolean({ default: true })),
+          mostRunning: Type.Optional(whole(1, 1000, { default: 32, description: 'With more sandboxes than this, idle optional skills and tools hibernate at once, the least recently used first.' })),
+          hibernateAfterMs: Type.Optional(whole(10, 604_800_000, { default: 600_000, description: 'Optional skills and tools that nobody called for so long hibernate until the next call.' })),
+        },
+        { default: {} },
+      ),
+    ),
+    reload: Type.Optional(
+      closed(
+        {
+          watch: Type.Optional(Type.Boolean({ default: true, description: 'Whether changes of the home are noticed by themselves.' })),
+          quietMs: Type.Optional(whole(50, 60_000, { default: 500, description: 'So long nothing may have changed before the host looks.' })),
+          mostMs: Type.Optional(whole(50, 600_000, { default: 1500, description: 'So long after the first change it looks all the same.' })),
+        },
+        { default: {} },
+      ),
+    ),
   },
   { title: 'Gatehouse host configuration' },
 );

@@ -62,6 +62,11 @@ export class SandboxPool implements AsyncDisposable {
     this.#fill();
   }
 
+  /** Warm processes that wait for a plugin. */
+  get idle(): number {
+    return this.#idle.length;
+  }
+
   /** What holds sandboxes on this machine; undefined until one has started. */
   get level(): ConfinementLevel | undefined {
     return this.#known?.level;

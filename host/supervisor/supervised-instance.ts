@@ -5,10 +5,12 @@ import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf, type ErrorCode } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import type { CallResult, PluginCall, Sandbox, SandboxExit, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
+import { Allowance } from './allowance.ts';
+import type { Standing } from './hibernation.ts';
 import { backoffMs, withinWindow, type RestartPolicy } from './restart-policy.ts';
 
-/** `quarantined`: given up after too many strikes; like `stopped`, only a new start leaves it. */
-export type SupervisedState = 'starting' | 'active' | 'backoff' | 'quarantined' | 'stopped';
+/** `hibernated`: its sandbox was let go, and a call starts another. `quarantined`: given up after too many strikes; like `stopped`, only a new start leaves it. */
+export type SupervisedState = 'starting' | 'active' | 'backoff' | 'hibernated' | 'quarantined' | 'stopped';
 
 /** Why an instance is not active. */
 export interface Trouble {
@@ -54,6 +56,10 @@ export interface InstanceParts {
   readonly random: () => number;
   readonly hooks: SandboxHooks;
   readonly open: (spec: SandboxSpec, hooks: SandboxHooks) => Promise<Sandbox>;
+  /** As of now: an operator may change it while the instance runs. */
+  readonly standing: () => Standing;
+  /** What all instances together may restart: 0 when this one may, which is counted then, else the milliseconds after which to ask again. */
+  mayRestart(row: number): number;
   onStateChange(change: StateChange): void;
   /** A proven offence, for whoever remembers it longer than this process. */
   onStrike(strike: Strike): void;
@@ -91,9 +97,13 @@ export class SupervisedInstance {
   #timer: NodeJS.Timeout | undefined;
   readonly #waiters = new Set<Waiter>();
   #strikes: Strike[] = [];
-  #outsideEnds: { readonly at: number }[] = [];
+  readonly #outside: Allowance;
   #row = 0;
   #activeSince = 0;
+  /** When a call last began or ended. */
+  #usedAtMs = 0;
+  /** Replacements under way; whoever calls a hibernated instance meanwhile waits for them. */
+  #replacing = 0;
   #restarts = 0;
   #calls = 0;
   #failures = 0;
@@ -102,10 +112,20 @@ export class SupervisedInstance {
   constructor(spec: SandboxSpec, parts: InstanceParts) {
     this.#spec = spec;
     this.#parts = parts;
+    this.#outside = new Allowance(parts.policy.outside);
   }
 
-  get state(): SupervisedState {
-    return this.#state;
+  get isRunning(): boolean {
+    return this.#state === 'active' || this.#state === 'starting';
+  }
+
+  get idleSinceMs(): number | undefined {
+    const isIdle = this.#state === 'active' && this.#sandbox?.accepting && this.#sandbox.pending === 0 && this.#waiters.size === 0 && this.#replacing === 0;
+    return isIdle ? this.#usedAtMs : undefined;
+  }
+
+  get standing(): Standing {
+    return this.#parts.standing();
   }
 
   get stats(): InstanceStats {
@@ -133,6 +153,7 @@ export class SupervisedInstance {
     if (sandbox?.accepting) return this.#run(sandbox, call);
     if (this.#state === 'stopped' || this.#state === 'quarantined' || waitMs <= 0) return Promise.resolve(this.#unavailable(call));
     if (this.#waiters.size >= BOUNDS.callsWaitingPerInstance) return Promise.resolve(this.#refused(call, 'INSTANCE_BUSY', { depth: this.#waiters.size }));
+    if (this.#state === 'hibernated' && this.#replacing === 0) this.#wake();
     return new Promise((resolve) => {
       const waiter: Waiter = {
         call,
@@ -149,23 +170,39 @@ export class SupervisedInstance {
   /** Opens the new one first; only once it has loaded and passed its self test does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
   async replace(spec: SandboxSpec, { graceMs = 10_000, selfTest, onSwitch }: Replacing): Promise<void> {
     const turn = this.#turn;
-    const fresh = await this.#open(spec);
+    let old: Sandbox | undefined;
+    this.#replacing += 1;
     try {
-      await selfTest?.(fresh);
-      if (!fresh.accepting) throw new GatehouseError('SANDBOX_DIED', { instance: spec.instance, problem: 'it ended as soon as it had loaded' });
-      if (turn !== this.#turn) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
-    } catch (error) {
-      await fresh.stop(0);
-      throw error;
+      const fresh = await this.#open(spec);
+      try {
+        await selfTest?.(fresh);
+        if (!fresh.accepting) throw new GatehouseError('SANDBOX_DIED', { instance: spec.instance, problem: 'it ended as soon as it had loaded' });
+        if (turn !== this.#turn) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+      } catch (error) {
+        await fresh.stop(0);
+        throw error;
+      }
+      old = this.#sandbox;
+      clearTimeout(this.#timer);
+      this.#turn += 1;
+      this.#spec = spec;
+      this.#row = 0;
+      onSwitch?.();
+      this.#adopt(fresh);
+    } finally {
+      this.#replacing -= 1;
+      if (this.#state === 'hibernated' && this.#waiters.size > 0) this.#wake();
     }
-    const old = this.#sandbox;
-    clearTimeout(this.#timer);
-    this.#turn += 1;
-    this.#spec = spec;
-    this.#row = 0;
-    onSwitch?.();
-    this.#adopt(fresh);
     if (old) await this.#retire(old, graceMs);
+  }
+
+  /** Lets the idle sandbox go; the next call starts another. Only while `idleSinceMs` says that it is idle. */
+  hibernate(): void {
+    const sandbox = this.#sandbox;
+    if (!sandbox || this.idleSinceMs === undefined) return;
+    this.#sandbox = undefined;
+    this.#move('hibernated');
+    void this.#retire(sandbox, 0);
   }
 
   /** Lets calls in flight finish for `graceMs`, then ends the sandbox. */
@@ -174,6 +211,12 @@ export class SupervisedInstance {
   }
 
   // --- Coming up ------------------------------------------------------------------------------------------------------------------------------------
+
+  /** Once, however many calls wait for it: from here on it is starting. A wake that fails is a start that failed. */
+  #wake(): void {
+    this.#row = 0;
+    this.#attempt().catch(() => {}); // told by the state change that came with it
+  }
 
   async #attempt(after?: Promise<void>): Promise<void> {
     const turn = ++this.#turn;
@@ -204,8 +247,9 @@ export class SupervisedInstance {
 
   #adopt(sandbox: Sandbox): void {
     this.#sandbox = sandbox;
-    this.#activeSince = this.#parts.clock.monotonicMs();
+    this.#activeSince = this.#usedAtMs = this.#parts.clock.monotonicMs();
     void sandbox.ended.then((exit) => this.#onEnded(sandbox, exit));
+    if (this.#state !== 'active') this.#move('starting'); // a replacement may find it asleep, or between two tries
     this.#move('active');
     for (const waiter of this.#waiters) {
       clearTimeout(waiter.timer);
@@ -216,6 +260,7 @@ export class SupervisedInstance {
 
   #run(sandbox: Sandbox, call: PluginCall): Promise<CallResult> {
     this.#calls += 1;
+    this.#usedAtMs = this.#parts.clock.monotonicMs();
     const result = sandbox.call(call);
     result.then(
       (ended) => this.#count(call, ended),
@@ -225,6 +270,7 @@ export class SupervisedInstance {
   }
 
   #count(call: PluginCall, result: CallResult): void {
+    this.#usedAtMs = this.#parts.clock.monotonicMs();
     if (!result.ok) this.#failures += 1;
     if (!hasListeners('plugin.call')) return;
     const { ok, cpuUs, wallMs } = result;
@@ -243,7 +289,10 @@ export class SupervisedInstance {
     if (exit.strike && this.#strike(exit.cause, exit.detail)) return;
     if (nowMs - this.#activeSince >= policy.stableMs) this.#row = 0;
     const { message } = new GatehouseError('SANDBOX_DIED', { instance: this.#spec.instance, problem: exit.detail });
-    this.#restart(exit.cause === 'outside' && this.#isRareOutsideEnd(nowMs) ? 0 : this.#row++, { code: 'SANDBOX_DIED', message });
+    const trouble: Trouble = { code: 'SANDBOX_DIED', message };
+    // Someone kills it from outside: no fault of the plugin, but not worth a busy loop either.
+    if (exit.cause === 'outside') this.#restartAfter(this.#outside.take(nowMs), 0, trouble);
+    else this.#restart(this.#row++, trouble);
   }
 
   #onStartFailed(error: unknown): void {
@@ -270,19 +319,18 @@ export class SupervisedInstance {
     return true;
   }
 
-  /** Someone kills sandboxes from outside: no fault of the plugin, but not worth a busy loop either. */
-  #isRareOutsideEnd(nowMs: number): boolean {
-    this.#outsideEnds = [...withinWindow(this.#outsideEnds, nowMs, 60_000), { at: nowMs }];
-    return this.#outsideEnds.length <= this.#parts.policy.outsidePerMinute;
+  #restart(row: number, trouble: Trouble): void {
+    this.#restartAfter(backoffMs(this.#parts.policy, row, this.#parts.random()), row, trouble);
   }
 
-  #restart(row: number, trouble: Trouble): void {
-    const delayMs = backoffMs(this.#parts.policy, row, this.#parts.random());
+  #restartAfter(delayMs: number, row: number, trouble: Trouble): void {
     this.#restarts += 1;
     this.#move('backoff', trouble);
     publish('plugin.restarted', { instance: this.#spec.instance, restarts: this.#restarts, delayMs });
     const attempt = () => {
-      this.#attempt().catch(() => {}); // told by the state change that came with it
+      const waitMs = this.#parts.mayRestart(row);
+      if (waitMs > 0) this.#timer = setTimeout(attempt, waitMs);
+      else this.#attempt().catch(() => {}); // told by the state change that came with it
     };
     if (delayMs === 0) attempt();
     else this.#timer = setTimeout(attempt, delayMs);

@@ -4,6 +4,8 @@ import type { Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import type { SandboxPool } from '../sandbox/pool.ts';
 import type { CallResult, PluginCall, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
+import { Allowance } from './allowance.ts';
+import { ALWAYS_UP, toHibernate, type Standing } from './hibernation.ts';
 import { DEFAULT_POLICY, type RestartPolicy } from './restart-policy.ts';
 import { SupervisedInstance, type InstanceStats, type QuarantineEvidence, type Replacing, type StateChange, type Strike } from './supervised-instance.ts';
 
@@ -20,18 +22,33 @@ export interface SupervisorParts {
   readonly onStrike?: (instance: string, strike: Strike) => void;
   /** The instance was given up: its sandbox is ending and its calls are answered. Must not throw. */
   readonly onQuarantine: (instance: string, evidence: QuarantineEvidence) => void;
+  /** How an instance stands, asked whenever it counts. Default: in front of everything, and never put to sleep. */
+  readonly standingOf?: (instance: string) => Standing;
+  /** With more sandboxes than this, idle ones are put to sleep before their time, the least recently used first. Default: no bound. */
+  readonly mostRunning?: number;
   readonly policy?: RestartPolicy;
   readonly random?: () => number;
   /** Longest the top level of a plugin may run, default 5 s. */
   readonly loadMs?: number;
 }
 
+/** How often idle instances are looked for; also whenever one starts. */
+const SWEEP_MS = 1000;
+
 export class Supervisor implements AsyncDisposable {
   readonly #parts: SupervisorParts;
+  readonly #policy: RestartPolicy;
   readonly #instances = new Map<string, SupervisedInstance>();
+  readonly #firstRestarts: Allowance;
+  readonly #furtherRestarts: Allowance;
+  readonly #sweeping: NodeJS.Timeout;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#policy = parts.policy ?? DEFAULT_POLICY;
+    this.#firstRestarts = new Allowance(this.#policy.first);
+    this.#furtherRestarts = new Allowance(this.#policy.again);
+    this.#sweeping = setInterval(() => this.hibernateIdle(), SWEEP_MS).unref();
   }
 
   /**
@@ -41,14 +58,20 @@ export class Supervisor implements AsyncDisposable {
   async start(spec: SandboxSpec): Promise<void> {
     const { instance } = spec;
     const earlier = this.#instances.get(instance);
-    const { pool, clock, policy = DEFAULT_POLICY, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine } = this.#parts;
+    const { pool, clock, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine, standingOf = () => ALWAYS_UP } = this.#parts;
+    const standing = () => standingOf(instance);
     const supervised = new SupervisedInstance(spec, {
       clock,
-      policy,
+      policy: this.#policy,
       random,
+      standing,
+      mayRestart: (row) => (row === 0 || standing().rank === 'front' ? this.#firstRestarts : this.#furtherRestarts).take(clock.monotonicMs()),
       hooks: hooksFor(instance),
       open: (each, hooks) => pool.open(each, hooks, loadMs === undefined ? {} : { loadMs }),
-      onStateChange,
+      onStateChange: (change) => {
+        onStateChange(change);
+        if (change.state === 'starting' || change.state === 'active') this.hibernateIdle();
+      },
       onStrike: (strike) => onStrike?.(instance, strike),
       onQuarantine: (evidence) => onQuarantine(instance, evidence),
     });
@@ -57,7 +80,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Runs one handler. Expected failures are values. While the instance restarts the call waits up to `waitMs` (default 2 s) and then ends with
+   * Runs one handler. Expected failures are values. While the instance restarts or wakes the call waits up to `waitMs` (default 2 s) and then ends with
    * INSTANCE_UNAVAILABLE; 1,024 calls may wait, more end with INSTANCE_BUSY. Rejects only for an input that is not JSON.
    */
   call(instance: string, call: PluginCall, { waitMs = BOUNDS.pluginWaitMs }: { readonly waitMs?: number } = {}): Promise<CallResult> {
@@ -83,12 +106,19 @@ export class Supervisor implements AsyncDisposable {
     await this.#instances.get(instance)?.stop(graceMs);
   }
 
+  /** Puts to sleep what has been idle for long, and what must make room. Comes by itself, every second and before a start. */
+  hibernateIdle(): void {
+    const { clock, mostRunning = Infinity } = this.#parts;
+    for (const each of toHibernate([...this.#instances.values()], clock.monotonicMs(), mostRunning)) each.hibernate();
+  }
+
   /** Undefined for an instance that was never started. */
   stats(instance: string): InstanceStats | undefined {
     return this.#instances.get(instance)?.stats;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sweeping);
     await Promise.all([...this.#instances.values()].map((each) => each.stop(0)));
   }
 }

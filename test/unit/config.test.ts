@@ -46,7 +46,7 @@ describe('settings', () => {
     await using at = await aConfiguredHome({});
     expect(at.load()).toEqual({
       home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), homeDataDir: join(at.home, 'data'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
-      boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true },
+      boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
     });
   });
 
@@ -90,7 +90,7 @@ describe('settings', () => {
   });
 
   it('know a variable for every setting', () => {
-    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS']);
+    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS', 'GATEHOUSE_SANDBOX_MOSTRUNNING', 'GATEHOUSE_SANDBOX_HIBERNATEAFTERMS', 'GATEHOUSE_RELOAD_WATCH', 'GATEHOUSE_RELOAD_QUIETMS', 'GATEHOUSE_RELOAD_MOSTMS']);
   });
 
   it.each([
