@@ -1,6 +1,6 @@
 // The operator's settings, read once: default < manifests/host.json < GATEHOUSE_<PATH> < flag. Called by the command line, before anything starts.
 import { existsSync, readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
@@ -111,6 +111,11 @@ function refuseUnsafe({ profile, listen, egress }: ResolvedConfig): void {
   };
   const isExposed = !isLoopback(listen.host);
   if (profile === 'local' && isExposed) refuse(`profile local listens on ${listen.host}, beyond this machine`, 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.');
+  for (const { host, address } of egress.allow) {
+    const written = URL.parse(`http://${host}`)?.hostname;
+    if (written !== host) refuse(`egress.allow names '${host}', and no URL ever has that host`, written === undefined ? 'Correct it in manifests/host.json.' : `Write '${written}' in manifests/host.json.`);
+    if (address !== undefined && isIP(address) === 0) refuse(`egress.allow pins '${host}' to '${address}', which is no IP address`, 'Correct it in manifests/host.json.');
+  }
   if (profile !== 'internet') return;
   const [exception] = egress.allow;
   if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');

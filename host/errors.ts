@@ -99,11 +99,16 @@ export const ERRORS = {
   APPROVAL_MISSING: row('operator', 403, 3, "Instance '{instance}' needs {needed} approvals and has {found}.", 'Have reviewers approve it.'),
   TOOL_COLLISION: row('operator', 409, 3, "The tool '{tool}' is offered by two instances: '{first}' and '{second}'.", 'Disable one of them.'),
   PLUGIN_QUARANTINED: row('plugin', 503, 3, "Instance '{instance}' is in quarantine since {at}: {reason}.", 'Review it, then run `gatehouse plugins release {instance} --reason TEXT`.'),
+  PLUGIN_DRIFT: row('plugin', 503, 3, "The package of instance '{instance}' changed on disk while it ran ({expected} ran, {actual} is there): {problem}", 'Nothing of it was run. Find out who changed it and put back what its publisher signed; then run `gatehouse plugins release {instance} --reason TEXT`.'),
+  GRANTS_WIDENED: row('operator', 409, 3, "Instance '{instance}' would be given more than it has, so that it goes on as it was: {changes}.", 'Agree with `gatehouse plugins enable {instance}`, or take it out of manifests/plugins again. A restart agrees, too.'),
+  UPGRADE_ROLLED_BACK: row('plugin', 503, 3, "Instance '{instance}' goes on as it was: '{plugin}' {version} did not pass its self test with these settings: {problem}", 'Correct the package or its settings; `gatehouse plugins enable {instance}` tries the same again.'),
   PLUGIN_NOT_FOUND: row('operator', 404, 1, "There is no instance '{instance}'.", 'List them with `gatehouse plugins list`.'),
   INSTANCE_TAKEN: row('operator', 409, 3, "The instance '{instance}' is '{plugin}' already ({file}).", 'Choose another name with --instance.'),
   ENABLEMENT_UNREADABLE: row('operator', 400, 2, "No readable enablement is for '{instance}', and one cannot be read: {problem}", 'Correct that file first; `gatehouse check` lists every finding.'),
   TRANSITION_ILLEGAL: row('operator', 409, 3, "Instance '{instance}' cannot go from '{from}' to '{to}'.", 'See the states in docs/operate.md.'),
   PLUGIN_NOT_READY: row('plugin', 503, 3, "Instance '{instance}' was not active by the boot deadline of {deadlineMs} ms (state '{state}').", 'Look at its log lines; raise boot.deadlineMs if it is merely slow.'),
+
+  WATCH_FAILED: row('host', 500, 1, 'Changes of {home} are not all noticed: {problem}.', 'Raise fs.inotify.max_user_watches, or restart the host; until then `gatehouse plugins reload` makes it look.'),
 
   // Sandbox and supervision
   SANDBOX_START_FAILED: row('host', 503, 1, "The sandbox for '{instance}' did not start: {problem}.", 'Run `gatehouse doctor`.', true),

@@ -1,12 +1,16 @@
 // What the core tells the world about itself, on node:diagnostics_channel. Metrics, logs and event streams subscribe; the core never waits for them.
 import { channel } from 'node:diagnostics_channel';
-import type { Diagnostic, PluginState } from '../schemas/control.ts';
+import type { Diagnostic, PluginState, ReloadChange } from '../schemas/control.ts';
 import type { Outcome } from '../schemas/message.ts';
 
 /** Every event: its name and its fields. Never message text, secrets or raw payloads. */
 export interface Events {
   'plugin.state': { instance: string; plugin: string; from: PluginState; to: PluginState; actor: string; reason: string; code?: string };
   'plugin.degraded': { diagnostic: Diagnostic };
+  /** The package on disk is no longer what runs. */
+  'plugin.drift': { instance: string; problem: string; expected: string; actual: string | null };
+  /** A look at the home while the host runs: what took effect, and what stands there and did not. */
+  'reload.judged': { changes: readonly ReloadChange[]; refused: readonly Diagnostic[]; durationMs: number };
   'plugin.strike': { instance: string; plugin: string; cause: string; strikes: number };
   'plugin.restarted': { instance: string; restarts: number; delayMs: number };
   'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
@@ -14,7 +18,7 @@ export interface Events {
   'capability.denied': { instance: string; capability: string; code: string; value?: string };
   /** One hop of a fetch. `cause` is what the plugin is not told. Never path, query or headers. */
   'egress.request': { instance: string; method: string; origin: string; status?: number; code?: string; cause?: string; bytes: number; durationMs: number };
-  'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body' };
+  'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body'; /** Whether the plugin would have had the answer. */ isRead: boolean };
   'message.outcome': { messageId: string; instance: string; direction: 'inbound' | 'outbound'; outcome: Outcome; /** Outbound: the host's id of the message it answers. */ answers?: string; code?: string; durationMs?: number };
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
   'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };

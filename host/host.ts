@@ -1,5 +1,5 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
-import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, SendMessageBody } from '../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, ReloadView, SendMessageBody } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { join } from 'node:path';
 import { Broker } from './broker/broker.ts';
@@ -28,6 +28,8 @@ import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
+import { OwnWrites } from './reload/own-writes.ts';
+import { Reload, type ReloadStatus } from './reload/reload.ts';
 import { Secrets } from './registry/secrets.ts';
 import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
@@ -75,6 +77,7 @@ export interface HostStatus {
   readonly lanes: { readonly waiting: number; readonly running: number };
   readonly deliveries: { readonly waiting: number; readonly running: number };
   readonly deadLetters: number;
+  readonly reload: ReloadStatus;
 }
 
 /** A running host. Every method that names something unknown throws the typed `…_NOT_FOUND` error. */
@@ -95,11 +98,14 @@ export interface Host extends AsyncDisposable {
   readonly plugins: {
     list(): readonly PluginView[];
     show(instance: string): PluginView;
+    /** Switches it on, and agrees to what its files ask for beyond what it has. Looks at the home first, so that a file that just came counts. */
     enable(instance: string, actor: string): Promise<PluginView>;
     disable(instance: string, actor: string, reason: string): Promise<PluginView>;
     quarantine(instance: string, actor: string, reason: string): Promise<PluginView>;
     release(instance: string, actor: string, reason: string): Promise<PluginView>;
   };
+  /** Looks at the home now and takes up what changed; resolves once what that began has ended. */
+  reload(): Promise<ReloadView>;
   readonly messages: {
     list(query: MessageQuery): Promise<Page<MessageView>>;
     show(id: string): Promise<MessageView>;
@@ -148,7 +154,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const lost = Promise.withResolvers<string>();
   const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
   const ids = createIds(clock, await newestId(store));
-  const registry = await Registry.open({ config, store, clock, ids, env });
+  const ownWrites = new OwnWrites();
+  const registry = await Registry.open({ config, store, clock, ids, env, onWriting: (path, text) => ownWrites.remember(path, text) });
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
   const secrets = new Secrets({ home: config.home, env }, clock);
@@ -179,44 +186,48 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       pool,
       clock,
       hooksFor: (instance) => hooksFor(instance, registry, broker),
+      standingOf: (instance) => life.standingOf(instance),
+      mostRunning: config.sandbox.mostRunning,
       onStateChange: (change) => life.follow(change),
       onStrike: (instance, strike) => life.strike(instance, strike),
       onQuarantine: (instance, evidence) => life.exhausted(instance, evidence),
     }),
   );
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), request), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
-      standingOf: (instance) => life.standingOf(instance),
-      mostRunning: config.sandbox.mostRunning,
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, rates: new SenderRates(clock), calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const life: PluginLife = new PluginLife({
     config,
     clock,
     log,
     registry,
     supervisor,
-    onMembershipChange: () => void (pipeline.held.waiting > 0 && pipeline.held.release()),
+    onMembershipChange,
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
   parts.defer(() => life.close());
+  const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, booted: () => booted, onMembershipChange }));
 
   const stack = parts.move();
   let stopping: Promise<void> | undefined;
   const stop = (reason: string, graceMs = STOP_GRACE_MS) => {
     stopping ??= (async () => {
       publish('host.stopping', { reason });
+      await reload[Symbol.asyncDispose]();
       await pipeline.drain(graceMs);
       await stack.disposeAsync();
     })();
     return stopping;
   };
 
-  const booted = life.startAll().then(async (settled) => {
+  const booted: Host['booted'] = life.startAll().then(async (settled) => {
     const diagnostics = life.diagnostics();
     if (diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(diagnostics);
     for (const { code, message } of confinementOf(pool, config)) log.warn({ code }, message);
     await registry.written();
     return settled;
   });
+  booted.then(() => (config.reload.watch ? reload.watch() : undefined)).catch(() => undefined); // a refused start is told by `booted`
   // Recovered work waits in its lanes for plugins that are still starting; each call waits for its instance.
   await pipeline.recover();
 
@@ -253,16 +264,18 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         lanes: { waiting: pipeline.lanes.waiting, running: pipeline.lanes.running },
         deliveries: { waiting: pipeline.deliveries.waiting, running: pipeline.deliveries.running },
         deadLetters: await pipeline.deadLetters.count(),
+        reload: reload.status,
       };
     },
     plugins: {
       list: () => life.views(),
-      show: (instance) => life.view(instance),
-      enable: (instance, actor) => life.enable(instance, actor),
+      show: (instance) => withDiagnostics(life.view(instance), reload.diagnosticsOf(instance)),
+      enable: async (instance, actor) => withDiagnostics(await reload.enable(instance, actor), reload.diagnosticsOf(instance)),
       disable: (instance, actor, reason) => life.disable(instance, actor, reason),
       quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),
       release: (instance, actor, reason) => life.release(instance, actor, reason),
     },
+    reload: () => reload.judge(),
     messages: {
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),
@@ -315,6 +328,8 @@ function callerOf(instance: string, registry: Registry): Caller {
   const { plugin, resolved } = registry.get(instance);
   return { instance, plugin, grants: resolved?.grants ?? [] };
 }
+
+const withDiagnostics = (view: PluginView, diagnostics: Diagnostic[]): PluginView => (diagnostics.length === 0 ? view : { ...view, diagnostics });
 
 function letterView({ work: _work, ...letter }: DeadLetterRow): DeadLetterView {
   return letter;

@@ -61,6 +61,7 @@ export class PluginLife {
     this.#unsubscribe = [
       subscribe('sandbox.ended', ({ instance, ...event }) => event.cause !== 'stopped' && this.#remember(instance, { event: 'sandbox.ended', ...event })),
       subscribe('plugin.strike', ({ instance, ...event }) => this.#remember(instance, { event: 'plugin.strike', ...event })),
+      subscribe('plugin.drift', ({ instance, ...event }) => this.#remember(instance, { event: 'plugin.drift', ...event })),
       subscribe('capability.denied', ({ instance, ...event }) => {
         this.#remember(instance, { event: 'capability.denied', ...event });
         if (REACHING.has(event.code)) this.#onViolation(instance, 'reach');
@@ -72,7 +73,7 @@ export class PluginLife {
       }),
       subscribe('secret.leaked', ({ instance, ...event }) => {
         this.#remember(instance, { event: 'secret.leaked', ...event });
-        this.#onViolation(instance, 'leak');
+        if (event.isRead) this.#onViolation(instance, 'leak');
       }),
     ];
   }
@@ -173,11 +174,10 @@ export class PluginLife {
       this.#moveIfAllowed(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
       this.#parts.onMembershipChange();
     }
-    else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
     else if (state === 'hibernated') this.#moveIfAllowed(instance, 'hibernated', { actor: 'host', reason: 'its sandbox was idle' });
+    else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
   }
 
-  /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
   /** For the supervisor. Optional skills and tools may wait for a start; what is started first stands in the way of messages, and observers are not waited for. */
   standingOf(instance: string): Standing {
     const { registry, config } = this.#parts;
@@ -187,6 +187,7 @@ export class PluginLife {
     return { rank: 'back', ...(maySleep ? { hibernateAfterMs: config.sandbox.hibernateAfterMs } : {}) };
   }
 
+  /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
   strike(instance: string, { detail }: Strike): void {
     if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#condemnSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
   }

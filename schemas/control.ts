@@ -27,6 +27,25 @@ export const PluginState = oneOf(
 );
 export type PluginState = Static<typeof PluginState>;
 
+/** One thing that took effect at a look at the home while the host runs. */
+export const ReloadChange = closed({
+  kind: oneOf('added', 'removed', 'enabled', 'disabled', 'upgraded', 'reconfigured', 'narrowed', 'drifted', 'revoked', 'withdrawn'),
+  instance: InstanceName,
+  from: Type.Optional(text(64, { description: 'Version, of an upgrade.' })),
+  to: Type.Optional(text(64)),
+  what: Type.Optional(Type.Array(text(100), { maxItems: 64, description: 'Settings that changed.' })),
+});
+export type ReloadChange = Static<typeof ReloadChange>;
+
+/** `POST /api/v1/reload`. */
+export const ReloadView = closed({
+  at: Timestamp,
+  durationMs: Type.Number({ minimum: 0 }),
+  changes: Type.Array(ReloadChange),
+  refused: Type.Array(Diagnostic, { description: 'What the files say and is not taken up.' }),
+});
+export type ReloadView = Static<typeof ReloadView>;
+
 export const PluginView = closed({
   instance: InstanceName,
   plugin: PluginId,
@@ -42,6 +61,7 @@ export const PluginView = closed({
   calls: whole(0, Number.MAX_SAFE_INTEGER),
   code: Type.Optional(text(100)),
   message: Type.Optional(text(4000)),
+  diagnostics: Type.Optional(Type.Array(Diagnostic, { description: 'What its files say and is not taken up.' })),
 });
 export type PluginView = Static<typeof PluginView>;
 

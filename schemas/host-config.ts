@@ -5,11 +5,12 @@ import { closed, oneOf, text, whole } from './closed.ts';
 export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
 export type Profile = Static<typeof Profile>;
 
+/** What plugins may reach although it is not public, or not https; `address` pins the name to it. Grants are needed all the same. */
 export const EgressException = closed({
-  host: text(253, { minLength: 1 }),
+  host: Type.String({ pattern: '^(\\[[0-9a-f:]+\\]|[a-z0-9_-]+(\\.[a-z0-9_-]+)*)$', maxLength: 253, description: 'As a URL has it: lower case, no trailing dot, IPv6 in brackets.' }),
   scheme: oneOf('http', 'https'),
   port: whole(1, 65_535),
-  address: Type.Optional(text(45)),
+  address: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F.:]{2,45}$', description: 'An IP address: where the name leads, whatever DNS says.' })),
 });
 
 export const HostConfig = closed(

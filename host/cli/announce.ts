@@ -3,7 +3,9 @@ import type { DegradedPlugin, Diagnostic } from '../../schemas/control.ts';
 import { remedyOf } from '../errors.ts';
 import { subscribe, type Events } from '../events.ts';
 import { VERSION } from '../version.ts';
-import { plain, plainLine, type Io } from './io.ts';
+import { plainLine, type Io } from './io.ts';
+import { changeLine } from './reload-lines.ts';
+import { diagnosticLines } from './diagnostic-lines.ts';
 
 export interface Ready {
   readonly address: string;
@@ -29,7 +31,10 @@ function forScripts(io: Io): Announcer {
   const line = (event: object) => io.line(JSON.stringify(event));
   return {
     ready: ({ address, pid, plugins }) => line({ event: 'ready', address, pid, plugins }),
-    follow: () => subscribe('plugin.state', (change) => line(pluginEvent(change))),
+    follow: () => both(
+      subscribe('plugin.state', (change) => line(pluginEvent(change))),
+      subscribe('reload.judged', (judged) => line({ event: 'reload', ...judged })),
+    ),
     stopping: (reason) => line({ event: 'stopping', reason }),
     stopped: () => line({ event: 'stopped' }),
     refused: (diagnostics) => line({ event: 'refused', diagnostics }),
@@ -43,6 +48,7 @@ const TOLD = new Set(['impaired', 'backoff', 'quarantined', 'revoked', 'rejected
 
 function forPeople(io: Io): Announcer {
   const troubled = new Set<string>();
+  let unread: ReadonlySet<string> = new Set();
   return {
     ready({ address, home, plugins: { active, degraded } }) {
       io.line(`${io.tone('bold', `Gatehouse ${VERSION}`)}  ${io.tone('cyan', address)}`);
@@ -54,25 +60,24 @@ function forPeople(io: Io): Announcer {
       }
       io.line(active.includes('webchat') ? `Open ${address}/ in a browser to chat. Ctrl-C stops.` : 'Ctrl-C stops.');
     },
-    follow: () => subscribe('plugin.state', ({ instance, to, reason, code }) => {
-      if (TOLD.has(to)) {
-        troubled.add(instance);
-        io.line(`${io.tone('yellow', instance)} is ${to}: ${plainLine(reason, 300)}${code === undefined ? '' : ` (${code})`}`);
-      } else if (to === 'active' && troubled.delete(instance)) io.line(`${io.tone('green', instance)} is active again`);
-    }),
+    follow: () => both(
+      subscribe('plugin.state', ({ instance, to, reason, code }) => {
+        if (TOLD.has(to)) {
+          troubled.add(instance);
+          io.line(`${io.tone('yellow', instance)} is ${to}: ${plainLine(reason, 300)}${code === undefined ? '' : ` (${code})`}`);
+        } else if (to === 'active' && troubled.delete(instance)) io.line(`${io.tone('green', instance)} is active again`);
+      }),
+      subscribe('reload.judged', ({ changes, refused }) => {
+        for (const change of changes) io.line(plainLine(changeLine(change), 300));
+        // What concerns an instance is told by its state; what concerns a file that nobody can read, here.
+        for (const { instance, message, code } of refused) if (instance === undefined && !unread.has(message)) io.line(`${plainLine(message, 300)} (${code})`);
+        unread = new Set(refused.map(({ message }) => message));
+      }),
+    ),
     stopping: (reason) => io.line(`Stopping: ${reason}.`),
     stopped: () => io.line('Stopped.'),
     refused: (diagnostics) => io.say(`${io.tone('red', 'The host does not start.')}\n${diagnosticLines(io, diagnostics)}`),
   };
 }
 
-/** Every finding with its place and its remedy. */
-export function diagnosticLines(io: Io, diagnostics: readonly Diagnostic[]): string {
-  return diagnostics
-    .map(({ code, severity, instance, manifest, message, fix }) => {
-      const mark = severity === 'fatal' ? io.tone('red', 'fatal   ') : severity === 'degraded' ? io.tone('yellow', 'degraded') : io.tone('dim', 'warning ');
-      const place = [instance, manifest].filter((part) => part !== undefined).join(', ');
-      return `${mark}  ${code}${place === '' ? '' : ` (${plainLine(place, 300)})`}\n          ${plain(message)}\n          ${io.tone('dim', plain(fix))}`;
-    })
-    .join('\n');
-}
+const both = (...ends: readonly (() => void)[]) => () => ends.forEach((end) => end());

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Grant } from '../../schemas/capability.ts';
-import type { PluginView } from '../../schemas/control.ts';
 import { describeCapability } from '../registry/describe-capability.ts';
 import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
@@ -19,6 +18,7 @@ import { findEnablement, readAsWritten, writeEnablement } from './enablement-fil
 import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
 import { plain, plainLine, type Io } from './io.ts';
 import { refuseRollback } from './rollback.ts';
+import { becameOf, takeUp } from './taken-up.ts';
 
 const FIRST_PARTY_ID = /^gatehouse\.[a-z][a-z0-9-]*$/;
 
@@ -34,8 +34,9 @@ export async function enable(target: string, options: EnableOptions, io: Io): Pr
 /** Only what was switched off is switched on again: grants stay as they were. */
 async function enableInstance({ path, enablement: { instance } }: LoadedEnablement, io: Io): Promise<void> {
   await writeEnabled(path, true);
-  const view = await findHost(io)?.post<PluginView>(`/plugins/${instance}/enable`);
-  io.print(view ?? { instance, enabled: true, file: path }, () => (view ? `${instance} is ${view.state}.` : `${instance} is enabled; it starts with the host.`));
+  const host = findHost(io);
+  const view = host && (await takeUp(instance, host, io));
+  io.print(view ?? { instance, enabled: true, file: path }, () => (view ? becameOf(io, view) : `${instance} is enabled; it starts with the host.`));
 }
 
 /** A path, or a first-party plugin, shipped or built where it lies, and trusted by this home from now on. */
@@ -67,9 +68,11 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   await io.confirm(`${present ? 'Change' : 'Enable'} '${instance}' with this?`);
   if ((await installPackage(config, release, systemClock)) === 'repaired') io.say(`The copy in ${enablement.source} was not what its publisher signed; it was replaced.`);
   const file = await writeEnablement(config, enablement, present);
-  const running = findHost(io) !== undefined;
-  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants, ...changes, running };
-  io.print(enabled, () => `${instance} is enabled: ${file}\n${running ? 'The running host takes it up when it is started again.' : 'It starts with the host.'}`);
+  const host = findHost(io);
+  if (host) io.say(`${file} is written; the running host takes it up.`);
+  const view = host && (await takeUp(instance, host, io));
+  const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants, ...changes, running: view !== undefined };
+  io.print(view ? { ...enabled, state: view.state, code: view.code, message: view.message } : enabled, () => `${instance} is enabled: ${file}\n${view ? becameOf(io, view) : 'It starts with the host.'}`);
 }
 
 /** What a person agrees to, on stderr; shown with --yes too, for whoever reads the log of a script. */

@@ -10,7 +10,7 @@ import { GatehouseError } from '../../host/errors.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
-import type { DeadLetterView, DegradedPlugin, MessageView, PluginView } from '../../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, MessageView, PluginView, ReloadView } from '../../schemas/control.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -20,6 +20,8 @@ export interface Script {
   readonly plugins?: readonly PluginView[];
   readonly degraded?: readonly DegradedPlugin[];
   readonly ready?: boolean;
+  /** What a look at the home comes to. */
+  readonly reloaded?: ReloadView;
   readonly messages?: readonly MessageView[];
   readonly deadLetters?: readonly DeadLetterView[];
   readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
@@ -77,7 +79,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const store = parts.use(await openStore({ dir: join(dataDir, 'store'), clock }));
   const config: ResolvedConfig = {
     home, dataDir, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
-    boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true }, ...script.config,
+    boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 }, ...script.config,
   };
   const asked: string[] = [];
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
@@ -100,7 +102,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     readiness,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),
-    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0 }),
+    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, reload: { watching: false, last: null } }),
     plugins: {
       list: () => [...plugins.values()],
       show: plugin,
@@ -109,6 +111,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       quarantine: async (instance, actor, reason) => (act('quarantine', instance, actor, reason), plugin(instance)),
       release: async (instance, actor, reason) => (act('release', instance, actor, reason), plugin(instance)),
     },
+    reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => found(script.messages, id, 'MESSAGE_NOT_FOUND'),

@@ -1,6 +1,6 @@
 // `gatehouse check`: whether a start would succeed and everything that is wrong, without starting anything but one blank sandbox to see what holds it.
 import type { Command } from 'commander';
-import { diagnosticLines } from '../announce.ts';
+import { diagnosticLines } from '../diagnostic-lines.ts';
 import { configOf } from '../context.ts';
 import { examineConfinement } from '../../sandbox/demand.ts';
 import { surveyFiles } from '../files-survey.ts';

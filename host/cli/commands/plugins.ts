@@ -1,10 +1,11 @@
 // `gatehouse plugins`: what is enabled, how it does, and every decision an operator takes about it.
 import type { Command } from 'commander';
-import type { PluginView } from '../../../schemas/control.ts';
+import type { PluginView, ReloadView } from '../../../schemas/control.ts';
 import { describeCapability } from '../../registry/describe-capability.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { writeEnabled } from '../../registry/enablement-file.ts';
+import { diagnosticLines } from '../diagnostic-lines.ts';
 import { connect, findHost } from '../client.ts';
 import { configOf } from '../context.ts';
 import type { EnableOptions } from '../enable-options.ts';
@@ -15,11 +16,12 @@ import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
 import { releaseOffline } from '../release-offline.ts';
 import { facts, table } from '../table.ts';
+import { reloadLines } from '../reload-lines.ts';
 
 const instancePath = (instance: string) => `/plugins/${encodeURIComponent(instance)}`;
 
 export function register(program: Command, io: Io): void {
-  const plugins = program.command('plugins').description('list, show, enable, disable, quarantine and release plugins').addHelpText('after', example('gatehouse plugins list'));
+  const plugins = program.command('plugins').description('list, show, enable, disable, quarantine, release and reload plugins').addHelpText('after', example('gatehouse plugins list'));
 
   plugins
     .command('list', { isDefault: true })
@@ -45,13 +47,17 @@ export function register(program: Command, io: Io): void {
     .action(async (instance: string) => {
       const view = await findHost(io)?.get<PluginView>(instancePath(instance)) ?? (await views(io)).find((each) => each.instance === instance);
       if (!view) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
-      const { grants, cpuMs, ...rest } = view;
-      io.print(view, () => [facts(io, { ...rest, cpuMs: Math.round(cpuMs) }), ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`)].join('\n'));
+      const { grants, cpuMs, diagnostics = [], ...rest } = view;
+      io.print(view, () => [
+        facts(io, { ...rest, cpuMs: Math.round(cpuMs) }),
+        ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`),
+        ...(diagnostics.length === 0 ? [] : ['Its files say what is not taken up:', diagnosticLines(io, diagnostics)]),
+      ].join('\n'));
     });
 
   plugins
     .command('enable <package>')
-    .description('enable a package, a first-party plugin by its id, or an instance that was disabled')
+    .description('enable a package, a first-party plugin by its id, or an instance that is there: switched off, or waiting for somebody to agree')
     .option('--instance <name>', 'name of the instance (default: last part of the id)')
     .option('--required', 'the host does not start without it')
     .option('--grants <which>', 'requested or none (default: requested; on enabling again: what was granted before, as far as it is still asked for)')
@@ -59,6 +65,15 @@ export function register(program: Command, io: Io): void {
     .option('--secret <handle=env:NAME|file:PATH>', 'where a secret is read; may be given several times', (text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text])
     .addHelpText('after', example('gatehouse plugins enable ./acme.weather-1.2.3.tgz', 'gatehouse plugins enable gatehouse.webhook --secret signing=env:WEBHOOK_SECRET'))
     .action((target: string, options: EnableOptions) => enable(target, options, io));
+
+  plugins
+    .command('reload')
+    .description('have the running host look at the home now')
+    .addHelpText('after', example('gatehouse plugins reload'))
+    .action(async () => {
+      const view = await connect(io).post<ReloadView>('/reload');
+      io.print(view, () => reloadLines(io, view));
+    });
 
   plugins
     .command('disable <instance>')

@@ -1,9 +1,9 @@
 // Plugin instances: look at them, and move them through their life.
-import { PluginActionBody, PluginView } from '../../../schemas/control.ts';
+import { PluginActionBody, PluginView, ReloadView } from '../../../schemas/control.ts';
 import type { Host } from '../../host.ts';
 import { pageSchema, withBody, type ApiRoute } from './api.ts';
 
-export const pluginRoutes = ({ plugins }: Host): readonly ApiRoute[] => [
+export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reload'>): readonly ApiRoute[] => [
   {
     method: 'GET', path: '/plugins', scope: 'plugins:read',
     summary: 'Every instance.',
@@ -18,7 +18,7 @@ export const pluginRoutes = ({ plugins }: Host): readonly ApiRoute[] => [
   },
   {
     method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write',
-    summary: 'Start an instance that was disabled.',
+    summary: 'Start an instance that was disabled, or agree to what its files ask for beyond what it has.',
     answer: PluginView,
     run: ({ params, actor }) => plugins.enable(params['instance'] ?? '', actor),
   },
@@ -43,4 +43,10 @@ export const pluginRoutes = ({ plugins }: Host): readonly ApiRoute[] => [
     answer: PluginView,
     run: ({ params, actor, body }) => plugins.release(params['instance'] ?? '', actor, body.reason),
   }),
+  {
+    method: 'POST', path: '/reload', scope: 'plugins:write',
+    summary: 'Look at the home now and take up what changed.',
+    answer: ReloadView,
+    run: () => host.reload(),
+  },
 ];

@@ -1,0 +1,303 @@
+// Takes up what changes in the home while the host runs: looks, plans, begins every change in turn with operators' actions, and says what became of it. host.ts owns it.
+import { resolve } from 'node:path';
+import type { Diagnostic, PluginView, ReloadChange, ReloadView } from '../../schemas/control.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { publish, subscribe } from '../events.ts';
+import type { Log } from '../log.ts';
+import type { PluginLife } from '../plugin-life.ts';
+import { diagnosticOf } from '../registry/diagnostics.ts';
+import { findingsOf } from '../registry/instance.ts';
+import { isAvailable, isComing } from '../registry/lifecycle.ts';
+import { resolveGrant } from '../registry/plugin-config.ts';
+import type { Findings, Registry } from '../registry/registry.ts';
+import type { Survey } from '../registry/survey.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
+import type { VerifiedRelease } from '../trust/verify.ts';
+import { OwnWrites } from './own-writes.ts';
+import { planOf, type Change, type Sighting, type Standing, type Withdrawal } from './plan.ts';
+import { Replacing } from './replacing.ts';
+import { goesOn, Trouble, widened } from './trouble.ts';
+import { openWatcher, type Watcher } from './watcher.ts';
+
+export interface ReloadParts {
+  readonly config: ResolvedConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly supervisor: Supervisor;
+  readonly life: Pick<PluginLife, 'start' | 'condemn' | 'enable' | 'view'>;
+  /** What the registry writes, so that the watcher does not take it for a change. */
+  readonly ownWrites: OwnWrites;
+  /** Nothing is judged before every instance of the start has settled. */
+  readonly booted: () => Promise<unknown>;
+  /** Somebody came or left; what was held for a gate may go on. */
+  readonly onMembershipChange: () => void;
+}
+
+/** How the last look ended, for `status`. */
+export interface ReloadStatus {
+  /** Whether changes are noticed by themselves. */
+  readonly watching: boolean;
+  readonly last: ReloadView | null;
+}
+
+export class Reload implements AsyncDisposable {
+  readonly #parts: ReloadParts;
+  readonly #replacing: Replacing;
+  readonly #trouble: Trouble;
+  readonly #unsubscribe: () => void;
+  /** Packages seen changed at the last look: condemned when the next one, a time of quiet later, still sees it. */
+  #suspects: ReadonlySet<string> = new Set();
+  #watcher: Watcher | undefined;
+  #watchTrouble: Diagnostic | undefined;
+  #last: ReloadView | undefined;
+  /** A look that was asked for and has not begun. */
+  #queued: Promise<ReloadView> | undefined;
+  #looks = 0;
+  #isWaitedFor = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
+    this.#replacing = new Replacing({ ...parts, onFree: () => this.#isWaitedFor && this.#soon() });
+    this.#trouble = new Trouble(parts.registry, parts.log);
+    this.#unsubscribe = subscribe('plugin.state', ({ to }) => void (to === 'active' && queueMicrotask(() => this.#closed || this.#trouble.settleStates())));
+  }
+
+  get status(): ReloadStatus {
+    return { watching: this.#watcher !== undefined && this.#watchTrouble === undefined, last: this.#last ?? null };
+  }
+
+  /** What the files say of an instance and is not taken up. Throws PLUGIN_NOT_FOUND. */
+  diagnosticsOf(instance: string): Diagnostic[] {
+    return this.#trouble.of(this.#parts.registry.get(instance));
+  }
+
+  /** Notices changes from now on. Resolves once it does; a system that does not tell of changes is reported, not thrown. */
+  async watch(): Promise<void> {
+    const { config, clock, ownWrites, log } = this.#parts;
+    const onTrouble = (problem: unknown) => {
+      if (this.#watchTrouble || this.#closed) return;
+      const error = new GatehouseError('WATCH_FAILED', { home: config.home, problem: problemOf(problem) });
+      this.#watchTrouble = diagnosticOf(error, { severity: 'degraded', stage: 'reload', rule: 'watch' });
+      log.error({ err: problemOf(problem) }, 'changes of the home are not all noticed');
+    };
+    const onDue = () => void this.judge().catch((error: unknown) => this.#closed || log.error({ err: problemOf(error) }, 'a look at the home failed; what runs goes on'));
+    try {
+      const watcher = await openWatcher({ config, clock, ownWrites, onDue, onTrouble });
+      if (this.#closed) return await watcher[Symbol.asyncDispose]();
+      this.#watcher = watcher;
+      watcher.follow(this.#packages(this.#parts.registry.list().map(({ findings }) => findings)));
+    } catch (error) {
+      onTrouble(error);
+    }
+  }
+
+  /** Looks now. Resolves once what it began has ended: started, switched over, rolled back, left. Throws STOPPING, and what store and file system throw; nothing has changed then. */
+  judge(): Promise<ReloadView> {
+    this.#queued ??= this.#judge();
+    return this.#queued;
+  }
+
+  /** An operator's word for one instance: looks now, with what is wider agreed to and what failed tried again; then switches it on if it is off. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
+  async enable(instance: string, actor: string): Promise<PluginView> {
+    const { registry, life } = this.#parts;
+    await this.#judge({ instance, actor });
+    const { state } = registry.get(instance);
+    return isAvailable(state) || isComing(state) ? life.view(instance) : await life.enable(instance, actor);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#unsubscribe();
+    clearTimeout(this.#timer);
+    this.#replacing[Symbol.dispose]();
+    await this.#watcher?.[Symbol.asyncDispose]();
+  }
+
+  async #judge(confirmed?: { readonly instance: string; readonly actor: string }): Promise<ReloadView> {
+    const { clock, log, registry, booted, onMembershipChange } = this.#parts;
+    await booted();
+    const startedAt = clock.monotonicMs();
+    const begun = await registry.inTurn(async () => {
+      if (!confirmed) this.#queued = undefined; // whoever asks from now on is too late for this look
+      return this.#look(confirmed?.instance);
+    });
+    onMembershipChange();
+    const changes = (await Promise.all(begun.steps)).filter((change) => change !== undefined);
+    if (begun.number === this.#looks) this.#trouble.learn(begun.diagnostics());
+    const durationMs = Math.round(clock.monotonicMs() - startedAt);
+    const refused = this.#trouble.diagnostics.filter(({ severity }) => severity !== 'warning');
+    const view: ReloadView = { at: toTimestamp(clock.now()), durationMs, changes, refused: [...refused] };
+    this.#last = view;
+    publish('reload.judged', { changes, refused, durationMs });
+    if (changes.length > 0) log.info({ changes: changes.map(({ kind, instance }) => `${kind} ${instance}`), refused: refused.length, durationMs, ...(confirmed ? { actor: confirmed.actor } : {}) }, 'the home was looked at, and what changed is taken up');
+    return view;
+  }
+
+  /** Looks, plans and begins: when it returns, everything that must stop has stopped, and what takes longer is on its way. */
+  async #look(confirmed: string | undefined) {
+    const { registry } = this.#parts;
+    const isUnsettled = (path: string) => this.#watcher?.isUnsettled(path) ?? false;
+    const survey = await registry.look(isUnsettled);
+    if (this.#closed) throw new GatehouseError('STOPPING');
+    const found = findingsOf(survey);
+    const plan = planOf(this.#standings(), this.#sighting(survey, found, isUnsettled, confirmed));
+    const drifted = plan.filter(({ kind }) => kind === 'drift').map(({ instance }) => instance);
+    const suspected = drifted.filter((instance) => !this.#suspects.has(instance));
+    const changes = plan.map((change) => (suspected.includes(change.instance) ? ({ kind: 'wait', instance: change.instance, until: 'settled' } as const) : change));
+    this.#suspects = new Set(suspected);
+
+    this.#isWaitedFor = changes.some((change) => change.kind === 'wait' && change.until === 'free');
+    const diagnostics = this.#explain(survey, changes);
+    const steps = changes.map((change) => this.#carryOut(change));
+    this.#watcher?.follow(this.#packages([...found.values(), ...registry.list().map(({ findings }) => findings)]));
+    if (suspected.length > 0) this.#soon();
+    return { steps, diagnostics, number: ++this.#looks };
+  }
+
+  #standings(): Standing[] {
+    return this.#parts.registry.list().map(({ instance, state, findings }) => {
+      const failed = this.#replacing.failureOf(instance)?.needs;
+      return { instance, state, findings, isBusy: this.#replacing.isBusy(instance), ...(failed ? { failed } : {}) };
+    });
+  }
+
+  #sighting({ understood: { trust, revocations } }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
+    const { egress } = this.#parts.config;
+    const withdrawalOf = ({ keyid, packageDigest, publisher, manifest: { id, version } }: VerifiedRelease): Withdrawal | undefined => {
+      const revoked = revocations.reasonFor({ keyid, digest: packageDigest, id, version });
+      if (revoked !== undefined) return { by: 'revocation', message: new GatehouseError('REVOKED', { plugin: id, problem: revoked }).message };
+      if (trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return undefined;
+      return { by: 'trust', message: new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher }).message };
+    };
+    return { found, withdrawalOf, isUnsettled, confirmed, resolveGrants: (instance, grants, config) => grants.flatMap((grant) => resolveGrant(instance, grant, config, egress) ?? []) };
+  }
+
+  // --- One change ---------------------------------------------------------------------------------------------------------------------------------------
+
+  /** What goes wrong with one change is no reason to leave out the others. */
+  async #carryOut(change: Change): Promise<ReloadChange | undefined> {
+    try {
+      return await this.#begin(change);
+    } catch (error) {
+      if (!this.#closed) this.#parts.log.error({ change: change.kind, instance: change.instance, err: problemOf(error) }, 'a change of the home could not be carried out');
+      return undefined;
+    }
+  }
+
+  /** Its decisive part is done when this returns; resolves, when it has ended, with what took effect. */
+  async #begin(change: Change): Promise<ReloadChange | undefined> {
+    const { registry, life, supervisor } = this.#parts;
+    const { instance } = change;
+    switch (change.kind) {
+      case 'revoke': {
+        // Where the files lead to another release already, that one starts next, and the instance is not lost.
+        if (change.found?.resolved) registry.move(instance, 'revoked', { actor: 'host', reason: change.message, code: 'REVOKED' });
+        const ended = change.found?.resolved ? supervisor.stop(instance) : life.condemn(instance, { code: 'REVOKED', reason: change.message, to: 'revoked' });
+        if (change.found?.refused) registry.learn(change.found);
+        await ended;
+        return { kind: 'revoked', instance };
+      }
+      case 'drift': {
+        const { problem, expected, actual, found } = change;
+        publish('plugin.drift', { instance, problem, expected, actual });
+        const { message } = new GatehouseError('PLUGIN_DRIFT', { instance, problem, expected, actual: actual ?? 'nothing readable' });
+        const condemned = life.condemn(instance, { code: 'PLUGIN_DRIFT', reason: message });
+        registry.learn(found);
+        await condemned;
+        return { kind: 'drifted', instance };
+      }
+      case 'withdraw': {
+        registry.move(instance, 'stopped', { actor: 'file', reason: change.message, code: change.code });
+        const stopped = supervisor.stop(instance);
+        if (change.found) await this.#place(change.found);
+        else registry.forget(instance);
+        await stopped;
+        return { kind: 'withdrawn', instance };
+      }
+      case 'remove': {
+        const { file } = registry.get(instance).findings;
+        await this.#replacing.leave(instance, { actor: 'file', reason: `${file} no longer enables it` });
+        this.#replacing.forgive(instance);
+        this.#parts.onMembershipChange();
+        return { kind: 'removed', instance };
+      }
+      case 'disable':
+        await this.#replacing.leave(instance, { actor: 'file', reason: `${change.found.file} says so` }, change.found);
+        this.#parts.onMembershipChange();
+        return { kind: 'disabled', instance };
+      case 'reconfigure': {
+        if (!change.restart) registry.learn(change.found);
+        else if (!change.found.resolved || !(await this.#replacing.replace(change.found, change.found.resolved))) return undefined;
+        return { kind: 'reconfigured', instance, what: [...change.what] };
+      }
+      case 'upgrade':
+        if (!change.found.resolved || !(await this.#replacing.replace(change.found, change.found.resolved))) return undefined;
+        return { kind: 'upgraded', instance, from: change.from, to: change.to };
+      case 'add': {
+        const wasKnown = registry.find(instance) !== undefined;
+        return (await this.#place(change.found)) ? { kind: wasKnown ? 'enabled' : 'added', instance } : undefined;
+      }
+      case 'hold':
+      case 'refuse':
+      case 'keep':
+      case 'wait':
+      case 'unchanged':
+        return undefined;
+      default:
+        return change satisfies never;
+    }
+  }
+
+  /** Whether it may run; then it is started, and resolves once its first try has ended. */
+  async #place(findings: Findings): Promise<boolean> {
+    const { registry, life } = this.#parts;
+    const entry = registry.place(findings);
+    if (entry.state !== 'approved') return false;
+    await life.start(entry);
+    return true;
+  }
+
+  // --- What is told -------------------------------------------------------------------------------------------------------------------------------------
+
+  /** The findings of the look, told of what goes on as such, beside what the plan holds back. What fails its self test is known only afterwards, so it is asked for then. */
+  #explain(survey: Survey, changes: readonly Change[]): () => Diagnostic[] {
+    const { registry } = this.#parts;
+    const waiting = new Set(changes.filter(({ kind }) => kind === 'wait').map(({ instance }) => instance));
+    const going = new Set(changes.filter(({ kind }) => kind === 'refuse').map(({ instance }) => instance));
+    const found = survey.diagnostics
+      .filter(({ instance }) => instance === undefined || !waiting.has(instance))
+      .map((each) => ((each.instance !== undefined && going.has(each.instance)) || each.rule === 'enablement' ? goesOn(each) : each));
+    const held = changes.flatMap((change) => (change.kind === 'hold' ? [widened(registry.get(change.instance), change.powers)] : []));
+    for (const { kind, instance } of changes) if (kind !== 'keep' && kind !== 'wait') this.#replacing.forgive(instance);
+    return () => [
+      ...(this.#watchTrouble ? [this.#watchTrouble] : []),
+      ...found,
+      ...held,
+      ...registry.list().flatMap(({ instance }) => this.#replacing.failureOf(instance)?.diagnostic ?? []),
+    ];
+  }
+
+  /** Where the packages lie that are in use, or shall be. */
+  #packages(all: readonly Findings[]): ReadonlySet<string> {
+    const { home } = this.#parts.config;
+    return new Set(all.flatMap(({ enablement: { enabled, source }, resolved, refused }) => {
+      if (!enabled) return [];
+      const path = resolved?.packagePath ?? refused?.packagePath ?? (source === undefined ? undefined : resolve(home, source));
+      return path === undefined ? [] : [path];
+    }));
+  }
+
+  /** Another look, a time of quiet from now. */
+  #soon(): void {
+    this.#isWaitedFor = false;
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    const { log, config } = this.#parts;
+    this.#timer = setTimeout(() => void this.judge().catch((error: unknown) => this.#closed || log.error({ err: problemOf(error) }, 'a look at the home failed; what runs goes on')), config.reload.quietMs);
+  }
+}
