@@ -27,6 +27,8 @@ export interface EgressRequest {
   readonly url: string;
   readonly headers?: Headers;
   readonly body?: string;
+  /** Only the status counts, and no plugin gets the answer: what it holds is nobody's gain. */
+  readonly unread?: boolean;
 }
 
 export interface EgressResponse {
@@ -39,7 +41,7 @@ export interface EgressResponse {
 
 export interface EgressParts extends ConnectorParts {
   readonly clock: Clock;
-  readonly bytes: DailyBytes;
+  readonly bytes: Pick<DailyBytes, 'used' | 'add'>;
   /** Fetches a minute, by instance. */
   readonly minutes: { take(name: string, perMinute: number): boolean };
   /** New connections, by instance. */
@@ -76,7 +78,7 @@ export class Egress implements AsyncDisposable {
     try {
       const endTurn = await this.#turns.take(caller.instance, ended);
       try {
-        return await this.#follow(caller, first, permits, injections, AbortSignal.any([ended, AbortSignal.timeout(BOUNDS.fetchTotalMs)]));
+        return await this.#follow(caller, first, permits, { injections, isRead: request.unread !== true }, AbortSignal.any([ended, AbortSignal.timeout(BOUNDS.fetchTotalMs)]));
       } finally {
         endTurn();
       }
@@ -115,7 +117,7 @@ export class Egress implements AsyncDisposable {
     throw denied(instance, refusal);
   }
 
-  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], injections: readonly Injection[], signal: AbortSignal): Promise<EgressResponse> {
+  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead }: { readonly injections: readonly Injection[]; readonly isRead: boolean }, signal: AbortSignal): Promise<EgressResponse> {
     let hop = first;
     // What a redirect led to is never given a secret, not even when a second one leads back: the path there was chosen by somebody else.
     let isTrusted = true;
@@ -123,7 +125,7 @@ export class Egress implements AsyncDisposable {
       this.#judge(caller, hop.target, hop.method, permits);
       const sent = isTrusted ? withInjected(caller.instance, hop, injections) : hop;
       const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), signal);
-      refuseLeak(caller, hop.target.origin, answer, injections);
+      refuseLeak(caller, hop.target.origin, answer, { injections, isRead });
 
       const next = redirected(answer.status, hop.method);
       if (!next || answer.location === undefined) return { status: answer.status, headers: answer.headers, body: answer.body };

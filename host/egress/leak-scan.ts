@@ -29,11 +29,11 @@ export function leakScan({ statusText = '', headers, body }: Arrived, injections
 
 /**
  * Throws SECRET_LEAK, after an event, when `arrived` holds a secret; its fields name handle and place, and the status, by which a delivery is still judged.
- * No strike: what a server sends back proves nothing about the plugin.
+ * No strike: what a server sends back proves nothing about the plugin. `isRead` says whether the plugin would have had the answer; only then can it be after it.
  */
-export function refuseLeak({ instance, plugin }: { readonly instance: string; readonly plugin: string }, origin: string, arrived: Arrived, injections: readonly Injection[]): void {
+export function refuseLeak({ instance, plugin }: { readonly instance: string; readonly plugin: string }, origin: string, arrived: Arrived, { injections, isRead }: { readonly injections: readonly Injection[]; readonly isRead: boolean }): void {
   const leak = leakScan(arrived, injections);
   if (!leak) return;
-  publish('secret.leaked', { instance, plugin, origin, ...leak });
+  publish('secret.leaked', { instance, plugin, origin, ...leak, isRead });
   throw new GatehouseError('SECRET_LEAK', { instance, origin, ...leak, status: arrived.status });
 }

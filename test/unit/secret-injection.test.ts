@@ -131,10 +131,10 @@ describe('an answer', () => {
   ])('with a secret in its %s is withheld, and told without it', (where, changes) => {
     const told: unknown[] = [];
     const stop = subscribe('secret.leaked', (event) => told.push(event));
-    const refused = codeOf(() => refuseLeak({ instance: 'weather', plugin: 'acme.weather' }, AUDIENCE, answer(changes), injections()));
+    const refused = codeOf(() => refuseLeak({ instance: 'weather', plugin: 'acme.weather' }, AUDIENCE, answer(changes), { injections: injections(), isRead: true }));
     stop();
     expect(refused).toEqual({ code: 'SECRET_LEAK', message: `The answer of ${AUDIENCE} to 'weather' holds the secret 'api-key' in its ${where}, and is withheld.` });
-    expect(told).toEqual([{ instance: 'weather', plugin: 'acme.weather', origin: AUDIENCE, handle: 'api-key', where }]);
+    expect(told).toEqual([{ instance: 'weather', plugin: 'acme.weather', origin: AUDIENCE, handle: 'api-key', where, isRead: true }]);
   });
 
   it('with the signature of its own request is withheld too', () => {
