@@ -15,7 +15,7 @@ import { ackFrame, httpAnswer, jsonAnswer, type Acceptance } from './acceptance.
 import type { Arrival } from './inbound.ts';
 import type { PluginCalls } from './plugin-calls.ts';
 import type { PluginWrites } from './plugin-writes.ts';
-import type { ChannelEntry } from './plugin-directory.ts';
+import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { matchRoute } from './routes.ts';
 import { isVerified } from './stages/verify.ts';
 
@@ -53,6 +53,7 @@ export interface IngressParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly sockets: SocketHub;
+  readonly directory: Pick<PluginDirectory, 'channel'>;
   readonly actions: Actions;
   /** Runs the inbound stages; never rejects. */
   submit(arrival: Arrival): Promise<Acceptance>;
@@ -129,6 +130,12 @@ export class Ingress {
       if (refused) peer.close(1011, 'the channel is not available');
     });
     let waiting = 0;
+    // By its settings of now: a socket outlives changes of its channel, but not its channel.
+    const take = async (text: string) => {
+      const current = this.#parts.directory.channel(channel.instance);
+      if (!current) peer.close(1001, 'the channel is gone');
+      else if (!refused) await this.#exchange(current, request('frame', text), verified(), peer);
+    };
 
     return {
       frame: (text) => {
@@ -137,7 +144,7 @@ export class Ingress {
           return;
         }
         waiting += 1;
-        turn = turn.then(() => refused || this.#exchange(channel, request('frame', text), verified(), peer)).finally(() => (waiting -= 1));
+        turn = turn.then(() => take(text)).finally(() => (waiting -= 1));
       },
       closed: () => {
         connection.remove();
