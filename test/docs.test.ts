@@ -130,6 +130,15 @@ describe('threat model', () => {
     expect(silent).toEqual([]);
   });
 
+  it('names for each attack of our own a test whose title begins with it', () => {
+    const own = tableUnder('docs/threat-model.md', 'Beyond the list').filter(([number]) => /^g\d+$/.test(plain(number)));
+    expect(own.length).toBeGreaterThan(30);
+    const silent = own.filter(([number, name, , , test]) => !read(/\((?:\.\.\/)?(test\/[^)]+)\)/.exec(String(test))?.[1] ?? 'docs/threat-model.md').includes(`'attack ${plain(number)} ${plain(name)}`));
+    expect(silent.map(([number, name]) => `${plain(number)} ${plain(name)}`)).toEqual([]);
+    const written = globSync('test/security/*.test.ts', { cwd: ROOT }).flatMap((file) => [...read(file).matchAll(/'attack (g\d+) /g)].map(([, number]) => String(number)));
+    expect(new Set(written)).toEqual(new Set(own.map(([number]) => plain(number))));
+  });
+
   it('knows every test file of test/security', () => {
     const text = read('docs/threat-model.md');
     expect(globSync('test/security/*.test.ts', { cwd: ROOT }).filter((file) => !text.includes(file))).toEqual([]);

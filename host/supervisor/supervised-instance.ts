@@ -94,6 +94,8 @@ export class SupervisedInstance {
   readonly #retiring = new Set<Sandbox>();
   /** Counts up whenever what is under way no longer matters. */
   #turn = 0;
+  /** Counts up with each stop, quarantine and replacement: what was to replace before is not wanted any more. A crash of the sandbox to be replaced is none of these, or a plugin could fend off its successor. */
+  #orders = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #waiters = new Set<Waiter>();
   #strikes: Strike[] = [];
@@ -169,7 +171,7 @@ export class SupervisedInstance {
 
   /** Opens the new one first; only once it has loaded and passed its self test does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
   async replace(spec: SandboxSpec, { graceMs = 10_000, selfTest, onSwitch }: Replacing): Promise<void> {
-    const turn = this.#turn;
+    const order = this.#orders;
     let old: Sandbox | undefined;
     this.#replacing += 1;
     try {
@@ -177,13 +179,14 @@ export class SupervisedInstance {
       try {
         await selfTest?.(fresh);
         if (!fresh.accepting) throw new GatehouseError('SANDBOX_DIED', { instance: spec.instance, problem: 'it ended as soon as it had loaded' });
-        if (turn !== this.#turn) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
+        if (order !== this.#orders) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
       } catch (error) {
         await fresh.stop(0);
         throw error;
       }
       old = this.#sandbox;
       clearTimeout(this.#timer);
+      this.#orders += 1;
       this.#turn += 1;
       this.#spec = spec;
       this.#row = 0;
@@ -337,6 +340,7 @@ export class SupervisedInstance {
   }
 
   async #halt(state: 'stopped' | 'quarantined', graceMs: number, trouble?: Trouble): Promise<void> {
+    this.#orders += 1;
     this.#turn += 1;
     clearTimeout(this.#timer);
     const sandbox = this.#sandbox;

@@ -45,7 +45,7 @@ describe('at load', () => {
     ['attack 30 err-get-proxy', 'throw new Proxy(new Error("x"), { get() { for (;;); }, getOwnPropertyDescriptor() { for (;;); } })'],
     ['attack 30 err-get-proxy, as a rejection', `${toolSource('return 1')} Promise.reject(new Proxy(new Error("x"), { get() { for (;;); } }));`],
   ])('%s: the plugin never becomes active and is given up', async (_, source) => {
-    await using fight = await battle(pool, { source });
+    await using fight = await battle(pool, { source, loadMs: 500 });
     await eventually(() => expect(fight.quarantined).toHaveLength(1));
     expect(fight.changes.map(({ state }) => state)).not.toContain('active');
     expect(fight.strikes.map(({ cause }) => cause)).toEqual(['load', 'load', 'load']);

@@ -5,6 +5,7 @@ import type { SandboxPool } from '../../host/sandbox/pool.ts';
 import type { CallResult, HostCall, PluginLogLine, SandboxExit } from '../../host/sandbox/sandbox.ts';
 import { DEFAULT_POLICY } from '../../host/supervisor/restart-policy.ts';
 import { Supervisor, type QuarantineEvidence, type StateChange, type Strike } from '../../host/supervisor/supervisor.ts';
+import { recordAttack, Stopwatch, WORST_ANSWER_MS } from './attack-record.ts';
 import { eventually } from './eventually.ts';
 import { aCall, aSpec, recordingHooks, serveSleep, toolSource, type Serve, type SpecOptions } from './sandboxes.ts';
 
@@ -25,18 +26,19 @@ export interface Battle extends AsyncDisposable {
   call(input?: unknown): Promise<CallResult>;
   /** What the attacker returned; fails the test when the call failed. */
   value(input?: unknown): Promise<unknown>;
-  /** Fails unless the neighbour answered every call, and still does. */
+  /** Fails unless the neighbour answered every call in good time, and still does; notes how it fared. */
   neighbourUnharmed(): Promise<void>;
 }
 
-/** Starts both. `handler` is the body of the attacker's handler, with `input` and `ctx` in scope; or give a whole `source`. */
-export async function battle(pool: SandboxPool, { handler = 'return input', top = '', serve = serveSleep, ...options }: SpecOptions & { readonly handler?: string; readonly top?: string; readonly serve?: Serve }): Promise<Battle> {
+/** Starts both. `handler` is the body of the attacker's handler, with `input` and `ctx` in scope; or give a whole `source`, and perhaps how long it may take to load. */
+export async function battle(pool: SandboxPool, { handler = 'return input', top = '', serve = serveSleep, loadMs, ...options }: SpecOptions & { readonly handler?: string; readonly top?: string; readonly serve?: Serve; readonly loadMs?: number }): Promise<Battle> {
   const strikes: Strike[] = [];
   const changes: StateChange[] = [];
   const quarantined: QuarantineEvidence[] = [];
   const hooks = recordingHooks(serve);
   const supervisor = new Supervisor({
-    pool,
+    // Only the attacker is pressed for time.
+    pool: { open: (spec, own) => pool.open(spec, own, spec.instance === ATTACKER && loadMs !== undefined ? { loadMs } : {}) },
     clock: systemClock,
     policy: { ...DEFAULT_POLICY, baseMs: 10, mostMs: 50 },
     hooksFor: (instance) => (instance === ATTACKER ? hooks : recordingHooks()),
@@ -46,7 +48,6 @@ export async function battle(pool: SandboxPool, { handler = 'return input', top 
       strikes.push(strike);
     },
     onQuarantine: (_, evidence) => void quarantined.push(evidence),
-    loadMs: 500,
   });
   await supervisor.start(aSpec({ instance: NEIGHBOUR }));
   const neighbour = keepCalling(supervisor);
@@ -73,6 +74,8 @@ export async function battle(pool: SandboxPool, { handler = 'return input', top 
       const before = neighbour.answered();
       await eventually(() => expect(neighbour.answered()).toBeGreaterThan(before + 5));
       expect(neighbour.failures).toEqual([]);
+      expect(neighbour.served().worstMs).toBeLessThan(WORST_ANSWER_MS);
+      recordAttack(expect.getState(), neighbour.served());
       expect(supervisor.stats(NEIGHBOUR)).toMatchObject({ state: 'active', restarts: 0, strikes: 0 });
     },
     async [Symbol.asyncDispose]() {
@@ -126,10 +129,11 @@ function keepCalling(supervisor: Supervisor) {
   let answered = 0;
   let going = true;
   const failures: CallResult[] = [];
+  const stopwatch = new Stopwatch();
   const loop = (async () => {
     while (going) {
       const input = answered;
-      const result = await supervisor.call(NEIGHBOUR, aCall(input), { waitMs: 0 });
+      const result = await stopwatch.time(() => supervisor.call(NEIGHBOUR, aCall(input), { waitMs: 0 }));
       if (result.ok && result.value === input) answered += 1;
       else if (failures.push(result) > 10) going = false;
       if (answered % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -138,6 +142,7 @@ function keepCalling(supervisor: Supervisor) {
   return {
     failures,
     answered: () => answered,
+    served: () => stopwatch.served,
     async stop() {
       going = false;
       await loop;

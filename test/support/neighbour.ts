@@ -1,5 +1,6 @@
 // An innocent plugin beside an attack: keeps asking it, and says how often it answered while the attack ran.
 import { expect } from 'vitest';
+import { recordAttack, Stopwatch, WORST_ANSWER_MS } from './attack-record.ts';
 import { openChat } from './chat.ts';
 import { addFirstParty } from './first-party.ts';
 import type { Gatehouse } from './gatehouse.ts';
@@ -12,14 +13,15 @@ export async function addNeighbours(home: TestHome): Promise<void> {
   await addFirstParty(home, 'echo', { required: true, order: 1 });
 }
 
-/** Runs `attack` while the neighbour is asked without pause; each question must be answered rightly, and at least one before, one after. */
+/** Runs `attack` while the neighbour is asked without pause; each question must be answered rightly and in good time, and at least one before, one after. */
 export async function besideNeighbour<T>(gatehouse: Gatehouse, attack: () => Promise<T>): Promise<T> {
   await using chat = await openChat(gatehouse.address);
   const state = { over: false };
+  const stopwatch = new Stopwatch();
   let answered = 0;
   const asking = (async () => {
     while (!state.over) {
-      expect(await chat.ask(`echo still here ${answered}`)).toBe(`still here ${answered}`);
+      expect(await stopwatch.time(() => chat.ask(`echo still here ${answered}`))).toBe(`still here ${answered}`);
       answered += 1;
     }
   })();
@@ -29,6 +31,8 @@ export async function besideNeighbour<T>(gatehouse: Gatehouse, attack: () => Pro
     await asking;
     expect(await chat.ask('echo and after')).toBe('and after');
     expect(answered).toBeGreaterThan(0);
+    expect(stopwatch.served.worstMs).toBeLessThan(WORST_ANSWER_MS);
+    recordAttack(expect.getState(), stopwatch.served);
     return result;
   } finally {
     state.over = true;

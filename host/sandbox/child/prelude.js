@@ -355,8 +355,16 @@ function bootstrap(post, settingsText) {
     let bytes = 0;
     for (let index = 0; index < text.length; index += 1) {
       const code = codeAt(text, index);
-      // Each half of a surrogate pair counts two of its four bytes; well-formed JSON.stringify leaves no half alone.
-      bytes += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 2 : 3;
+      if (code < 0x80) bytes += 1;
+      else if (code < 0x800) bytes += 2;
+      else if (code < 0xd800 || code > 0xdbff) bytes += 3;
+      else {
+        // A pair takes four bytes. A half alone, which JSON.rawJSON lets through, is written as U+FFFD, which takes three.
+        const next = codeAt(text, index + 1);
+        const isPair = next >= 0xdc00 && next <= 0xdfff;
+        bytes += isPair ? 4 : 3;
+        if (isPair) index += 1;
+      }
     }
     return bytes <= maxBytes;
   };
