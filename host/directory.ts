@@ -38,6 +38,10 @@ export function directoryOf(registry: Registry, secrets: Secrets): Directory {
     skills: () => current().skills,
     channel: (instance) => current().channels.get(instance),
     tool: (address) => current().tools.get(address),
+    isFrozen: (instance) => {
+      const state = registry.find(instance)?.state;
+      return state === 'quarantined' || state === 'revoked';
+    },
   };
 }
 

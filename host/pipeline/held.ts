@@ -69,7 +69,7 @@ export class Held implements AsyncDisposable {
     let carried: Carried | undefined;
     let result: 'committed' | 'conflict' | 'failed' = 'failed';
     try {
-      carried = await this.#parts.writes.of(context.scopes);
+      carried = await this.#parts.writes.of(context.scopes, context.instance);
       const written = carried?.rows();
       result = await this.#parts.store.commit({
         expect: [{ table: dedupe, key: context.dedupeKey, version: 'absent' }],

@@ -8,6 +8,7 @@ import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { MessageRow } from '../store/tables.ts';
+import { PLUGIN_SENDER } from './frozen.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 import { askGates, tellObservers, type GateParts } from './gates.ts';
 import { sessionKeyOf } from './inbound.ts';
@@ -73,7 +74,7 @@ export class Outbox implements MessageOutbox {
     const { ids, clock } = this.#parts;
     const id = ids.next();
     this.#fresh?.add(id);
-    const sender = { id: `plugin:${by}` };
+    const sender = { id: `${PLUGIN_SENDER}${by}` };
     const at = toTimestamp(clock.now());
     const stages: StageRecord[] = [];
     const message: Message = { id, senderMessageId: id, instance, conversation, sender, text, mentions: [], media: [], at, flags: [], stages, hops };

@@ -37,3 +37,5 @@ export interface PluginDirectory {
   skills(): readonly SkillEntry[];
   channel(instance: string): ChannelEntry | undefined;
 }
+  /** In quarantine, or revoked: what it gave before is not committed any more. */
+  isFrozen(instance: string): boolean;

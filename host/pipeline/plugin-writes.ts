@@ -5,10 +5,15 @@ import type { Ids } from '../ids.ts';
 import { put, type Put, type Removal, type Store } from '../store/store.ts';
 import { deliveries, messages, type MessageRow } from '../store/tables.ts';
 import { lineOf } from './conversation-order.ts';
+import { assertNoneFrozen, assertNotFrozen, withoutFrozen } from './frozen.ts';
+import type { PluginDirectory } from './plugin-directory.ts';
 
 /** The writes of some calls, ready for one commit. */
 export interface Carried {
-  /** Ask right before the commit, without awaiting in between: messages get their places in their conversations here, and places rise in the order of commits. */
+  /**
+   * Ask right before the commit, without awaiting in between: messages get their places in their conversations here, and places rise in the order of commits.
+   * Throws INSTANCE_UNAVAILABLE when somebody who wrote is in quarantine by now; nothing stays counted then.
+   */
   rows(): { readonly put: readonly Put[]; readonly remove: readonly Removal[] };
   /** Must be called once that commit has ended: true only if the store said `committed`. Then what was sent is delivered. */
   done(committed: boolean): void;
@@ -18,6 +23,7 @@ export interface PluginWritesParts {
   readonly store: Store;
   readonly ledger: KvLedger;
   readonly ids: Ids;
+  readonly directory: Pick<PluginDirectory, 'isFrozen'>;
   /** Told of each message once it is durable. */
   readonly onSent: (row: MessageRow) => void;
 }
@@ -29,10 +35,13 @@ export class PluginWrites {
     this.#parts = parts;
   }
 
-  /** Undefined when nothing was written. When one call cannot be settled, this throws what the store throws, and none stays counted. */
-  async of(scopes: readonly CallScope[]): Promise<Carried | undefined> {
-    if (scopes.length === 0) return undefined;
-    const { ledger, ids, onSent } = this.#parts;
+  /**
+   * `by`: whose word the commit carries beside these calls; frozen, it is refused like one who wrote. Undefined when there is nothing to carry and nobody to ask
+   * about. When one call cannot be settled, this throws what the store throws, and none stays counted.
+   */
+  async of(scopes: readonly CallScope[], by?: string): Promise<Carried | undefined> {
+    if (scopes.length === 0 && by === undefined) return undefined;
+    const { ledger, ids, directory, onSent } = this.#parts;
     const kv: KvRows[] = [];
     const done = (committed: boolean) => {
       for (const each of kv) each.done(committed);
@@ -47,10 +56,22 @@ export class PluginWrites {
       throw error;
     }
     const rows = () => {
+      try {
+        if (by !== undefined) assertNotFrozen(directory, by);
+        assertNoneFrozen(directory, scopes);
+      } catch (error) {
+        done(false);
+        throw error;
+      }
       for (const { sends } of scopes) sends.splice(0, sends.length, ...sends.map((row) => ({ ...row, place: ids.next() })));
       return { put: [...kv.flatMap((each) => each.put), ...scopes.flatMap(({ sends }) => sends.flatMap(sentRows))], remove: kv.flatMap((each) => each.remove) };
     };
     return { rows, done };
+  }
+
+  /** What may still be committed of calls whose work is done out in the world; the rest is given up. */
+  withoutFrozen(scopes: readonly CallScope[]): readonly CallScope[] {
+    return scopes.length === 0 ? scopes : withoutFrozen(this.#parts.directory, scopes);
   }
 
   /** A commit of their own, for calls that no message carries. */

@@ -144,6 +144,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       observers: (direction) => moderating('observer', direction),
       skills: () => of('skill').map(([instance]): SkillEntry => ({ instance, wallMs: 1000, available: true, triggers: undefined })),
       channel,
+      isFrozen: () => false,
     },
     request: (...asked) => world.request(...asked),
     onGateExit: () => undefined,

@@ -20,7 +20,7 @@ async function aKv() {
   const dir = await tempDir();
   const store = await openStore({ dir: dir.path, clock: systemClock });
   const ledger = new KvLedger(store);
-  const writes = new PluginWrites({ store, ledger, ids: createIds(systemClock), onSent: () => undefined });
+  const writes = new PluginWrites({ directory: { isFrozen: () => false }, store, ledger, ids: createIds(systemClock), onSent: () => undefined });
   const broker = new Broker({ operations: kvOperations(store, ledger), quotas: new MinuteQuotas(systemClock), log: createLog('error') });
   let calls = 0;
 

@@ -221,7 +221,7 @@ describe('a message that a plugin sends', () => {
   it('is stored and delivered by one commit, whoever asks to commit its call again', async () => {
     await using world = await aPipeline({ desk: channel });
     const told: string[] = [];
-    const writes = new PluginWrites({ store: world.store, ledger: world.ledger, ids: createIds(systemClock), onSent: ({ id }) => told.push(id) });
+    const writes = new PluginWrites({ directory: { isFrozen: () => false }, store: world.store, ledger: world.ledger, ids: createIds(systemClock), onSent: ({ id }) => told.push(id) });
     const scope = new CallScope('call');
     scope.send(row('m1', { conversation: 'duty' }));
     world.beforeCommit = () => Promise.reject(new Error('the disk is full'));

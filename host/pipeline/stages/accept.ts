@@ -22,7 +22,8 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
     onFailure: 'refuse',
     async run(context) {
       const session = await book.touch(context.sessionKey, context.receivedAtMs);
-      const carried = await writes.of(context.scopes);
+      // What was held is the host's since then, whatever became of its channel.
+      const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const row = messageRow(context);
       const place = ids.next();

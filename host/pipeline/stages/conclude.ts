@@ -25,7 +25,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
     budgetMs: 50,
     onFailure: 'retry',
     async run(context) {
-      const carried = await writes.of(context.scopes);
+      const carried = await writes.of(context.scopes, context.answeredBy);
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
       const written = carried?.rows();
       const concluded = placed(concludedRow(context), ids);

@@ -19,7 +19,7 @@ export function settle({ store, writes, onSettled }: SettleParts): Stage<Deliver
     async run(context) {
       const { row } = context;
       const delivered: MessageRow = { ...row, outcome: 'delivered', stages: context.stages };
-      const carried = await writes.of(context.scopes);
+      const carried = await writes.of(writes.withoutFrozen(context.scopes));
       const written = carried?.rows();
       let committed = false;
       try {
