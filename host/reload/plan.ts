@@ -192,12 +192,13 @@ function withoutWidening(findings: Findings, before: ResolvedPlugin, now: Findin
 
 /** Everything of findings that can make a difference; of a release, its digest and its key say it all. */
 function faceOf({ file, enablement, resolved, refused }: Findings): Record<string, unknown> {
-  const { release, enablement: _, ...settings } = resolved ?? {};
+  const { release, enablement: _, manifestFile: __, packagePath, ...settings } = resolved ?? {};
   return {
-    ...enablement, file, refused: refused && `${refused.state} ${refused.code} ${refused.message}`,
-    ...settings,
+    ...enablement, ...settings, file,
+    source: [enablement.source, packagePath],
     digest: [enablement.digest, release?.packageDigest],
-    keyid: release?.keyid,
+    signature: release?.keyid,
+    refused: refused && `${refused.state} ${refused.code} ${refused.message}`,
   };
 }
 

@@ -24,6 +24,8 @@ export class Settling implements Disposable {
   /** When each path last changed, oldest first. */
   readonly #changed = new Map<string, number>();
   #firstAt = 0;
+  #lastAt = 0;
+  #urgentAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -35,6 +37,8 @@ export class Settling implements Disposable {
     if (this.#closed) return;
     const now = this.#parts.clock.monotonicMs();
     if (this.#changed.size === 0) this.#firstAt = now;
+    this.#lastAt = now;
+    if (this.#parts.isUrgent(path)) this.#urgentAt = now;
     this.#changed.delete(path);
     this.#changed.set(path, now);
     const [oldest] = this.#changed.keys();
@@ -61,20 +65,15 @@ export class Settling implements Disposable {
   }
 
   #dueAt(): number {
-    const { quietMs, mostMs, isUrgent } = this.#parts;
-    let lastAt = this.#firstAt;
-    let urgentAt = Infinity;
-    for (const [path, at] of this.#changed) {
-      lastAt = Math.max(lastAt, at);
-      if (isUrgent(path)) urgentAt = Math.min(urgentAt, at + quietMs);
-    }
-    return Math.min(lastAt + quietMs, this.#firstAt + mostMs, urgentAt);
+    const { quietMs, mostMs } = this.#parts;
+    return Math.min(this.#lastAt + quietMs, this.#firstAt + mostMs, (this.#urgentAt ?? Infinity) + quietMs);
   }
 
   /** What is still being written stays, and is due again. */
   #due(): void {
     const now = this.#parts.clock.monotonicMs();
     for (const [path, at] of this.#changed) if (this.#hasSettled(at, now)) this.#changed.delete(path);
+    if (this.#urgentAt !== undefined && this.#hasSettled(this.#urgentAt, now)) this.#urgentAt = undefined;
     if (this.#changed.size > 0) {
       if (now >= this.#firstAt + this.#parts.mostMs - TIMER_MS) this.#firstAt = now;
       this.#schedule(now);
