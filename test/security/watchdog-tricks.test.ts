@@ -111,7 +111,8 @@ describe('answers and ends at one moment', () => {
       const results = await Promise.all(calls);
       await stopped;
       expect(results).toHaveLength(64);
-      for (const [index, result] of results.entries()) expect(result.ok ? result.value : result.code).toEqual(result.ok ? index : expect.stringMatching(/^(CALL_CANCELLED|INSTANCE_UNAVAILABLE)$/));
+      const odd = results.filter((result, index) => (result.ok ? result.value !== index : !['CALL_CANCELLED', 'INSTANCE_UNAVAILABLE'].includes(result.code)));
+      expect(odd).toEqual([]);
       await fight.neighbourUnharmed();
     }
   });
