@@ -74,7 +74,17 @@ export interface MessageClient {
    * `limit` is 1 to 100, default 100; a page holds at most 128 KiB of text. `cursor` is the id of the last item, or null when there was none.
    */
   list(conversation: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Page<ConversationItem>>;
-  /** Writes to a conversation of a channel instance that the grant names. Capability `message.send`. To answer a message, return replies from `respond` instead: that needs no grant. */
+  /**
+   * Writes to a conversation of a channel instance that the grant names. Capability `message.send`. To answer a message, return replies from `respond`
+   * instead: that needs no grant.
+   *
+   * Resolves, once the gates have let it pass, with the id the message will have. It is sent together with the result of the handler: if that throws or
+   * is cut off, or the message it works on is refused, nothing is sent; however often it is tried, it is sent once. The host says who sent it.
+   *
+   * Rejects with `MESSAGE_TARGET` (no channel of that name, or one that only receives), `REPLY_DENIED` (a gate refused it; the message says why),
+   * `GATE_UNAVAILABLE`, `GATE_TIMEOUT`, `GATE_FAILED` (no verdict now), `LANE_FULL`, `HOST_BUSY` (too many messages wait), `QUOTA_EXCEEDED` (16 in one
+   * call, or the grant's quota), `MESSAGE_HOPS` (plugins answer each other: more than 4 sends in a row), `MESSAGE_UNKEPT` (from an observer).
+   */
   send(message: { readonly instance: string; readonly conversation: string; readonly text: string }): Promise<{ readonly messageId: string }>;
 }
 
@@ -91,15 +101,23 @@ export interface ToolClient {
 
 /** Capability `http.fetch`: https to the granted origins and methods only, performed by the host. */
 export interface HttpClient {
-  /** Resolves for every status; rejects with `CAPABILITY_DENIED`, `QUOTA_EXCEEDED`, or the code of what kept the response away. At most 3 redirects, 10 s, and 256 KiB of body. */
+  /**
+   * Sends a request and resolves for every status. Within 10 s, redirects included, after waiting for a turn at most as long: four at once for each instance.
+   * Up to 3 redirects are followed, each judged like the first request; at another origin neither secrets nor credentials of yours go along.
+   *
+   * Rejects with `CAPABILITY_DENIED` (origin or method not granted), `CAPABILITY_ARGUMENT`, `EGRESS_DENIED` (a header, body, redirect or address that is refused; says which),
+   * `EGRESS_FAILED` (no name, connection, TLS or HTTP: one code for all), `EGRESS_TIMEOUT`, `EGRESS_TOO_LARGE`, `EGRESS_RESPONSE` (an answer that cannot be used),
+   * `EGRESS_BUSY` (too many wait), `QUOTA_EXCEEDED`, `SECRET_LEAK` (the answer held one of your secrets).
+   */
   fetch(url: string, init?: FetchInit): Promise<FetchResponse>;
 }
 
 export interface FetchInit {
   /** Default `GET`. */
   readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Lines of visible ASCII, at most 64 with 8 KiB together. Not yours are `host`, `cookie`, `accept-encoding`, what frames the message or speaks for a proxy, and what a secret writes. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** At most 64 KiB of UTF-8. */
+  /** At most 64 KiB of UTF-8. Not with `GET` and `HEAD`. */
   readonly body?: string;
   /** Handles of granted secrets (`secret.use`) to put into this request. The plugin never sees their values. */
   readonly secrets?: readonly string[];
@@ -107,8 +125,8 @@ export interface FetchInit {
 
 export interface FetchResponse {
   readonly status: number;
-  /** Lower-case names. */
+  /** Lower-case names, repeated ones joined with `, `. Without `set-cookie`, and without what speaks of the connection or the encoding. */
   readonly headers: Readonly<Record<string, string>>;
-  /** UTF-8 text. */
+  /** Decompressed text, at most 256 KiB; what is not UTF-8 is replaced. */
   readonly body: string;
 }

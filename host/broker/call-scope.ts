@@ -42,6 +42,7 @@ export class CallScope {
   #open = true;
   #nestedCalls = 0;
   #sendsAsked = 0;
+  readonly #ends: (() => void)[] = [];
   readonly #releases: (() => void)[] = [];
 
   constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true }: CallScopeOptions = {}) {
@@ -97,6 +98,12 @@ export class CallScope {
     this.sends.length = 0;
   }
 
+  /** Runs when no request is served for this call any more, or at once when that is past; ends what still works for it. */
+  onClose(end: () => void): void {
+    if (this.#open) this.#ends.push(end);
+    else end();
+  }
+
   /** Runs when the scope is dropped or its writes are committed, or at once when that is past; gives back quota reservations. */
   onRelease(release: () => void): void {
     if (this.#open) this.#releases.push(release);
@@ -127,10 +134,11 @@ export class CallScope {
   /** No request is served for this call any more. */
   close(): void {
     this.#open = false;
+    for (const end of this.#ends.splice(0)) end();
   }
 
   release(): void {
-    this.#open = false;
+    this.close();
     for (const release of this.#releases.splice(0)) release();
   }
 }

@@ -59,7 +59,7 @@ export function httpFetch(parts: HttpFetchParts) {
     },
     async perform({ url, init: { method = 'GET', ...init } = {} }, caller, scope) {
       const over = new AbortController();
-      scope.onRelease(() => over.abort());
+      scope.onClose(() => over.abort());
       return await fetchAs(parts, caller, { url, method, ...init }, over.signal);
     },
   });

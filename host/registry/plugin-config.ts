@@ -56,7 +56,8 @@ function originAt(instance: string, pointer: string, config: Config, { allow }: 
   const url = typeof value === 'string' ? URL.parse(value) : null;
   const excepted = url && allow.some(({ host, scheme, port }) => url.hostname === host && url.protocol === `${scheme}:` && portOf(url) === port);
   if (url && (url.protocol === 'https:' || excepted)) return url.origin;
-  throw new GatehouseError('PLUGIN_CONFIG_INVALID', { instance, path: pointer, problem: 'it is not an https address, nor one that egress.allow in host.json lists' });
+  const exception = url?.protocol === 'http:' ? `; to allow it all the same, add ${JSON.stringify({ host: url.hostname, scheme: 'http', port: portOf(url) })} to egress.allow in manifests/host.json` : '';
+  throw new GatehouseError('PLUGIN_CONFIG_INVALID', { instance, path: pointer, problem: `it is not an https address${exception}` });
 }
 
 function portOf(url: URL): number {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../host/clock.ts';
 import { loadConfig } from '../../host/config.ts';
 import { startControl } from '../../host/control/server.ts';
-import { startHost, type Host } from '../../host/host.ts';
+import { startHost, type Host, type StartOptions } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { createMetrics } from '../../host/telemetry/metrics.ts';
 import type { TestHome } from './home.ts';
@@ -27,9 +27,9 @@ export interface Gatehouse extends AsyncDisposable {
 }
 
 /** Resolves once every enablement has settled. Rejects with HostRefused when the start is refused. */
-export async function startGatehouse(home: Pick<TestHome, 'path'>): Promise<Gatehouse> {
+export async function startGatehouse(home: Pick<TestHome, 'path'>, options: Pick<StartOptions, 'env' | 'resolve'> = {}): Promise<Gatehouse> {
   const config = loadConfig({ home: home.path, env: {}, cwd: home.path, listen: '127.0.0.1:0' });
-  const host = await startHost({ config, clock: systemClock, log: createLog(config.log.level) });
+  const host = await startHost({ config, clock: systemClock, log: createLog(config.log.level), ...options });
   const metrics = createMetrics(host);
   const control = await startControl({ host, metrics });
   const dispose = async () => {

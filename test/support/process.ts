@@ -22,8 +22,8 @@ export interface HostProcess extends AsyncDisposable {
 }
 
 /** Resolves with the `ready` line; rejects with what was printed when the process ends before. */
-export async function startProcess(home: string, args: readonly string[] = [], launcher = LAUNCHER): Promise<HostProcess> {
-  const child = spawn(process.execPath, [launcher, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '' } });
+export async function startProcess(home: string, args: readonly string[] = [], launcher = LAUNCHER, env: Readonly<Record<string, string>> = {}): Promise<HostProcess> {
+  const child = spawn(process.execPath, [launcher, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', ...env } });
   const lines: Record<string, unknown>[] = [];
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));

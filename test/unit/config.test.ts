@@ -100,6 +100,9 @@ describe('settings', () => {
     ['{"strcit":true}', 'SCHEMA_UNKNOWN_KEY'],
     ['{"strict":"yes"}', 'SCHEMA_INVALID'],
     ['{"listen":"127.0.0.1:99999"}', 'USAGE'],
+    ['{"egress":{"allow":[{"host":"A.test","scheme":"http","port":1}]}}', 'SCHEMA_INVALID'],
+    ['{"egress":{"allow":[{"host":"a.test/x","scheme":"http","port":1}]}}', 'SCHEMA_INVALID'],
+    ['{"egress":{"allow":[{"host":"a.test","scheme":"ftp","port":1}]}}', 'SCHEMA_INVALID'],
   ])('refuse a file that says %s', async (content, code) => {
     await using at = await aConfiguredHome(content);
     expect(codeOf(() => at.load())).toBe(code);
@@ -118,6 +121,9 @@ describe('unsafe combinations', () => {
     ['profile local beyond this machine by flag', {}, { listen: '192.168.1.2:80' }],
     ['profile local beyond this machine by environment', {}, { env: { GATEHOUSE_LISTEN: '[::]:80' } }],
     ['profile internet with egress exceptions', { profile: 'internet', egress: { allow: [{ host: 'a', scheme: 'http', port: 1 }] } }, {}],
+    ['an egress exception for a host that no URL has', { egress: { allow: [{ host: '127.1', scheme: 'http', port: 1 }] } }, {}],
+    ['an egress exception for a long spelling of an address', { egress: { allow: [{ host: '[0:0::1]', scheme: 'http', port: 1 }] } }, {}],
+    ['an egress exception pinned to no address', { egress: { allow: [{ host: 'a', scheme: 'http', port: 1, address: '300.1.1.1' }] } }, {}],
     ['profile internet in the open without TLS', { profile: 'internet', listen: '0.0.0.0:443' }, {}],
   ])('%s does not start', async (_name, content, sources) => {
     await using at = await aConfiguredHome(content);
