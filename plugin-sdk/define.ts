@@ -35,7 +35,7 @@ export interface ChannelHandlers<Config> {
    * The message id is the sender's own: it is the dedupe key, so the same event must always carry the same id.
    */
   receive(request: ChannelRequest, ctx: PluginContext<Config>): MaybePromise<ReceiveResult>;
-  /** A reply goes out: say what the host is to do for it. No actions means it is delivered by being readable (`ctx.message.list`). */
+  /** A message goes out, a reply or what a plugin sent (then `inReplyTo` is null): say what the host is to do for it. No actions means it is delivered by being readable (`ctx.message.list`). */
   send(delivery: Delivery, ctx: PluginContext<Config>): MaybePromise<SendResult>;
 }
 

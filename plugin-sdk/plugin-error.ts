@@ -11,6 +11,15 @@ export type HostErrorCode =
   | 'TOOL_ARGUMENT'
   | 'TOOL_FAILED'
   | 'TOOL_DEPTH'
+  | 'MESSAGE_TARGET'
+  | 'MESSAGE_HOPS'
+  | 'MESSAGE_UNKEPT'
+  | 'REPLY_DENIED'
+  | 'GATE_UNAVAILABLE'
+  | 'GATE_TIMEOUT'
+  | 'GATE_FAILED'
+  | 'LANE_FULL'
+  | 'HOST_BUSY'
   | 'CALL_OVER'
   | 'INTERNAL';
 

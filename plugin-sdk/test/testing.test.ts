@@ -31,6 +31,44 @@ describe('runPlugin', () => {
     await expect(ctx.tool.call('acme.adder/add', {})).rejects.toMatchObject({ code: 'CAPABILITY_DENIED' });
   });
 
+  it('keeps what a call sent when it returns, and drops it when it throws', async () => {
+    const herald = defineSkill({
+      async respond({ message }, ctx) {
+        const { messageId } = await ctx.message.send({ instance: 'webhook', conversation: 'on-duty', text: message.text });
+        if (message.text === 'fail') throw new Error('no');
+        return { replies: [{ text: messageId }] };
+      },
+    });
+    const skill = runPlugin(herald, { sendTo: ['webhook'] });
+    await expect(skill.respond({ text: 'fail' })).rejects.toThrow('no');
+    expect(skill.sent).toEqual([]);
+    await skill.respond({ text: 'fire' });
+    expect(skill.sent).toEqual([{ instance: 'webhook', conversation: 'on-duty', text: 'fire' }]);
+    await expect(skill.respond({ text: 'again', hops: 4 })).rejects.toMatchObject({ code: 'MESSAGE_HOPS' });
+  });
+
+  it.each<[object, string]>([
+    [{ instance: 'webchat' }, 'CAPABILITY_DENIED'],
+    [{ instance: 'Web Chat' }, 'CAPABILITY_ARGUMENT'],
+    [{ conversation: '' }, 'CAPABILITY_ARGUMENT'],
+    [{ conversation: '\ud800' }, 'CAPABILITY_ARGUMENT'],
+    [{ text: ' ' }, 'CAPABILITY_ARGUMENT'],
+    [{ text: 'é'.repeat(32_769) }, 'CAPABILITY_ARGUMENT'],
+    [{ sender: { id: 'operator' } }, 'CAPABILITY_ARGUMENT'],
+  ])('refuses to send %j with %s, as the host does', async (odd, code) => {
+    const { ctx } = testContext({ sendTo: ['webhook'] });
+    await expect(ctx.message.send({ instance: 'webhook', conversation: 'c', text: 'x', ...odd })).rejects.toMatchObject({ code });
+  });
+
+  it('sends at most sixteen messages in a call', async () => {
+    const { ctx, sent, commit } = testContext({ sendTo: ['webhook'] });
+    const send = () => ctx.message.send({ instance: 'webhook', conversation: 'c', text: 'x' });
+    for (let n = 0; n < 16; n += 1) await send();
+    await expect(send()).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+    commit();
+    expect(sent).toHaveLength(16);
+  });
+
   it('hands over JSON only, and refuses a result of the wrong shape', async () => {
     const odd = defineModeration({
       // @ts-expect-error a decision without its reason

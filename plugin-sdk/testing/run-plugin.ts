@@ -11,6 +11,7 @@ import { asJson, contextIn, worldOf, type LogLine, type SentMessage, type TestOp
 /** What a test can look into after calls. */
 interface Inspected {
   readonly logs: readonly LogLine[];
+  /** What was sent by calls that returned. */
   readonly sent: readonly SentMessage[];
   /** What is committed in kv. */
   kv(): Record<string, JsonValue>;
@@ -34,7 +35,7 @@ export interface ToolRun extends Inspected {
 /**
  * Prepares calls to `plugin`: what `define…` returned. Message, session and delivery are filled up with defaults.
  *
- * Each call gets a `ctx` of its own; its kv writes are kept when the handler returns and dropped when it throws. Input and result pass through JSON,
+ * Each call gets a `ctx` of its own; what it wrote to kv and sent is kept when the handler returns and dropped when it throws. Input and result pass through JSON,
  * and a result of the wrong shape throws `RESULT_INVALID` here, as the host would refuse it.
  *
  * @example
@@ -50,9 +51,9 @@ export function runPlugin<Config = JsonObject>(plugin: Plugin<Config>, options: 
   const world = worldOf(options);
   const inspected: Inspected = { logs: world.logs, sent: world.sent, kv: () => contextIn(world, options).kv() };
 
-  /** One call: input as JSON, a fresh ctx, the result checked, then the kv writes committed. */
-  async function call<Input, Output>(run: (input: Input, ctx: PluginContext<Config>) => Promise<Output>, input: Input, shape?: TSchema): Promise<Output> {
-    const { ctx, commit } = contextIn(world, options);
+  /** One call: input as JSON, a fresh ctx, the result checked, then what it wrote and sent committed. */
+  async function call<Input, Output>(run: (input: Input, ctx: PluginContext<Config>) => Promise<Output>, input: Input, shape?: TSchema, hops?: number): Promise<Output> {
+    const { ctx, commit } = contextIn(world, options, hops);
     const result = await run(asJson(input), ctx);
     if (result === undefined || typeof result === 'function') throw new PluginError('RESULT_INVALID', 'The handler returned nothing that is JSON.');
     const output = asJson(result);
@@ -63,14 +64,14 @@ export function runPlugin<Config = JsonObject>(plugin: Plugin<Config>, options: 
 
   switch (plugin.kind) {
     case 'skill':
-      return { ...inspected, respond: (message, session) => call((input, ctx) => plugin.handlers.respond(input, ctx), { message: aMessage(message), session: aSession(session) }, RespondResult) };
+      return { ...inspected, respond: (message, session) => call((input, ctx) => plugin.handlers.respond(input, ctx), { message: aMessage(message), session: aSession(session) }, RespondResult, message?.hops) };
     case 'moderation':
-      return { ...inspected, evaluate: (message, direction = 'inbound') => call((input, ctx) => plugin.handlers.evaluate(input, ctx), { message: aMessage(message), direction }, Decision) };
+      return { ...inspected, evaluate: (message, direction = 'inbound') => call((input, ctx) => plugin.handlers.evaluate(input, ctx), { message: aMessage(message), direction }, Decision, message?.hops) };
     case 'channel':
       return {
         ...inspected,
         receive: (request) => call((input, ctx) => plugin.handlers.receive(input, ctx), request, ReceiveResult),
-        send: (delivery) => call((input, ctx) => plugin.handlers.send(input, ctx), aDelivery(delivery), SendResult),
+        send: (delivery) => call((input, ctx) => plugin.handlers.send(input, ctx), aDelivery(delivery), SendResult, delivery?.hops),
       };
     case 'tool':
       return { ...inspected, call: (tool, args = {}) => call((input, ctx) => plugin.handlers.call(input, ctx), { tool, arguments: args }) };

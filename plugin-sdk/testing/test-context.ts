@@ -4,6 +4,7 @@ import type { ConversationItem } from '../../schemas/message.ts';
 import type { FetchInit, FetchResponse, JsonObject, JsonValue, PluginContext } from '../context.ts';
 import { PluginError } from '../plugin-error.ts';
 import { fakeKv, type KvStore } from './fake-kv.ts';
+import { fakeSend, type SentMessage } from './fake-send.ts';
 
 export interface TestOptions<Config = JsonObject> {
   /** Default `{}`. Defaults of the schema in plugin.json are not filled in here: pass the whole configuration. */
@@ -18,7 +19,7 @@ export interface TestOptions<Config = JsonObject> {
   readonly tools?: Readonly<Record<string, (args: JsonValue) => JsonValue | Promise<JsonValue>>>;
   /** Grants `message.read`: the conversations there are, oldest item first. */
   readonly messages?: Readonly<Record<string, readonly ConversationItem[]>>;
-  /** Grants `message.send` to these instances; what is sent is kept in `sent`. */
+  /** Grants `message.send` to these instances; what calls sent that have committed is in `sent`. */
   readonly sendTo?: readonly string[];
   /** Grants `http.fetch` and answers it. */
   readonly fetch?: (url: string, init: FetchInit) => FetchResponse | Promise<FetchResponse>;
@@ -30,21 +31,17 @@ export interface LogLine {
   readonly fields?: JsonObject;
 }
 
-export interface SentMessage {
-  readonly instance: string;
-  readonly conversation: string;
-  readonly text: string;
-}
+export type { SentMessage };
 
 export interface TestContext<Config = JsonObject> {
   readonly ctx: PluginContext<Config>;
   /** Every line logged so far. */
   readonly logs: readonly LogLine[];
-  /** Every message sent so far. */
+  /** Every message that was sent and committed so far. */
   readonly sent: readonly SentMessage[];
   /** What the next call would find in kv. */
   kv(): Record<string, JsonValue>;
-  /** Commits the kv writes of the call, as the host does when a handler has returned. */
+  /** Commits what the call wrote to kv and sent, as the host does when a handler has returned. */
   readonly commit: () => void;
 }
 
@@ -65,10 +62,11 @@ export function worldOf<Config>(options: TestOptions<Config>): TestWorld {
   return { store: new Map(Object.entries(options.kv ?? {}).map(([key, value]) => [key, JSON.stringify(value)])), logs: [], sent: [], calls: 0 };
 }
 
-/** A context for the next call in `world`. */
-export function contextIn<Config>(world: TestWorld, options: TestOptions<Config>): TestContext<Config> {
+/** A context for the next call in `world`, made for a message with so many hops. */
+export function contextIn<Config>(world: TestWorld, options: TestOptions<Config>, hops = 0): TestContext<Config> {
   const { instance = 'test', now = Date.UTC(2026, 10, 21, 8), tools, messages, sendTo, fetch } = options;
   const kv = fakeKv(world.store);
+  const outbox = fakeSend(world.sent, { instance, sendTo, hops });
   const callId = `call-${++world.calls}`;
   const line = (level: LogLine['level']) => (text: string, fields?: JsonObject) => void world.logs.push({ level, text, ...(fields === undefined ? {} : { fields: asJson(fields) }) });
   const denied = async (capability: string) => Promise.reject(new PluginError('CAPABILITY_DENIED', `'${instance}' may not use ${capability}. A unit test grants it through the options of runPlugin or testContext.`));
@@ -102,11 +100,7 @@ export function contextIn<Config>(world: TestWorld, options: TestOptions<Config>
         const items = all.slice(after === undefined ? 0 : all.findIndex((item) => item.id === after) + 1).slice(0, limit);
         return asJson({ items, cursor: items.at(-1)?.id ?? null });
       },
-      async send(message) {
-        if (sendTo === undefined || !sendTo.includes(message.instance)) return await denied(`message.send to '${message.instance}'`);
-        world.sent.push(asJson(message));
-        return { messageId: `sent-${world.sent.length}` };
-      },
+      send: (message) => outbox.send(asJson(message)),
     },
     http: { fetch: async (url, init = {}) => (fetch === undefined ? await denied('http.fetch') : asJson(await fetch(url, asJson(init)))) },
   };
@@ -115,7 +109,10 @@ export function contextIn<Config>(world: TestWorld, options: TestOptions<Config>
     logs: world.logs,
     sent: world.sent,
     kv: () => Object.fromEntries([...world.store].map(([key, json]) => [key, parseJson(json)])),
-    commit: kv.commit,
+    commit: () => {
+      kv.commit();
+      outbox.commit();
+    },
   };
 }
 

@@ -93,7 +93,7 @@ describe('a plugin that may send', () => {
     });
   });
 
-  it('301 send-flood: is held to sixteen sends in a call and to the quota of its grant', async () => {
+  it('attack g100 send-flood: is held to sixteen sends in a call and to the quota of its grant', async () => {
     const flood = (name: string, times: number, quota?: { perMinute: number }) => skill(name, `const told = {}; for (let n = 0; n < ${times}; n++) { const c = await code(ctx.message.send({ instance: 'sink', conversation: 'c', text: 'x'.repeat(60000) })); told[c] = (told[c] ?? 0) + 1; } return told;`, [{ ...grant('sink'), ...(quota && { quota }) }]);
     await using stage = await arena(channel('sink'), flood('flooder', 50, { perMinute: 20 }));
     await besideNeighbour(stage.gatehouse, async () => {
@@ -104,7 +104,7 @@ describe('a plugin that may send', () => {
     });
   });
 
-  it('302 send-ring: two channels whose sends answer each other stop after four, and a host that is asked again and again is still there', async () => {
+  it('attack g101 send-ring: two channels whose sends answer each other stop after four, and a host that is asked again and again is still there', async () => {
     const relay = (name: string, other: string) => channel(name, `await ctx.message.send({ instance: '${other}', conversation: delivery.conversation, text: delivery.text + '!' }).catch((error) => ctx.log.warn(error.code));`, [grant(other)]);
     await using stage = await arena(relay('ping', 'pong'), relay('pong', 'ping'), skill('starter', `return await code(ctx.message.send({ instance: 'ping', conversation: message.id, text: 'go' }));`, [grant('ping')]));
     await besideNeighbour(stage.gatehouse, async () => {
@@ -117,7 +117,7 @@ describe('a plugin that may send', () => {
     });
   });
 
-  it('303 send-fan: sixteen answers to each message that is judged do not become sixteen to the fourth', async () => {
+  it('attack g102 send-fan: sixteen answers to each message that is judged do not become sixteen to the fourth', async () => {
     const spreader: TestPlugin = {
       name: 'spreader',
       kind: 'moderation',
@@ -134,7 +134,7 @@ describe('a plugin that may send', () => {
     });
   });
 
-  it('304 send-and-fail: cannot leave anything behind by failing after it has sent', async () => {
+  it('attack g103 send-and-fail: cannot leave anything behind by failing after it has sent', async () => {
     await using stage = await arena(channel('sink'), skill('bomb', `for (let n = 0; n < 16; n++) await ctx.message.send({ instance: 'sink', conversation: 'c', text: 'residue' }); throw new Error('boom');`, [{ ...grant('sink'), quota: { perMinute: 1000 } }]));
     await besideNeighbour(stage.gatehouse, async () => {
       await stage.gatehouse.fetch('/channels/door/in', { method: 'POST', body: JSON.stringify({ id: 'q', conversation: 'c', sender: { id: 's' }, text: 'go' }) });
@@ -143,7 +143,7 @@ describe('a plugin that may send', () => {
     });
   });
 
-  it('305 send-late: what it sends when its handler has returned goes nowhere', async () => {
+  it('attack g104 send-late: what it sends when its handler has returned goes nowhere', async () => {
     const late: TestPlugin = { name: 'late', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => { if (message.instance === 'webchat') return null; void (async () => { for (;;) await ctx.message.send({ instance: 'sink', conversation: 'c', text: 'late' }); })().catch(() => undefined); return { replies: [{ text: '"gone"' }] }; } } });`, manifest: { skill: {}, capabilities: [grant('sink')] } };
     await using stage = await arena(channel('sink'), late);
     await besideNeighbour(stage.gatehouse, async () => {
