@@ -3,7 +3,7 @@ import type { Direction } from '../schemas/message.ts';
 import { LIMITS } from '../schemas/bounds.ts';
 import type { ToolDeclaration } from '../schemas/plugin-manifest.ts';
 import type { ActiveTool } from './capabilities/tool-call.ts';
-import type { ChannelEntry, GateEntry, PluginDirectory, SkillEntry } from './pipeline/plugin-directory.ts';
+import { reachesOut, type ChannelEntry, type GateEntry, type PluginDirectory, type SkillEntry } from './pipeline/plugin-directory.ts';
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import type { Members } from './registry/members.ts';
 import type { Instance, Registry } from './registry/registry.ts';
@@ -37,11 +37,11 @@ export function directoryOf(registry: Registry, secrets: Secrets): Directory {
     observers: (direction) => current().observers[direction],
     skills: () => current().skills,
     channel: (instance) => current().channels.get(instance),
-    tool: (address) => current().tools.get(address),
     isFrozen: (instance) => {
       const state = registry.find(instance)?.state;
       return state === 'quarantined' || state === 'revoked';
     },
+    tool: (address) => current().tools.get(address),
   };
 }
 
@@ -73,7 +73,7 @@ function channelOf(each: Instance, secrets: Secrets): [string, ChannelEntry][] {
   const { resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
-  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
+  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

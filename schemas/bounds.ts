@@ -79,6 +79,7 @@ export const BOUNDS = {
   lanesInFlight: 256,
   deliveriesInFlight: 512,
   deliveriesInFlightPerInstance: 64,
+  offersPerInstance: 128,
   socketsPerInstance: 1000,
   pluginWaitMs: 2000,
   loadMs: 5000,

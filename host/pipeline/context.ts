@@ -1,5 +1,5 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
-import type { InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
+import type { Action, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { AdmitPolicy } from '../../schemas/enablement.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Key } from '../store/store.ts';
@@ -43,6 +43,16 @@ export interface DraftReply {
   readonly replyTo?: string;
   readonly media?: Reply['media'];
   readonly flags: readonly string[];
+  /** What its channel said to it before it was stored. */
+  readonly offered?: Offered;
+}
+
+/** A reply that its channel was asked about already. */
+export interface Offered {
+  readonly row: MessageRow;
+  /** Empty when there is nothing to do: then it is delivered as soon as it is stored. */
+  readonly actions: readonly Action[];
+  readonly record: StageRecord;
 }
 
 /** An accepted message at the head of its lane. */
@@ -78,6 +88,8 @@ export interface DeliveryContext extends Recorded {
   postponed: number;
   /** Actions that are performed, by this try or an earlier one. */
   readonly done: Set<string>;
+  /** What the channel said to it before it was stored, until it was used. */
+  offered?: Offered | undefined;
   /** The channel has taken it; after that it is never sent again by this host. */
   sent: boolean;
   readonly stages: StageRecord[];

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
 import { deliveries, messages, type DeliveryProgress, type MessageRow } from '../store/tables.ts';
-import type { DeliveryContext } from './context.ts';
+import type { DeliveryContext, Offered } from './context.ts';
 import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage } from './stage.ts';
@@ -22,6 +22,8 @@ export interface DeliveryItem {
   /** The channel has taken it and only the settling failed: what the channel wrote then, still to be committed. */
   readonly sent?: readonly CallScope[];
   readonly row?: MessageRow;
+  /** What the channel said to it before it was stored. */
+  readonly offered?: Offered;
 }
 
 export interface DeliveryWorkParts {
@@ -52,7 +54,7 @@ export class DeliveryWork {
     }
     const scopes: CallScope[] = [...(item.sent ?? [])];
     const { done = [], remote = 0, postponed = 0 } = item.progress ?? {};
-    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, remote, postponed, done: new Set(done), sent: item.sent !== undefined, stages: [...row.stages], scopes };
+    const context: DeliveryContext = { messageId: row.id, row, attempts: item.attempts, failures: item.failures ?? 0, remote, postponed, done: new Set(done), offered: item.offered, sent: item.sent !== undefined, stages: [...row.stages], scopes };
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
     if (!context.sent) for (const scope of scopes) scope.release();

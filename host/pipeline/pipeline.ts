@@ -12,7 +12,7 @@ import { SocketHub } from '../outbound/sockets.ts';
 import { createLanes, type Lanes } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
-import type { DeliveryContext, InboundContext, LaneContext } from './context.ts';
+import type { DeliveryContext, InboundContext, LaneContext, Offered } from './context.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
 import { Echoes } from './echoes.ts';
@@ -35,6 +35,7 @@ import { conclude, type ConcludeParts } from './stages/conclude.ts';
 import { deliver, type DeliverParts } from './stages/deliver.ts';
 import { moderate, type ModerateParts } from './stages/moderate.ts';
 import { normalize } from './stages/normalize.ts';
+import { offer, type OfferParts } from './stages/offer.ts';
 import { respond, type RespondParts } from './stages/respond.ts';
 import { sanitize } from './stages/sanitize.ts';
 import { screen } from './stages/screen.ts';
@@ -50,10 +51,11 @@ const inboundStages = (parts: AdmitParts & ModerateParts & AcceptParts): readonl
 ];
 
 // The lane of its session takes it up, one message at a time, hundreds of lanes at once.
-const laneStages = (parts: RespondParts & ModerateParts & ConcludeParts): readonly Stage<LaneContext>[] => [
+const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeParts): readonly Stage<LaneContext>[] => [
   respond(parts), //   skills in order until one answers
   sanitize, //         no character in a reply that hides or reorders text
   screen(parts), //    gates again, on the way out
+  offer(parts), //     the channel is asked; what needs nothing done is delivered by the next line
   conclude(parts), //  one commit: outcome, replies, deliveries, kv, lane entry gone
 ];
 
@@ -120,9 +122,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const echoes = new Echoes(clock);
-  const onReply = (row: MessageRow) => {
+  const onReply = (row: MessageRow, offered?: Offered) => {
     echoes.remember(row);
-    enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, ...(deliveryLanes.waiting < MOST_ROWS_IN_MEMORY ? { row } : {}) });
+    enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, ...(deliveryLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, ...(offered && { offered }) } : {}) });
   };
   const writes: PluginWrites = new PluginWrites({ ...parts, onSent: (row) => outbox.sent(row) });
   const reserve = (instance: string, conversation: string) => {
@@ -130,9 +132,13 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (deliveryLanes.waiting >= MOST_DELIVERIES_WAITING) throw new GatehouseError('HOST_BUSY', { queue: 'deliveries', depth: deliveryLanes.waiting });
     if (deliveryLanes.reserve(lane) === 'full') throw new GatehouseError('LANE_FULL', { queue: 'deliveries', depth: deliveryLanes.depth(lane) });
   };
-  const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: onReply });
+  const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
   const operator = new OperatorSend({ ...parts, writes, enqueueDelivery });
   const held: Held = new Held({ clock, store, log, writes, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
+  const onSettled = (row: MessageRow) => {
+    publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
+    operator.settled(row);
+  };
   const everything = {
     ...parts,
     book,
@@ -143,12 +149,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
     laneDepth: (sessionKey: string) => messageLanes.depth(sessionKey),
     held,
+    deliveryDepth: (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation })),
     onReply,
-    onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
-    onSettled: (row: MessageRow) => {
-      publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
-      operator.settled(row);
+    onDelivered: (row: MessageRow) => {
+      echoes.remember(row);
+      onSettled(row);
     },
+    onConcluded: (row: MessageRow) => publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'inbound', outcome: row.outcome }),
+    onSettled,
   };
 
   const inbound = new Inbound({

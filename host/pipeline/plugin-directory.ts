@@ -1,4 +1,5 @@
 // Who takes part in the pipeline right now, in the order that counts. The registry knows; stages only ask.
+import type { CapabilityName, Grant } from '../../schemas/capability.ts';
 import type { AdmitPolicy } from '../../schemas/enablement.ts';
 import type { Direction } from '../../schemas/message.ts';
 import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
@@ -25,6 +26,8 @@ export interface ChannelEntry {
   readonly wallMs: number;
   readonly section: ChannelSection;
   readonly admit: AdmitPolicy;
+  /** Whether its handlers hold a power that works while they run: a request, a message elsewhere, a tool. What they return is done by the host, later or never. */
+  readonly reachesOut: boolean;
   /** Resolves an ingress secret; never leaves the host. */
   readonly secret: (handle: string) => string | undefined;
 }
@@ -36,6 +39,13 @@ export interface PluginDirectory {
   /** By order, then id. */
   skills(): readonly SkillEntry[];
   channel(instance: string): ChannelEntry | undefined;
-}
   /** In quarantine, or revoked: what it gave before is not committed any more. */
   isFrozen(instance: string): boolean;
+}
+
+const REACHING: ReadonlySet<CapabilityName> = new Set<CapabilityName>(['http.fetch', 'message.send', 'tool.call']);
+
+/** Whether a handler with these grants can reach anybody while it runs. */
+export function reachesOut(grants: readonly Pick<Grant, 'name'>[]): boolean {
+  return grants.some(({ name }) => REACHING.has(name));
+}

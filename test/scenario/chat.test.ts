@@ -49,7 +49,7 @@ describe('a chat', () => {
     expect(await chat.ask('echo darn it')).toBe('**** it');
     const { items } = (await gatehouse.api('/messages?direction=inbound')).json<{ items: { text: string; stages: { stage: string; decision: string; instance?: string }[] }[] }>();
     expect(items[0]?.text).toBe('echo **** it');
-    expect(items[0]?.stages.map((each) => each.stage)).toEqual(['verify', 'receive', 'normalize', 'admit', 'gate', 'moderate', 'accept', 'skill', 'respond', 'sanitize', 'gate', 'screen']);
+    expect(items[0]?.stages.map((each) => each.stage)).toEqual(['verify', 'receive', 'normalize', 'admit', 'gate', 'moderate', 'accept', 'skill', 'respond', 'sanitize', 'gate', 'screen', 'offer']);
     expect(items[0]?.stages.find((each) => each.stage === 'gate')).toMatchObject({ decision: 'modify', instance: 'wordlist' });
   });
 

@@ -11,7 +11,7 @@ import { createIds } from '../../host/ids.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
 import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
-import type { ChannelEntry, GateEntry, SkillEntry } from '../../host/pipeline/plugin-directory.ts';
+import { reachesOut, type ChannelEntry, type GateEntry, type SkillEntry } from '../../host/pipeline/plugin-directory.ts';
 import type { CallResult, PluginCall } from '../../host/sandbox/sandbox.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { openStore } from '../../host/store/lmdb.ts';
@@ -129,7 +129,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     const plugin = plugins.get(instance);
     if (plugin?.kind !== 'channel') return undefined;
     const { abilities = ['receive', 'send'] } = plugin;
-    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, admit: { senderPerSecond: 100_000 }, secret: () => undefined };
+    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, admit: { senderPerSecond: 100_000 }, reachesOut: reachesOut(plugin.grants ?? []), secret: () => undefined };
   };
   const pipeline = createPipeline({
     clock: systemClock,

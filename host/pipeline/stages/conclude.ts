@@ -1,11 +1,12 @@
 // The commit that ends a message's turn: its outcome, its line in the conversation, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
-import { toTimestamp, type Clock } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { lineOf, placed } from '../conversation-order.ts';
 import { deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
-import type { DraftReply, LaneContext } from '../context.ts';
+import type { DraftReply, LaneContext, Offered } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
+import { replyRow } from '../reply-row.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export interface ConcludeParts {
@@ -14,12 +15,14 @@ export interface ConcludeParts {
   readonly ids: Ids;
   readonly clock: Clock;
   /** Told after the commit, in order; starts the delivery. */
-  readonly onReply: (row: MessageRow) => void;
+  readonly onReply: (row: MessageRow, offered: Offered | undefined) => void;
+  /** Told after the commit of a reply that needs no delivery. */
+  readonly onDelivered: (row: MessageRow) => void;
   readonly onConcluded: (row: MessageRow) => void;
 }
 
 export function conclude(parts: ConcludeParts): Stage<LaneContext> {
-  const { store, writes, ids, clock, onReply, onConcluded } = parts;
+  const { store, writes, ids, onReply, onDelivered, onConcluded } = parts;
   return {
     name: 'conclude',
     budgetMs: 50,
@@ -29,14 +32,11 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
       const written = carried?.rows();
       const concluded = placed(concludedRow(context), ids);
-      const replies = context.replies.map((draft) => replyRow(context, draft, parts, clock.now()));
+      const replies = context.replies.map((draft) => outboundRow(context, draft, parts));
       const rows: Put[] = [put(messages, messages.key(concluded.id), concluded), lineOf(concluded)];
-      for (const reply of replies) {
-        rows.push(
-          put(messages, messages.key(reply.id), reply),
-          lineOf(reply),
-          put(deliveries, deliveries.key(reply.id), { instance: reply.instance, conversation: reply.conversation, attempts: 0 }),
-        );
+      for (const { row } of replies) {
+        rows.push(put(messages, messages.key(row.id), row), lineOf(row));
+        if (row.outcome === 'pending') rows.push(put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }));
       }
       const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }];
       let committed = false;
@@ -46,7 +46,10 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       } finally {
         carried?.done(committed);
       }
-      for (const reply of replies) onReply(reply);
+      for (const { row, offered } of replies) {
+        if (row.outcome === 'pending') onReply(row, offered);
+        else onDelivered(row);
+      }
       onConcluded(concluded);
       return PASS;
     },
@@ -59,25 +62,10 @@ function concludedRow(context: LaneContext): MessageRow {
   return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: 'REPLY_DENIED' } : {}) };
 }
 
-function replyRow(context: LaneContext, draft: DraftReply, { ids }: ConcludeParts, nowMs: number): MessageRow {
-  const { row } = context;
-  return {
-    id: ids.next(),
-    instance: row.instance,
-    conversation: row.conversation,
-    sessionKey: row.sessionKey,
-    sender: { id: context.answeredBy ?? row.instance },
-    direction: 'outbound',
-    outcome: 'pending',
-    text: draft.text,
-    mentions: [],
-    media: draft.media ?? [],
-    ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
-    ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
-    answers: row.id,
-    at: toTimestamp(nowMs),
-    ...(row.hops === undefined ? {} : { hops: row.hops }),
-    flags: draft.flags,
-    stages: [],
-  };
+/** A reply that needs nothing done is delivered by being stored. One that had its id before this commit gets a place of its own in it. */
+function outboundRow(context: LaneContext, draft: DraftReply, { ids, clock }: ConcludeParts): { readonly row: MessageRow; readonly offered?: Offered } {
+  const { offered } = draft;
+  if (!offered) return { row: replyRow(context, draft, ids.next(), clock.now()) };
+  const row = placed(offered.row, ids);
+  return offered.actions.length === 0 ? { row: { ...row, outcome: 'delivered', stages: [offered.record] } } : { row, offered };
 }

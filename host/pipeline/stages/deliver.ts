@@ -1,11 +1,10 @@
 // Hands one outbound message to its channel and performs the actions it answers with. Bounded tries; what fails for good becomes a dead letter.
-import { Delivery, SendResult } from '../../../schemas/message.ts';
 import { problemOf } from '../../errors.ts';
-import { compileSchema } from '../../schema.ts';
 import type { Actions, Performed } from '../../outbound/actions.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
+import { askToSend } from '../channel-send.ts';
 import type { DeliveryContext } from '../context.ts';
-import { isAway, type PluginCalls } from '../plugin-calls.ts';
+import type { PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
@@ -17,8 +16,6 @@ const AWAY: TryPolicy = { attempts: 5, firstMs: 5000, mostMs: 600_000, blame: fa
 const REMOTE: TryPolicy = { attempts: 12, firstMs: 1000, mostMs: 600_000, blame: true };
 /** No quota, or no room: tried again until there is some, at most for some hours. */
 const POSTPONED: TryPolicy = { attempts: 500, firstMs: 250, mostMs: 30_000, blame: false };
-
-const sendResult = compileSchema<SendResult>(SendResult);
 
 export interface DeliverParts {
   readonly calls: PluginCalls;
@@ -39,33 +36,28 @@ export function deliver({ calls, directory, sockets, actions }: DeliverParts): S
       if (!channel) return away(context, `'${row.instance}' is not an enabled channel`);
       await sockets.opened(row.instance, row.conversation);
 
-      const { result, scope } = await calls.call(row.instance, 'send', deliveryOf(context), { attemptKey: row.id, waitMs: channel.wallMs, hops: row.hops });
-      if (!result.ok) return isAway(result.code) ? away(context, result.message) : failed(context, result.message);
-      if (!sendResult.is(result.value)) {
-        scope.release();
-        return failed(context, 'its result is not { actions: […] }');
-      }
+      const asked = context.offered ?? (await askToSend(calls, row, { attempts: context.attempts, waitMs: channel.wallMs }));
+      context.offered = undefined;
+      if ('ok' in asked && !asked.ok) return asked.away ? away(context, asked.problem) : failed(context, asked.problem);
+      const { actions: wanted, record } = asked;
+      const scope = 'scope' in asked ? asked.scope : undefined;
       let performed: Performed;
       try {
-        performed = await actions.perform(row.instance, result.value.actions, context.done);
+        performed = await actions.perform(row.instance, wanted, context.done);
       } catch (error) {
-        scope.release();
+        scope?.release();
         return failed(context, problemOf(error));
       }
       if (performed.outcome !== 'done') {
-        scope.release();
+        scope?.release();
         return undone(context, performed);
       }
       context.sent = true;
-      if (scope.hasWrites) context.scopes.push(scope);
-      context.stages.push({ stage: 'send', decision: 'sent', instance: row.instance, durationMs: result.wallMs, cpuUs: result.cpuUs });
+      if (scope?.hasWrites) context.scopes.push(scope);
+      context.stages.push(record);
       return PASS;
     },
   };
-}
-
-function deliveryOf({ row, attempts }: DeliveryContext): Delivery {
-  return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1, ...(row.hops === undefined ? {} : { hops: row.hops }) };
 }
 
 function undone(context: DeliveryContext, performed: Exclude<Performed, { outcome: 'done' }>): Verdict {

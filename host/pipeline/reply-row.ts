@@ -1,0 +1,26 @@
+// A skill's reply as a message of its own. offer.ts and conclude.ts make it, whichever comes first.
+import { toTimestamp } from '../clock.ts';
+import type { MessageRow } from '../store/tables.ts';
+import type { DraftReply, LaneContext } from './context.ts';
+
+export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
+  return {
+    id,
+    instance: row.instance,
+    conversation: row.conversation,
+    sessionKey: row.sessionKey,
+    sender: { id: answeredBy ?? row.instance },
+    direction: 'outbound',
+    outcome: 'pending',
+    text: draft.text,
+    mentions: [],
+    media: draft.media ?? [],
+    ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
+    ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
+    answers: row.id,
+    at: toTimestamp(nowMs),
+    ...(row.hops === undefined ? {} : { hops: row.hops }),
+    flags: draft.flags,
+    stages: [],
+  };
+}
