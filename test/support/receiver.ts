@@ -14,7 +14,7 @@ export interface ReceiverAnswer {
   readonly status: number;
   readonly statusText?: string;
   readonly headers?: Record<string, string | string[]>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 }
 
 export interface Receiver extends AsyncDisposable {
