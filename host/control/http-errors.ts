@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { problemHeaders, toProblem } from '../problem.ts';
+import { afterAnswers } from './connections.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The last word of a request that failed. What we did not foresee is logged here and told without detail. */
@@ -50,9 +51,19 @@ function foreign(thrown: unknown): Pick<FastifyError, 'code'> & { readonly statu
   return { code, statusCode };
 }
 
-/** A connection whose bytes are not HTTP, too many, or too slow: there is no request to answer, so the answer is written by hand and the connection ends. */
+/**
+ * A connection whose bytes are not HTTP, too many, or too slow: there is no request to answer, so the answer is written by hand and the connection ends.
+ * Requests that came whole before it are answered first; a client would take this for the answer to the first of them.
+ */
 export function answerClientError(error: Error, socket: Socket): void {
-  const code = 'code' in error ? error.code : undefined;
+  if (ending.has(socket)) return;
+  ending.add(socket);
+  afterAnswers(socket, () => endWithProblem(socket, 'code' in error ? error.code : undefined));
+}
+
+const ending = new WeakSet<Socket>();
+
+function endWithProblem(socket: Socket, code: unknown): void {
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;

@@ -6,6 +6,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { ensureAdminToken } from './admin-token.ts';
 import { createAuth, requireScope } from './auth.ts';
+import { CONNECTION_LIMITS, connectionOptions, guardConnections, requireOneHost, type ConnectionLimits } from './connections.ts';
 import './fastify-types.ts';
 import { hostNames } from './host-names.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, sendProblem } from './http-errors.ts';
@@ -24,6 +25,7 @@ export interface ControlParts {
   readonly host: Host;
   readonly metrics: MetricsSource;
   readonly sockets?: Partial<SocketLimits>;
+  readonly connections?: Partial<ConnectionLimits>;
 }
 
 export interface Control extends AsyncDisposable {
@@ -33,10 +35,6 @@ export interface Control extends AsyncDisposable {
   close(graceMs?: number): Promise<void>;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
-const HEADER_BYTES = 16 * 1024;
-/** More than every channel's sockets together should need; beyond it a connection is not accepted. */
-const CONNECTIONS = 10_000;
 const CLOSE_GRACE_MS = 5000;
 /** No frame is larger on any channel: the manifest's schema says so. */
 const SOCKET_FRAME_BYTES = 1024 * 1024;
@@ -45,19 +43,19 @@ const SOCKET_FRAME_BYTES = 1024 * 1024;
 export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...deadLetterRoutes(host)];
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
-export async function startControl({ host, metrics, sockets: limits }: ControlParts): Promise<Control> {
+export async function startControl({ host, metrics, sockets: socketLimits, connections }: ControlParts): Promise<Control> {
   const { config, store, clock, log } = host;
   await ensureAdminToken(store, clock, config.dataDir);
   const auth = createAuth(store, clock);
   const answersTo = hostNames(config);
-  const sockets = createSockets(log, { ...SOCKET_LIMITS, ...limits });
+  const sockets = createSockets(log, { ...SOCKET_LIMITS, ...socketLimits });
+  const limits = { ...CONNECTION_LIMITS, ...connections };
   let stopping = false;
 
   const app: FastifyInstance = Fastify({
     logger: false, // Fastify's request log costs 42 % of requests per second; what matters is an event of the core
     bodyLimit: API_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
+    ...connectionOptions(limits),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     frameworkErrors: (cause, request, reply) => {
@@ -68,6 +66,7 @@ export async function startControl({ host, metrics, sockets: limits }: ControlPa
 
   /** Before routing and validation: a stranger learns nothing about what exists. */
   async function admit(request: FastifyRequest): Promise<void> {
+    requireOneHost(request.raw);
     if (!answersTo(request.headers.host)) throw new GatehouseError('MISDIRECTED');
     if (stopping) throw new GatehouseError('STOPPING');
     const { open, scope } = request.routeOptions.config;
@@ -88,11 +87,7 @@ export async function startControl({ host, metrics, sockets: limits }: ControlPa
   app.setNotFoundHandler((request) => {
     throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
-  app.server.maxConnections = CONNECTIONS;
-  // An upgrade that is refused leaves a bare socket behind; ws lifts this limit from those that are accepted.
-  app.server.on('upgrade', ({ socket }) => {
-    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
-  });
+  guardConnections(app.server, limits);
   await app.register(websocket, {
     options: { maxPayload: SOCKET_FRAME_BYTES, perMessageDeflate: false },
     errorHandler: (error, socket) => {

@@ -44,7 +44,7 @@ export function fuzzDoor(name: string): Door {
         await check(input);
       });
       const numRuns = Math.max(also.length, Math.ceil(runs * TIMES));
-      const details = await fc.check(property, { seed: SEED, numRuns, examples: also.map((each): [[typeof each]] => [[each]]) });
+      const details = await fc.check(property, { endOnFailure: process.env['FZ_END'] === '1', seed: SEED, numRuns, examples: also.map((each): [[typeof each]] => [[each]]) });
       if (details.failed) throw new Error(report(name, details), { cause: details.errorInstance });
     },
     tried(inputs) {
@@ -71,7 +71,9 @@ function report<T>(door: string, { seed, counterexamplePath, numRuns, numShrinks
 
 /** Bytes that are text as text, so that a person sees what it is. */
 function shown(input: unknown): string {
-  return input instanceof Uint8Array && isUtf8(input) ? `bytes of ${JSON.stringify(Buffer.from(input).toString())}` : fc.stringify(input);
+  if (input instanceof Uint8Array) return isUtf8(input) ? `bytes of ${JSON.stringify(Buffer.from(input).toString())}` : `latin1 ${JSON.stringify(Buffer.from(input).toString('latin1'))}`;
+  if (typeof input === 'object' && input !== null && 'bytes' in input) return `${shown(input.bytes)} with ${fc.stringify({ ...input, bytes: '…' })}`;
+  return fc.stringify(input);
 }
 
 /** Bytes and texts as they are, `bytes` of a structured input, anything else as JSON. */

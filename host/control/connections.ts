@@ -1,0 +1,77 @@
+// What a connection may take of the host, in time and number, and what Node's HTTP server would otherwise decide by itself. Used by server.ts.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GatehouseError } from '../errors.ts';
+
+export interface ConnectionLimits {
+  /** From the first byte, or from connecting, until the headers are complete. */
+  readonly headersMs: number;
+  /** From the first byte until the body is complete. */
+  readonly requestMs: number;
+  /** Between an answer and the next request; longer than proxies keep theirs, so that they never send into a closing connection. */
+  readonly idleMs: number;
+  /** Without a byte in either direction: a reader that stopped reading. Longer than any answer takes to be made. */
+  readonly silentMs: number;
+  /** How often `headersMs` and `requestMs` are looked at. */
+  readonly checkMs: number;
+  /** Beyond it a connection is closed as soon as it is made: more than every channel's sockets together should need. */
+  readonly connections: number;
+  /** Of the request line and all headers. */
+  readonly headerBytes: number;
+}
+
+export const CONNECTION_LIMITS: ConnectionLimits = { headersMs: 10_000, requestMs: 30_000, idleMs: 72_000, silentMs: 120_000, checkMs: 2000, connections: 10_000, headerBytes: 16 * 1024 };
+
+/** The part of Fastify's options that is about connections. */
+export function connectionOptions(limits: ConnectionLimits) {
+  return {
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    connectionTimeout: limits.silentMs,
+    // A request without `Host` is refused here, as a problem like any other.
+    http: { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs, requireHostHeader: false },
+  };
+}
+
+export function guardConnections(server: Server, limits: ConnectionLimits): void {
+  server.maxConnections = limits.connections;
+  server.on('request', ({ socket }, response) => {
+    const answers = underWay.get(socket) ?? new Set();
+    underWay.set(socket, answers.add(response));
+    response.once('close', () => answers.delete(response));
+  });
+  server.on('upgrade', ({ socket }) => {
+    // An upgrade that is refused leaves a bare socket behind; ws lifts this limit from those that are accepted.
+    socket.setTimeout(limits.requestMs, () => socket.destroy());
+    // Behind a request that is not answered yet nobody can take it over: it would stay open, and keep the host from stopping.
+    if (answersBefore(socket).length > 0) afterAnswers(socket, () => socket.destroy());
+  });
+  // Behind other requests on its connection, Node would write `100 Continue` between the head and the body of the answer. A client may not wait for it forever (RFC 9110 §10.1.1).
+  server.on('checkContinue', (request, response) => {
+    if (response.socket) response.writeContinue();
+    server.emit('request', request, response);
+  });
+  // The same section: an expectation that is not known may be ignored; Node would answer 417 without a word.
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response));
+}
+
+/** Runs at once, or when what came whole before on the same connection has been answered: answers go in the order of their requests. */
+export function afterAnswers(socket: Duplex, then: () => void): void {
+  const last = answersBefore(socket).at(-1);
+  if (last) last.once('close', then);
+  else then();
+}
+
+/** Answers being made, by connection, in the order of their requests. */
+const underWay = new WeakMap<Duplex, Set<ServerResponse>>();
+
+/** Those whose requests are complete: an answer to what is still arriving may never come. */
+const answersBefore = (socket: Duplex): ServerResponse[] => [...(underWay.get(socket) ?? [])].filter(({ req }) => req.complete);
+
+/** RFC 9112 §3.2: exactly one `Host`. Of two, a proxy in front might have believed the other. Throws REQUEST_MALFORMED. */
+export function requireOneHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === '1.1') throw new GatehouseError('REQUEST_MALFORMED', { problem: 'it has no Host header' });
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
+  if (hosts > 1) throw new GatehouseError('REQUEST_MALFORMED', { problem: 'it has more than one Host header' });
+}
