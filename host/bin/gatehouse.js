@@ -9,6 +9,8 @@ import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NEEDED_MAJOR = 24;
+/** MiB of V8's young generation. A busy host makes garbage in bursts, and the default is so small that collecting it takes a fifth of the host's time. */
+const YOUNG_GENERATION = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)));
 
 if (majorOf(process.versions.node) >= NEEDED_MAJOR) await run();
@@ -36,7 +38,7 @@ function relaunch() {
     return;
   }
   // Nothing is ever written to fd 3: its end-of-file is how the child learns of this process's death, SIGKILL included.
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(node, [...YOUNG_GENERATION, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, GATEHOUSE_LAUNCHER_FD: '3' },
   });
