@@ -224,6 +224,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     const diagnostics = life.diagnostics();
     if (diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(diagnostics);
     for (const { code, message } of confinementOf(pool, config)) log.warn({ code }, message);
+    if (registry.list().some(({ resolved }) => resolved?.grants.some(({ name }) => name === 'http.fetch'))) void egress.prepare();
     await registry.written();
     return settled;
   });

@@ -1,8 +1,10 @@
-// Kept connections, an instance's own: never shared with another plugin, used by one exchange at a time. egress.ts takes one for each hop and gives it back.
+// Kept connections, an instance's own: never shared with another plugin, used by one exchange at a time. egress.ts takes one for each hop and gives it back;
+// it imports this file when the first is needed, because undici takes a tenth of a second and 29 MB to load.
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError } from '../errors.ts';
+import { createConnector, type ConnectorParts } from './connector.ts';
 
 /** The only HTTP/1.1 connection of `client`; opened by its first exchange, and opened again when the server has closed it meanwhile. */
 export interface Connection {
@@ -15,20 +17,21 @@ export interface Connection {
   settle: () => void;
 }
 
-export interface ConnectionsParts {
-  readonly connect: buildConnector.connector;
-  /** New connections by instance. */
-  readonly rates: { take(name: string, perSecond: number, burst: number): boolean };
+export interface ConnectionsParts extends ConnectorParts {
+  /** New connections, by instance. */
+  readonly connects: { take(name: string, perSecond: number, burst: number): boolean };
 }
 
 export class Connections implements AsyncDisposable {
-  readonly #parts: ConnectionsParts;
+  readonly #connects: ConnectionsParts['connects'];
+  readonly #connect: buildConnector.connector;
   /** By instance, the longest unused first. */
   readonly #idle = new Map<string, Connection[]>();
   readonly #busy = new Set<Connection>();
 
   constructor(parts: ConnectionsParts) {
-    this.#parts = parts;
+    this.#connects = parts.connects;
+    this.#connect = createConnector(parts);
   }
 
   take(instance: string, origin: string): Connection {
@@ -65,11 +68,10 @@ export class Connections implements AsyncDisposable {
   }
 
   #open(instance: string, origin: string): Connection {
-    const { connect, rates } = this.#parts;
     const client = new Client(origin, {
       connect: (options, callback) => {
-        if (!rates.take(instance, BOUNDS.fetchConnectsPerSecond, BOUNDS.fetchConnectBurst)) return callback(new GatehouseError('EGRESS_BUSY', { instance, problem: `it opens more than ${BOUNDS.fetchConnectsPerSecond} connections a second` }), null);
-        connect(options, (...result) => {
+        if (!this.#connects.take(instance, BOUNDS.fetchConnectsPerSecond, BOUNDS.fetchConnectBurst)) return callback(new GatehouseError('EGRESS_BUSY', { instance, problem: `it opens more than ${BOUNDS.fetchConnectsPerSecond} connections a second` }), null);
+        this.#connect(options, (...result) => {
           const [, socket] = result;
           if (socket) connection.settle = watch(socket, connection);
           callback(...result);

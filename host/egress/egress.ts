@@ -5,8 +5,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { publish, type Events } from '../events.ts';
-import { Connections, type ConnectionsParts } from './connections.ts';
-import { createConnector, type ConnectorParts } from './connector.ts';
+import type { Connections, ConnectionsParts } from './connections.ts';
 import type { DailyBytes } from './daily-bytes.ts';
 import { exchange, type Answer, type Outgoing } from './exchange.ts';
 import { headersForOtherOrigin, headersWithoutBody, requestHeaders, type Headers } from './headers.ts';
@@ -39,13 +38,11 @@ export interface EgressResponse {
   readonly body: string;
 }
 
-export interface EgressParts extends ConnectorParts {
+export interface EgressParts extends ConnectionsParts {
   readonly clock: Clock;
   readonly bytes: Pick<DailyBytes, 'used' | 'add'>;
   /** Fetches a minute, by instance. */
   readonly minutes: { take(name: string, perMinute: number): boolean };
-  /** New connections, by instance. */
-  readonly connects: ConnectionsParts['rates'];
 }
 
 /** What the http.fetch grants of an instance allow. Grants were resolved before: an origin that still points into the config is nowhere. */
@@ -55,13 +52,17 @@ export function permitsOf(grants: readonly Grant[]): EgressPermit[] {
 
 export class Egress implements AsyncDisposable {
   readonly #parts: EgressParts;
-  readonly #connections: Connections;
+  #connections: Promise<Connections> | undefined;
   readonly #turns = new Turns();
   readonly #closing = new AbortController();
 
   constructor(parts: EgressParts) {
     this.#parts = parts;
-    this.#connections = new Connections({ connect: createConnector(parts), rates: parts.connects });
+  }
+
+  /** Loads what the first request needs, so that it does not wait for it. Not needed, only early. */
+  async prepare(): Promise<void> {
+    await this.#opened();
   }
 
   /**
@@ -91,7 +92,11 @@ export class Egress implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new GatehouseError('STOPPING'));
-    await this.#connections[Symbol.asyncDispose]();
+    await (await this.#connections)?.[Symbol.asyncDispose]();
+  }
+
+  #opened(): Promise<Connections> {
+    return (this.#connections ??= import('./connections.ts').then(({ Connections }) => new Connections(this.#parts)));
   }
 
   /** Everything that can be said of a request before anything is asked of the network; and its place in the quotas. */
@@ -153,14 +158,15 @@ export class Egress implements AsyncDisposable {
     const tell = (end: Pick<Events['egress.request'], 'status' | 'code' | 'cause'>) => publish('egress.request', { instance, method, origin, ...end, bytes, durationMs: clock.monotonicMs() - began });
 
     this.#holdToQuota(instance, permit);
-    const connection = this.#connections.take(instance, origin);
+    const connections = await this.#opened();
+    const connection = connections.take(instance, origin);
     try {
       const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { signal, charge });
-      this.#connections.give(connection);
+      connections.give(connection);
       tell({ status: answer.status });
       return answer;
     } catch (error) {
-      this.#connections.drop(connection);
+      connections.drop(connection);
       tell(error instanceof GatehouseError ? { code: error.code, cause: causeOf(error.cause) } : { code: 'INTERNAL' });
       throw error;
     }
