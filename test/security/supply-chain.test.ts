@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import nacl from 'tweetnacl';
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildPlugin } from '../../host/authoring/build.ts';
 import { packPackage } from '../../host/authoring/pack.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
@@ -20,6 +20,7 @@ import { loadTrust } from '../../host/trust/trust-store.ts';
 import { verifyPackage } from '../../host/trust/verify.ts';
 import { paxRecord, rawArchive, type RawEntry } from '../support/archives.ts';
 import { aHome } from '../support/home.ts';
+import { standingNeighbour, type StandingNeighbour } from '../support/neighbour.ts';
 import { aManifest, buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { runCommand } from '../support/run-command.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
@@ -53,6 +54,14 @@ async function changeEnvelope(path: string, change: (envelope: { payload: string
   const file = join(path, ENVELOPE_FILE);
   await writeFile(file, JSON.stringify(change(JSON.parse(await readFile(file, 'utf8')))));
 }
+
+// What follows runs in the process of a host whose plugins are asked all the while: refusing must cost it nothing either.
+let neighbour: StandingNeighbour;
+beforeAll(async () => {
+  neighbour = await standingNeighbour();
+});
+afterEach(() => neighbour.unharmed());
+afterAll(() => neighbour[Symbol.asyncDispose]());
 
 describe('archives', () => {
   const outside = ['../evil.js', '/etc/cron.d/evil', 'C:\\evil.js', 'C:/evil.js', 'assets/a/../../../evil.js', 'assets\\..\\..\\evil.js', 'assets/./evil.js', 'assets//evil.js', '..', 'assets/..', '~/evil.js', '\\\\server\\share\\evil.js', './../evil.js', 'assets/a\u0000b'];

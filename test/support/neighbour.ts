@@ -3,8 +3,9 @@ import { expect } from 'vitest';
 import { recordAttack, Stopwatch, WORST_ANSWER_MS } from './attack-record.ts';
 import { openChat } from './chat.ts';
 import { addFirstParty } from './first-party.ts';
-import type { Gatehouse } from './gatehouse.ts';
-import type { TestHome } from './home.ts';
+import { eventually } from './eventually.ts';
+import { startGatehouse, type Gatehouse } from './gatehouse.ts';
+import { aHome, type TestHome } from './home.ts';
 
 /** Enables webchat and echo: the innocent ones. */
 export async function addNeighbours(home: TestHome): Promise<void> {
@@ -37,4 +38,46 @@ export async function besideNeighbour<T>(gatehouse: Gatehouse, attack: () => Pro
   } finally {
     state.over = true;
   }
+}
+
+export interface StandingNeighbour extends AsyncDisposable {
+  /** Fails unless every question was answered rightly and in good time since the last time this was asked, and at least one more is; notes how it fared. */
+  unharmed(): Promise<void>;
+}
+
+/** A whole host of innocent plugins, asked without pause until it is disposed of: for attacks that come one after the other and need no host of their own. */
+export async function standingNeighbour(): Promise<StandingNeighbour> {
+  await using parts = new AsyncDisposableStack();
+  const home = parts.use(await aHome());
+  await addNeighbours(home);
+  const gatehouse = parts.use(await startGatehouse(home));
+  const chat = parts.use(await openChat(gatehouse.address));
+  const state = { over: false };
+  const wrong: string[] = [];
+  let stopwatch = new Stopwatch();
+  let asked = 0;
+  const asking = (async () => {
+    while (!state.over) {
+      asked += 1;
+      const answer = await stopwatch.time(() => chat.ask(`echo ${asked}`));
+      if (answer !== String(asked)) wrong.push(answer);
+    }
+  })();
+  const stack = parts.move();
+  return {
+    async unharmed() {
+      const { answered } = stopwatch.served;
+      await eventually(() => expect(stopwatch.served.answered).toBeGreaterThan(answered));
+      const { served } = stopwatch;
+      stopwatch = new Stopwatch();
+      expect(wrong).toEqual([]);
+      expect(served.worstMs).toBeLessThan(WORST_ANSWER_MS);
+      recordAttack(expect.getState(), served);
+    },
+    async [Symbol.asyncDispose]() {
+      state.over = true;
+      await asking;
+      await stack.disposeAsync();
+    },
+  };
 }
