@@ -4,6 +4,7 @@ import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
+import { DiskRoom } from './disk-room.ts';
 import { decodeKey, encodeKey, encodePrefix, endOfPrefix, justAfter } from './keys.ts';
 import { migrate, type Migration } from './migrations.ts';
 import { takeOwnerLock, type OwnerLock } from './owner-lock.ts';
@@ -43,7 +44,7 @@ export async function openStore({ dir, clock, migrations }: StoreOptions): Promi
   const lock = await takeOwnerLock(dir);
   let store: LmdbEngine | undefined;
   try {
-    store = new LmdbEngine(openEnvironment(dir), lock, clock);
+    store = new LmdbEngine(openEnvironment(dir), lock, { clock, room: new DiskRoom(dir, clock) });
     await migrate(store, dir, migrations);
     return store;
   } catch (error) {
@@ -64,18 +65,23 @@ class LmdbEngine implements LmdbStore {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #lock: OwnerLock;
   readonly #clock: Clock;
+  readonly #room: DiskRoom;
   readonly #databases: ReadonlyMap<string, Binary>;
   readonly #nextVersion: () => number;
   readonly #watches = new Watches();
   readonly #counts = { committed: 0, conflict: 0, failed: 0, inFlight: 0 };
   #closing: Promise<void> | undefined;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, clock: Clock) {
+  constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, { clock, room }: { readonly clock: Clock; readonly room: DiskRoom }) {
     this.#root = root;
     this.#lock = lock;
     this.#clock = clock;
+    this.#room = room;
     this.#databases = new Map(TABLES.map(({ name }) => [name, root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })]));
     this.#nextVersion = createVersions(() => this.#claimEpoch());
+    // lmdb-js makes one promise for each group it writes and hands it to nobody; when the group fails, it would be an unhandled rejection and end the host. It
+    // exists once this event's turn is over. Whoever committed hears of the failure by a promise of its own.
+    root.on('beforecommit', () => queueMicrotask(() => void root.committed.then(undefined, () => undefined)));
   }
 
   async get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
@@ -105,6 +111,8 @@ class LmdbEngine implements LmdbStore {
     let outcome: CommitResult | 'failed' = 'failed';
     this.#counts.inFlight += 1;
     try {
+      const full = this.#room.problem();
+      if (full !== undefined) throw new Error(full);
       outcome = await this.#apply(expectations, write);
     } catch (thrown) {
       const cause = await commitErrorOf(thrown);

@@ -11,6 +11,8 @@ import { openStore } from '../../host/store/lmdb.ts';
 import type { Migration } from '../../host/store/migrations.ts';
 import { put, type Store, type Table } from '../../host/store/store.ts';
 import { meta } from '../../host/store/tables.ts';
+import { eventually } from '../support/eventually.ts';
+import { mayMount, smallDisk } from '../support/small-disk.ts';
 import { tempDir } from '../support/temp.ts';
 import { storeContract } from './store.contract.ts';
 
@@ -103,10 +105,10 @@ describe('the directory', () => {
 });
 
 describe('a disk that takes no more', () => {
-  it('fails the commit by name, keeps what was there whole, and goes on once there is room', async () => {
+  it.each(['nothing', 'absent', 'two'])('fails the commit by name, whatever it expects (%s), keeps what was there whole, and goes on once there is room', async (expected) => {
     await using dir = await tempDir();
     const script = join(import.meta.dirname, '../support/store-full.ts');
-    const child = spawn('/bin/sh', ['-c', 'ulimit -f 4096; exec "$0" "$@"', process.execPath, script, dir.path], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn('/bin/sh', ['-c', 'ulimit -f 512; exec "$0" "$@"', process.execPath, script, dir.path, expected], { stdio: ['ignore', 'pipe', 'ignore'] });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     await once(child, 'close');
@@ -114,6 +116,26 @@ describe('a disk that takes no more', () => {
     expect(report).toEqual({ failure: 'STORE_FAILED', pairsBroken: 0, unhandled: 0 });
     await using store = await open(dir.path);
     expect(await write(store, 'room again')).toBe('committed');
+  });
+});
+
+describe.skipIf(!mayMount)('a disk that is nearly full', () => {
+  it('is refused before the engine meets it, and takes commits again once there is room', async () => {
+    await using disk = await smallDisk(32);
+    await using store = await open(join(disk.path, 'store'));
+    await write(store, 'before');
+    disk.fill();
+    const refusals = await eventually(async () => {
+      const results = await Promise.allSettled(Array.from({ length: 50 }, () => write(store, 'meanwhile')));
+      const messages = results.map((result) => (result.status === 'rejected' ? String(result.reason) : result.value));
+      expect(messages.every((message) => message.includes('the disk has only 0 MiB left'))).toBe(true);
+      return messages.length;
+    });
+    expect(refusals).toBe(50);
+    expect(await read(store)).toBe('before');
+    disk.free();
+    expect(await eventually(() => write(store, 'after'))).toBe('committed');
+    expect(await read(store)).toBe('after');
   });
 });
 
