@@ -3,44 +3,49 @@ import { randomUUID } from 'node:crypto';
 
 export interface SocketEnd {
   send(text: string): void;
+  close(code: number, reason: string): void;
 }
 
-interface Connection extends SocketEnd {
+/** One socket, to whoever opened it. */
+export interface HubSocket {
+  /** What plugins know it by. */
   readonly id: string;
-  readonly conversation: string;
+  /**
+   * Holds back what is for its conversation until `opened` has ended, so that missed replies come first: a reader that saw a later one would not ask for them
+   * again. Nothing comes any more when it ended with false.
+   */
+  opening(opened: Promise<boolean>): void;
+  remove(): void;
 }
+
+interface Connection {
+  readonly id: string;
+  readonly end: SocketEnd;
+  /** Frames for its conversation, while it is being opened. */
+  held: string[] | undefined;
+}
+
+/** Frames one socket may have waiting while it is being opened: more than any one call can bring. */
+const MOST_HELD = 1024;
+const TRY_AGAIN_LATER = 1013; // RFC 6455 §7.4.1 and its registry
 
 export class SocketHub {
   readonly #connections = new Map<string, Connection>();
   readonly #byConversation = new Map<string, Set<Connection>>();
   readonly #opening = new Map<string, Set<Promise<void>>>();
 
-  /** Registers a socket; the returned id is what plugins know it by. */
-  add(instance: string, conversation: string, end: SocketEnd): { readonly id: string; remove(): void } {
-    const connection: Connection = { id: randomUUID(), conversation, send: (text) => end.send(text) };
+  add(instance: string, conversation: string, end: SocketEnd): HubSocket {
+    const connection: Connection = { id: randomUUID(), end, held: undefined };
     const key = keyOf(instance, conversation);
     this.#connections.set(`${instance}\n${connection.id}`, connection);
     const peers = this.#byConversation.get(key) ?? new Set();
     this.#byConversation.set(key, peers.add(connection));
-    return {
-      id: connection.id,
-      remove: () => {
-        this.#connections.delete(`${instance}\n${connection.id}`);
-        peers.delete(connection);
-        if (peers.size === 0) this.#byConversation.delete(key);
-      },
+    const remove = () => {
+      this.#connections.delete(`${instance}\n${connection.id}`);
+      peers.delete(connection);
+      if (peers.size === 0) this.#byConversation.delete(key);
     };
-  }
-
-  /** Holds deliveries of a conversation back until `opened` has ended, so that missed replies come first. */
-  opening(instance: string, conversation: string, opened: Promise<void>): void {
-    const key = keyOf(instance, conversation);
-    const all = this.#opening.get(key) ?? new Set();
-    this.#opening.set(key, all.add(opened));
-    void opened.finally(() => {
-      all.delete(opened);
-      if (all.size === 0) this.#opening.delete(key);
-    });
+    return { id: connection.id, opening: (opened) => this.#hold(key, connection, opened.then((ok) => (ok ? undefined : remove()))), remove };
   }
 
   /** Undefined when no `open` of this conversation is under way. */
@@ -52,14 +57,31 @@ export class SocketHub {
   /** Sends to one connection of the instance, or to all of a conversation; nobody there is not an error. */
   send(instance: string, to: { readonly connection: string } | { readonly conversation: string }, text: string): void {
     if ('connection' in to) {
-      this.#connections.get(`${instance}\n${to.connection}`)?.send(text);
+      this.#connections.get(`${instance}\n${to.connection}`)?.end.send(text);
       return;
     }
-    for (const connection of this.#byConversation.get(keyOf(instance, to.conversation)) ?? []) connection.send(text);
+    for (const { end, held } of this.#byConversation.get(keyOf(instance, to.conversation)) ?? []) {
+      if (!held) end.send(text);
+      else if (held.push(text) > MOST_HELD) end.close(TRY_AGAIN_LATER, 'too many frames at once');
+    }
   }
 
   get size(): number {
     return this.#connections.size;
+  }
+
+  #hold(key: string, connection: Connection, opened: Promise<void>): void {
+    connection.held = [];
+    const all = this.#opening.get(key) ?? new Set();
+    this.#opening.set(key, all.add(opened));
+    void opened.finally(() => {
+      all.delete(opened);
+      if (all.size === 0) this.#opening.delete(key);
+      // From a `send` that was under way when the socket was added.
+      const held = connection.held ?? [];
+      connection.held = undefined;
+      if (this.#byConversation.get(key)?.has(connection)) for (const text of held) connection.end.send(text);
+    });
   }
 }
 

@@ -123,7 +123,7 @@ export class Ingress {
     const verified = (): StageRecord => ({ stage: 'verify', decision: 'pass', reason: 'socket', durationMs: 0 });
 
     const opened = this.#exchange(channel, request('open'), verified(), peer);
-    sockets.opening(channel.instance, peer.conversation, opened.then(() => undefined));
+    connection.opening(opened);
     let refused = false;
     let turn: Promise<unknown> = opened.then((ok) => {
       refused = !ok;
