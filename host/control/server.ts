@@ -19,7 +19,7 @@ import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerOpenApi } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { statusRoutes } from './routes/status.ts';
-import { SOCKET_LIMITS, createSockets, type SocketLimits } from './sockets.ts';
+import { SOCKET_LIMITS, createSockets, handshakeOptions, type SocketLimits } from './sockets.ts';
 
 export interface ControlParts {
   readonly host: Host;
@@ -36,8 +36,6 @@ export interface Control extends AsyncDisposable {
 }
 
 const CLOSE_GRACE_MS = 5000;
-/** No frame is larger on any channel: the manifest's schema says so. */
-const SOCKET_FRAME_BYTES = 1024 * 1024;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
 export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...deadLetterRoutes(host)];
@@ -48,7 +46,8 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   await ensureAdminToken(store, clock, config.dataDir);
   const auth = createAuth(store, clock);
   const answersTo = hostNames(config);
-  const sockets = createSockets(log, { ...SOCKET_LIMITS, ...socketLimits });
+  const socketBounds = { ...SOCKET_LIMITS, ...socketLimits };
+  const sockets = createSockets(log, socketBounds);
   const limits = { ...CONNECTION_LIMITS, ...connections };
   let stopping = false;
 
@@ -89,7 +88,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   });
   guardConnections(app.server, limits);
   await app.register(websocket, {
-    options: { maxPayload: SOCKET_FRAME_BYTES, perMessageDeflate: false },
+    options: handshakeOptions(socketBounds),
     errorHandler: (error, socket) => {
       log.debug({ err: error }, 'socket ended by an error');
       socket.terminate();

@@ -25,6 +25,15 @@ const INTERNAL = 1011;
 /** Longer reasons do not fit a control frame (RFC 6455 §5.5). */
 const REASON_CHARACTERS = 100;
 
+/** No frame is larger on any channel: the manifest's schema says so. */
+const FRAME_BYTES = 1024 * 1024;
+/** Each piece costs the host some 200 bytes beside its content: a frame of single bytes would cost two hundred times its size. */
+const PIECES = 4096;
+const FRAGMENTS = 1024;
+
+/** What the WebSocket library is told. No compression: a small frame would not stay small. */
+export const handshakeOptions = ({ closeMs }: SocketLimits) => ({ maxPayload: FRAME_BYTES, maxBufferedChunks: PIECES, maxFragments: FRAGMENTS, perMessageDeflate: false, closeTimeout: closeMs });
+
 export interface OpenSocket {
   readonly face: ChannelFace;
   readonly maxFrameBytes: number;

@@ -75,6 +75,8 @@ interface Refusal {
 
 /** Frames of one socket that may wait for the one before them. */
 const FRAMES_WAITING = 64;
+/** Characters of them: a thousand sockets together stay below what a host can spare. One frame of any size may always wait. */
+const CHARACTERS_WAITING = 256 * 1024;
 /** Headers a plugin never sees: they carry credentials of the host's own users. */
 const HIDDEN_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
@@ -130,6 +132,7 @@ export class Ingress {
       if (refused) peer.close(1011, 'the channel is not available');
     });
     let waiting = 0;
+    let characters = 0;
     // By its settings of now: a socket outlives changes of its channel, but not its channel.
     const take = async (text: string) => {
       const current = this.#parts.directory.channel(channel.instance);
@@ -139,12 +142,16 @@ export class Ingress {
 
     return {
       frame: (text) => {
-        if (waiting >= FRAMES_WAITING) {
+        if (waiting >= FRAMES_WAITING || (waiting > 0 && characters + text.length > CHARACTERS_WAITING)) {
           peer.close(1013, 'too many frames at once');
           return;
         }
         waiting += 1;
-        turn = turn.then(() => take(text)).finally(() => (waiting -= 1));
+        characters += text.length;
+        turn = turn.then(() => take(text)).finally(() => {
+          waiting -= 1;
+          characters -= text.length;
+        });
       },
       closed: () => {
         connection.remove();
