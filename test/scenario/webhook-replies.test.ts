@@ -65,7 +65,7 @@ describe('a reply', () => {
   it('that is not taken is posted again with the same id, before any later one of its conversation', async () => {
     await using world = await aWorld((_, index) => (index < 2 ? { status: index === 0 ? 503 : 429, headers: { 'retry-after': '1' }, body: 'not now' } : { status: 204 }));
     for (const id of ['1', '2', '3']) await world.say(id);
-    await eventually(() => expect(world.receiver.received.map(textOf)).toEqual(['1', '1', '1', '2', '3']), 20_000);
+    await eventually(() => expect(world.receiver.received.map(textOf)).toEqual(['1', '1', '1', '2', '3']), 60_000);
     const [first, second, third] = world.receiver.received;
     expect([second?.body, third?.body, second?.headers['idempotency-key'], third?.headers['idempotency-key']]).toEqual([first?.body, first?.body, first?.headers['idempotency-key'], first?.headers['idempotency-key']]);
     await eventually(async () => expect((await world.outcomes()).map(({ outcome }) => outcome)).toEqual(['delivered', 'delivered', 'delivered']));

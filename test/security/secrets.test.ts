@@ -76,7 +76,7 @@ gatehouse.register({ kind: 'channel', handlers: {
 } });`;
 
 describe('a secret', () => {
-  it('is nowhere but in the host and at its audience, whatever is done with it', { timeout: 300_000 }, async () => {
+  it('attack 73 log-exfil: is nowhere but in the host and at its audience, whatever is done with it', { timeout: 300_000 }, async () => {
     await using world = await aWorld();
     const { home, host, echo, elsewhere, receiver } = world;
     const watch = new Watch(VALUES);

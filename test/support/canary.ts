@@ -71,7 +71,7 @@ export class Watch {
     }
   }
 
-  /** All readable memory of a process, and its environment. False when this user may not read it. */
+  /** All memory that a process has written, and its environment. False when this user may not read it. */
   lookIntoMemory(pid: number): boolean {
     let memory: number;
     try {
@@ -83,8 +83,9 @@ export class Watch {
     try {
       const chunk = Buffer.alloc(4 * 1024 * 1024 + OVERLAP);
       for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
-        const [, from, to, mode, name = ''] = /^([0-9a-f]+)-([0-9a-f]+) (r\S*) \S+ \S+ \S+\s*(.*)$/.exec(line) ?? [];
+        const [, from, to, mode, inode, name = ''] = /^([0-9a-f]+)-([0-9a-f]+) (r\S*) \S+ \S+ (\d+)\s*(.*)$/.exec(line) ?? [];
         if (from === undefined || to === undefined || mode === undefined || name.startsWith('[v')) continue; // what the kernel maps itself
+        if (inode !== '0' && !mode.includes('w')) continue; // the bytes of a program or library, as they are on disk
         const end = Number.parseInt(to, 16);
         for (let at = Number.parseInt(from, 16); at < end; at += chunk.length - OVERLAP) this.look(`memory ${pid}`, read(memory, chunk, at, Math.min(chunk.length, end - at)));
       }
