@@ -38,7 +38,7 @@ export async function battle(pool: SandboxPool, { handler = 'return input', top 
   const hooks = recordingHooks(serve);
   const supervisor = new Supervisor({
     // Only the attacker is pressed for time.
-    pool: { open: (spec, own) => pool.open(spec, own, spec.instance === ATTACKER && loadMs !== undefined ? { loadMs } : {}) },
+    pool: { open: (spec, own, options) => pool.open(spec, own, spec.instance === ATTACKER && loadMs !== undefined ? { ...options, loadMs } : options) },
     clock: systemClock,
     policy: { ...DEFAULT_POLICY, baseMs: 10, mostMs: 50 },
     hooksFor: (instance) => (instance === ATTACKER ? hooks : recordingHooks()),
