@@ -54,7 +54,8 @@ export class Egress implements AsyncDisposable {
   readonly #parts: EgressParts;
   #connections: Promise<Connections> | undefined;
   readonly #turns = new Turns();
-  readonly #closing = new AbortController();
+  readonly #running = new Set<AbortController>();
+  #isClosed = false;
 
   constructor(parts: EgressParts) {
     this.#parts = parts;
@@ -74,25 +75,41 @@ export class Egress implements AsyncDisposable {
    */
   async fetch(caller: EgressCaller, request: EgressRequest, permits: readonly EgressPermit[], injections: readonly Injection[], signal?: AbortSignal): Promise<EgressResponse> {
     const first = this.#prepare(caller, request, permits);
-    const ended = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]);
     const began = this.#parts.clock.monotonicMs();
+    // One controller and listeners that are taken off again: signals composed with `AbortSignal.any` and `timeout` stay in memory for their ten seconds, and longer.
+    const run = new AbortController();
+    const endWithCall = () => run.abort(new GatehouseError('CALL_OVER'));
+    signal?.addEventListener('abort', endWithCall);
+    this.#running.add(run);
+    if (signal?.aborted) endWithCall();
+    if (this.#isClosed) run.abort(new GatehouseError('STOPPING'));
     try {
-      const endTurn = await this.#turns.take(caller.instance, ended);
-      try {
-        return await this.#follow(caller, first, permits, { injections, isRead: request.unread !== true }, AbortSignal.any([ended, AbortSignal.timeout(BOUNDS.fetchTotalMs)]));
-      } finally {
-        endTurn();
-      }
+      return await this.#inTurn(caller, run, () => this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, run }));
     } catch (error) {
-      if (signal?.aborted) throw new GatehouseError('CALL_OVER', {}, { cause: error });
       if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (this.#parts.clock.monotonicMs() - began)));
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', endWithCall);
+      this.#running.delete(run);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new GatehouseError('STOPPING'));
+    this.#isClosed = true;
+    for (const run of this.#running) run.abort(new GatehouseError('STOPPING'));
     await (await this.#connections)?.[Symbol.asyncDispose]();
+  }
+
+  /** The clock of a fetch runs from when its turn has come. */
+  async #inTurn<T>({ instance }: EgressCaller, run: AbortController, work: () => Promise<T>): Promise<T> {
+    const endTurn = await this.#turns.take(instance, run.signal);
+    const deadline = setTimeout(() => run.abort(new DOMException('The fetch took too long.', 'TimeoutError')), BOUNDS.fetchTotalMs);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(deadline);
+      endTurn();
+    }
   }
 
   #opened(): Promise<Connections> {
@@ -122,14 +139,14 @@ export class Egress implements AsyncDisposable {
     throw denied(instance, refusal);
   }
 
-  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead }: { readonly injections: readonly Injection[]; readonly isRead: boolean }, signal: AbortSignal): Promise<EgressResponse> {
+  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead, run }: { readonly injections: readonly Injection[]; readonly isRead: boolean; readonly run: AbortController }): Promise<EgressResponse> {
     let hop = first;
     // What a redirect led to is never given a secret, not even when a second one leads back: the path there was chosen by somebody else.
     let isTrusted = true;
     for (let redirects = 0; ; redirects += 1) {
       this.#judge(caller, hop.target, hop.method, permits);
       const sent = isTrusted ? withInjected(caller.instance, hop, injections) : hop;
-      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), signal);
+      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), run);
       refuseLeak(caller, hop.target.origin, answer, { injections, isRead });
 
       const next = redirected(answer.status, hop.method);
@@ -145,7 +162,7 @@ export class Egress implements AsyncDisposable {
   }
 
   /** One hop over a connection of the instance's own; counted and told, however it ends. */
-  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, signal: AbortSignal): Promise<Answer> {
+  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, run: AbortController): Promise<Answer> {
     const { bytes: daily, clock } = this.#parts;
     const { target: { origin }, method } = hop;
     const began = clock.monotonicMs();
@@ -161,7 +178,7 @@ export class Egress implements AsyncDisposable {
     const connections = await this.#opened();
     const connection = connections.take(instance, origin);
     try {
-      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { signal, charge });
+      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { run, charge });
       connections.give(connection);
       tell({ status: answer.status });
       return answer;

@@ -24,7 +24,8 @@ export interface Answer {
 }
 
 export interface ExchangeOptions {
-  readonly signal: AbortSignal;
+  /** Of the whole fetch: what ends one exchange ends them all. */
+  readonly run: AbortController;
   /** Counts bytes of the wire, both ways; what it throws ends the exchange. */
   readonly charge: (bytes: number) => void;
 }
@@ -33,9 +34,8 @@ export interface ExchangeOptions {
  * Throws EGRESS_TOO_LARGE, EGRESS_RESPONSE, EGRESS_TIMEOUT, EGRESS_FAILED, what `charge` throws and the signal's reason. When the status had arrived, the error's
  * fields name it: whoever only wants to know whether something was done needs no more. When it had not, `written` says whether the server may have got anything.
  */
-export async function exchange(connection: Connection, { target, method, headers, body }: Outgoing, { signal, charge }: ExchangeOptions): Promise<Answer> {
+export async function exchange(connection: Connection, { target, method, headers, body }: Outgoing, { run, charge }: ExchangeOptions): Promise<Answer> {
   const { origin, path } = target;
-  const own = new AbortController();
   let wireBytes = 0;
   connection.meter = (bytes) => {
     wireBytes += bytes;
@@ -43,30 +43,30 @@ export async function exchange(connection: Connection, { target, method, headers
       charge(bytes);
       if (wireBytes > BOUNDS.fetchWireBytes) throw tooLarge('answer', origin, BOUNDS.fetchWireBytes);
     } catch (error) {
-      own.abort(error);
+      run.abort(error);
     }
   };
   let interim = 0;
   const onInfo = () => {
     interim += 1;
-    if (interim > BOUNDS.fetchInterimAnswers) own.abort(new GatehouseError('EGRESS_RESPONSE', { origin, problem: 'it is all interim answers' }));
+    if (interim > BOUNDS.fetchInterimAnswers) run.abort(new GatehouseError('EGRESS_RESPONSE', { origin, problem: 'it is all interim answers' }));
   };
 
   let status: number | undefined;
   try {
-    const response = await connection.client.request({ path, method, headers: Object.fromEntries(headers), body: body ?? null, signal: AbortSignal.any([signal, own.signal]), responseHeaders: 'raw', onInfo });
+    const response = await connection.client.request({ path, method, headers: Object.fromEntries(headers), body: body ?? null, signal: run.signal, responseHeaders: 'raw', onInfo });
     status = response.statusCode;
     const raw = rawHeaders(response.headers);
     const bytes = await bounded(response.body, origin);
     connection.settle();
-    own.signal.throwIfAborted();
+    run.signal.throwIfAborted();
     const [location, ...more] = valuesOf(raw, 'location');
     if (more.length > 0) throw new GatehouseError('EGRESS_RESPONSE', { origin, problem: 'it names several places to go to' });
     return { status, headers: responseHeaders(raw), location, body: decoded(bytes, valuesOf(raw, 'content-encoding'), origin) };
   } catch (error) {
     connection.settle();
     // An abort reaches us as whatever undici made of it.
-    const reason: unknown = own.signal.aborted ? own.signal.reason : signal.aborted ? signal.reason : error;
+    const reason: unknown = run.signal.aborted ? run.signal.reason : error;
     const { code, fields } = failureOf(reason, connection.instance, origin);
     throw new GatehouseError(code, { ...fields, ...(status === undefined ? { written: wireBytes > 0 } : { status }) }, { cause: reason });
   }

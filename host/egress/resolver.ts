@@ -11,9 +11,11 @@ export interface Resolve {
  * Names of the world are asked of DNS servers directly, by c-ares. The system's own look-up would do it on libuv's thread pool, four threads that commits to the
  * store use too: four names whose servers never answer stop every commit (measured: 26 s with the four threads busy). Only names that the
  * operator excepts may stand in /etc/hosts or end in a search domain; for these the system is asked, one at a time.
+ * `servers` default to those of /etc/resolv.conf.
  */
-export function systemResolver(): Resolve {
+export function systemResolver(servers?: readonly string[]): Resolve {
   const resolver = new Resolver({ timeout: BOUNDS.fetchConnectMs / 2, tries: 2 });
+  if (servers) resolver.setServers(servers);
   let turn: Promise<unknown> = Promise.resolve();
 
   const askSystem = async (name: string) => (await lookup(name, { all: true })).map(({ address }) => address);

@@ -4,11 +4,15 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
 import { Egress } from '../../host/egress/egress.ts';
+import { systemResolver } from '../../host/egress/resolver.ts';
 import type { GatehouseError } from '../../host/errors.ts';
 import { subscribe, type Events } from '../../host/events.ts';
+import { put } from '../../host/store/store.ts';
+import { versions } from '../../host/store/tables.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetcher, startArena, type Arena, type Seen } from '../support/fetcher.ts';
+import { nameServer } from '../support/name-server.ts';
 import { besideNeighbour } from '../support/neighbour.ts';
 import { closedPort, httpServer, rawServer, type HttpServer, type WorldServer } from '../support/world.ts';
 
@@ -213,6 +217,14 @@ describe('where a plugin may go', () => {
     expect(Object.keys(seen?.headers ?? {})).not.toContain('set-cookie');
   });
 
+  it('is told about to the operator, by origin and never by path, and counted', async () => {
+    using told = events('twin');
+    await world.arena.fetch('twin', { url: `${world.origin}/private-path?private=query`, init: { headers: { 'x-private': 'header' } } }, 'https://nowhere.test/');
+    expect(told.seen).toEqual([{ instance: 'twin', method: 'GET', origin: world.origin, status: 200, bytes: expect.any(Number), durationMs: expect.any(Number) }]);
+    expect(told.seen[0]?.bytes).toBeGreaterThan(200);
+    expect((await world.arena.gatehouse.fetch('/metrics')).text).toMatch(/gatehouse_egress_requests_total\{instance="twin",result="2xx"\} [1-9]/);
+  });
+
   it('59 ip-literal: no spelling of loopback is reached, granted or not', async () => {
     const { arena, vault } = world;
     const spellings = ['127.0.0.1', '2130706433', '0x7f.1', '0177.1', '127.1', '0x7f000001', '017700000001', '①②⑦.⓪.⓪.①', '127.0.0.1.', '0.0.0.0', '0', '[::1]', '[::]', '[::ffff:7f00:1]', '[::ffff:127.0.0.1]', '[::7f00:1]', '[::127.0.0.1]', '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '127.127.127.127'];
@@ -311,6 +323,32 @@ describe('a name that changes its answer', () => {
     expect(codes(seen)).toEqual([200, 'EGRESS_FAILED', 'EGRESS_FAILED', 'EGRESS_FAILED', 200]);
     expect(questions).toEqual(answers.map(() => 'rebind.test'));
     expect(server.connections()).toBe(2);
+  });
+
+  it('is not believed by DNS either: real questions, answers that turn private', async () => {
+    const answers = ['127.0.0.1', '10.0.0.1', '169.254.169.254', '0.0.0.0'];
+    await using names = await nameServer((name) => (name === 'turning.test' ? [answers[names.asked.length % answers.length] ?? ''] : []));
+    await using arena = await startArena([fetcher('asker', { origins: ['https://turning.test', 'https://nobody.test'] })], [], { resolve: systemResolver([names.address]) });
+    using told = events('asker');
+    expect(codes(await arena.fetch('asker', 'https://turning.test/', 'https://turning.test/', 'https://nobody.test/'))).toEqual(['EGRESS_FAILED', 'EGRESS_FAILED', 'EGRESS_FAILED']);
+    expect(told.seen.map(({ cause }) => cause)).toEqual(['ADDRESS_REFUSED', 'ADDRESS_REFUSED', expect.not.stringContaining('ADDRESS_REFUSED')]);
+    expect(new Set(names.asked)).toEqual(new Set(['turning.test', 'nobody.test']));
+  });
+
+  it('or never answers holds up nobody: not the store, whose commits share threads with getaddrinfo', async () => {
+    await using names = await nameServer(() => undefined);
+    const origins = [1, 2, 3, 4].map((each) => `https://silent-${each}.test`);
+    await using arena = await startArena([fetcher('waiter', { origins })], [], { resolve: systemResolver([names.address]) });
+    let isOver = false;
+    const fetching = arena.fetchAll('waiter', origins).finally(() => (isOver = true));
+    await eventually(() => expect(new Set(names.asked).size).toBe(4));
+    for (let commit = 0; commit < 5; commit += 1) await arena.gatehouse.host.store.commit({ put: [put(versions, versions.key('test.silence', String(commit)), { digest: 'sha256:', seenAt: '' })] });
+    expect(isOver).toBe(false);
+    expect(codes(await fetching)).toEqual(origins.map(() => 'EGRESS_FAILED'));
+  });
+
+  it('of the operator is asked of the system, where /etc/hosts counts', async () => {
+    expect(await systemResolver()('localhost', { excepted: true })).toContain('127.0.0.1');
   });
 });
 
