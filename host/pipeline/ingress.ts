@@ -105,9 +105,12 @@ export class Ingress {
     if (limit !== undefined && request.body.length > limit) return problemAnswer('INGRESS_TOO_LARGE', { limit });
 
     const startedAt = this.#parts.clock.monotonicMs();
-    if (!isVerified(match.route.verify, request, channel.secret)) return problemAnswer('INGRESS_SIGNATURE', { instance: channel.instance });
+    const { verify } = match.route;
+    // A secret that is being replaced, or lost, is the operator's trouble: who sends has done nothing wrong, and must come back.
+    if (verify.scheme === 'hmac-sha256' && channel.secret(verify.secret) === undefined) return problemAnswer('INSTANCE_UNAVAILABLE', { instance: channel.instance, state: 'without its secret' });
+    if (!isVerified(verify, request, channel.secret)) return problemAnswer('INGRESS_SIGNATURE', { instance: channel.instance });
     if (!isUtf8(request.body)) return problemAnswer('INGRESS_BODY', { instance: channel.instance, problem: 'the body is not valid UTF-8' });
-    const verified: StageRecord = { stage: 'verify', decision: 'pass', reason: match.route.verify.scheme, durationMs: round(this.#parts.clock.monotonicMs() - startedAt) };
+    const verified: StageRecord = { stage: 'verify', decision: 'pass', reason: verify.scheme, durationMs: round(this.#parts.clock.monotonicMs() - startedAt) };
 
     const received = await this.#receive(channel, requestForPlugin(request, match), verified);
     if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);

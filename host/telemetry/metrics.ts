@@ -28,6 +28,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
   const fetches = new Counter({ name: 'gatehouse_egress_requests_total', help: 'Requests performed for plugins, redirects included.', labelNames: ['instance', 'result'], registers });
+  const leaks = new Counter({ name: 'gatehouse_secret_leaks_total', help: 'Answers to plugins that held one of their secrets.', labelNames: ['instance'], registers });
   const fetchedBytes = new Counter({ name: 'gatehouse_egress_bytes_total', help: 'Bytes of these requests and their answers.', labelNames: ['instance'], registers });
   const fetchSeconds = new Histogram({ name: 'gatehouse_egress_seconds', help: 'Time of these requests.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
   const deadLetters = new Counter({ name: 'gatehouse_dead_letters_total', help: 'Work that ended without success.', labelNames: ['instance', 'code'], registers });
@@ -75,6 +76,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     count('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
+    count('secret.leaked', ({ instance }) => leaks.inc({ instance })),
     count('egress.request', ({ instance, status, code, bytes, durationMs }) => {
       fetches.inc({ instance, result: status === undefined ? knownCode(code) : `${Math.floor(status / 100)}xx` });
       fetchedBytes.inc({ instance }, bytes);

@@ -1,5 +1,5 @@
 // What another system gets that has replies posted to it: signed, in order, each until it is taken, and what becomes of those that never are.
-import { createHmac } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeRunFile } from '../../host/cli/run-file.ts';
@@ -9,9 +9,8 @@ import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { gatehouse as command } from '../support/process.ts';
 import { startReceiver, type Answering, type Received } from '../support/receiver.ts';
-import { webhookClient } from '../support/webhook.ts';
+import { signatureOf, webhookClient } from '../support/webhook.ts';
 
-const signatureOf = (body: string) => `sha256=${createHmac('sha256', WEBHOOK_SECRET).update(body).digest('hex')}`;
 const textOf = ({ body }: Received) => (JSON.parse(body) as { text: string }).text;
 
 interface Letter {
@@ -51,7 +50,7 @@ describe('a reply', () => {
     });
     const { id, ...rest } = JSON.parse(posted?.body ?? '') as Record<string, string>;
     expect(rest).toEqual({ inReplyTo: 'm1', conversation: 'c', text: 'é "quoted"', at: expect.stringMatching(/^\d{4}-.*Z$/) });
-    expect(posted).toMatchObject({ method: 'POST', target: '/in?key=1', headers: { 'idempotency-key': id, 'content-type': 'application/json', 'x-gatehouse-signature': signatureOf(posted?.body ?? '') } });
+    expect(posted).toMatchObject({ method: 'POST', target: '/in?key=1', headers: { 'idempotency-key': id, 'content-type': 'application/json', 'x-gatehouse-signature': signatureOf(WEBHOOK_SECRET, posted?.body ?? '') } });
     await eventually(async () => expect(await world.outcomes()).toMatchObject([{ id, outcome: 'delivered' }]));
   });
 
@@ -125,7 +124,7 @@ describe('a reply', () => {
     await using world = await aWorld(({ target }) => (target === '/in' ? { status: 307, headers: { location: '/moved' } } : target === '/moved' ? { status: 200 } : { status: 500 }), '/in');
     await world.say('1');
     await eventually(() => expect(world.receiver.received.map(({ target }) => target)).toEqual(['/in', '/moved']));
-    expect(world.receiver.received[1]?.headers['x-gatehouse-signature']).toBe(signatureOf(world.receiver.received[1]?.body ?? ''));
+    expect(world.receiver.received[1]?.headers['x-gatehouse-signature']).toBe(signatureOf(WEBHOOK_SECRET, world.receiver.received[1]?.body ?? ''));
     expect(elsewhere.received).toEqual([]);
   });
 
@@ -135,6 +134,28 @@ describe('a reply', () => {
     await world.say('1');
     await eventually(async () => expect(await world.letters()).toMatchObject([{ code: 'EGRESS_DENIED' }]));
     expect(elsewhere.received).toEqual([]);
+  });
+
+  it('is signed with another secret seconds after its file has another one, and so must be what comes in', async () => {
+    await using world = await aWorld();
+    await world.say('1');
+    await eventually(() => expect(world.receiver.received).toHaveLength(1));
+
+    await world.home.write('webhook.secret', 'quite another secret\n');
+    const renewed = webhookClient(world.gatehouse.address, 'quite another secret');
+    await eventually(async () => expect((await renewed.post({ id: '2', conversation: 'c', text: 'echo 2' })).status).toBe(202), 30_000);
+    expect((await world.client.post({ id: '3', conversation: 'c', text: 'echo 3' })).status).toBe(401);
+    await eventually(() => expect(world.receiver.received).toHaveLength(2), 30_000);
+    expect(world.receiver.received.map(({ headers }) => headers['x-gatehouse-signature'])).toEqual([
+      signatureOf(WEBHOOK_SECRET, world.receiver.received[0]?.body ?? ''),
+      signatureOf('quite another secret', world.receiver.received[1]?.body ?? ''),
+    ]);
+
+    // Lost, it is nobody's mistake who sends: they are told to come back.
+    await rm(join(world.home.path, 'webhook.secret'));
+    await eventually(async () => expect(await renewed.post({ id: '4', conversation: 'c', text: 'echo 4' })).toMatchObject({ status: 503, body: { code: 'INSTANCE_UNAVAILABLE' } }), 30_000);
+    await world.home.write('webhook.secret', 'quite another secret\n');
+    await eventually(async () => expect((await renewed.post({ id: '5', conversation: 'c', text: 'echo 5' })).status).toBe(202), 30_000);
   });
 
   it('of a conversation whose receiver hangs holds up no other conversation', async () => {

@@ -41,6 +41,7 @@ const ECHOES: Readonly<Record<string, readonly [learnt: string, answer: (secret:
   '/gzip': ['SECRET_LEAK', (secret) => ({ status: 200, headers: { 'content-encoding': 'gzip' }, body: gzipSync(`you sent ${secret}`) })],
   '/redirect': ['SECRET_LEAK', (secret) => ({ status: 302, headers: { location: `/landed?k=${encodeURIComponent(secret)}` } })],
   '/redirect-away': ['SECRET_LEAK', (secret, elsewhere) => ({ status: 307, headers: { location: `${elsewhere}/caught?k=${encodeURIComponent(secret)}` } })],
+  '/leave': ['200', (_, elsewhere) => ({ status: 307, headers: { location: `${elsewhere}/and-back` } })],
   '/large': ['EGRESS_TOO_LARGE', (secret) => ({ status: 200, body: secret.repeat(20_000) })],
   // Neither of them is anything a plugin gets to see.
   '/status': ['200', (secret) => ({ status: 200, statusText: secret })],
@@ -82,7 +83,9 @@ describe('a secret', () => {
     const watch = new Watch(VALUES);
 
     await probe(host);
-    expect(elsewhere.received).toEqual([]);
+    // Where a redirect leads goes nothing of it, and not on the way back either.
+    expect(elsewhere.received.map(({ target }) => target)).toEqual(['/and-back']);
+    expect([...elsewhere.received, ...echo.received.filter(({ target }) => target === '/back')].map(({ headers }) => headers['authorization'])).toEqual([undefined, undefined]);
     expect(echo.received.filter(({ headers }) => headers['authorization'] === `Bearer ${VALUES.key}`).length).toBeGreaterThan(Object.keys(ECHOES).length);
     expect(echo.received.find(({ target }) => target === '/signature?order=b&a=%20')?.headers['x-signature']).toBe(hmac('target', '/signature?order=b&a=%20'));
     expect(receiver.received.map(({ headers }) => headers['x-gatehouse-signature'])).toEqual(receiver.received.map(({ body }) => `sha256=${hmac('signing', body)}`));
@@ -106,8 +109,8 @@ describe('a secret', () => {
 async function aWorld() {
   await using parts = new AsyncDisposableStack();
   const vault = parts.use(await tempDir()); // not below the home: that is searched
-  const elsewhere = parts.use(await startReceiver());
-  const echo = parts.use(await anEcho(elsewhere));
+  const elsewhere = parts.use(await startReceiver(() => ({ status: 307, headers: { location: `${echo.origin}/back` } })));
+  const echo: Receiver = parts.use(await anEcho(elsewhere));
   const garbled = parts.use(await aGarbledServer());
   const receiver = parts.use(await startReceiver(({ body, headers }, index) => {
     if (index === 0) return { status: 503, body: JSON.stringify(headers) };
