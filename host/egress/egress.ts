@@ -75,7 +75,8 @@ export class Egress implements AsyncDisposable {
    */
   async fetch(caller: EgressCaller, request: EgressRequest, permits: readonly EgressPermit[], injections: readonly Injection[], signal?: AbortSignal): Promise<EgressResponse> {
     const first = this.#prepare(caller, request, permits);
-    const began = this.#parts.clock.monotonicMs();
+    const { clock } = this.#parts;
+    let began = clock.monotonicMs();
     // One controller and listeners that are taken off again: signals composed with `AbortSignal.any` and `timeout` stay in memory for their ten seconds, and longer.
     const run = new AbortController();
     const endWithCall = () => run.abort(new GatehouseError('CALL_OVER'));
@@ -84,9 +85,12 @@ export class Egress implements AsyncDisposable {
     if (signal?.aborted) endWithCall();
     if (this.#isClosed) run.abort(new GatehouseError('STOPPING'));
     try {
-      return await this.#inTurn(caller, run, () => this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, run }));
+      return await this.#inTurn(caller, run, () => {
+        began = clock.monotonicMs();
+        return this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, run });
+      });
     } catch (error) {
-      if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (this.#parts.clock.monotonicMs() - began)));
+      if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (clock.monotonicMs() - began)));
       throw error;
     } finally {
       signal?.removeEventListener('abort', endWithCall);
