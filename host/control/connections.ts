@@ -29,7 +29,11 @@ export function connectionOptions(limits: ConnectionLimits) {
     keepAliveTimeout: limits.idleMs,
     connectionTimeout: limits.silentMs,
     // A request without `Host` is refused here, as a problem like any other.
-    http: { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs, requireHostHeader: false },
+    http: {
+      maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersMs, connectionsCheckingInterval: limits.checkMs, requireHostHeader: false,
+      // RFC 9110 §7.8: an upgrade to anything else, such as h2c, is ignored, and the request answered as it is. Known to Node from 24.9 on; before, it is answered 404.
+      shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
   };
 }
 
@@ -68,10 +72,23 @@ const underWay = new WeakMap<Duplex, Set<ServerResponse>>();
 /** Those whose requests are complete: an answer to what is still arriving may never come. */
 const answersBefore = (socket: Duplex): ServerResponse[] => [...(underWay.get(socket) ?? [])].filter(({ req }) => req.complete);
 
-/** RFC 9112 §3.2: exactly one `Host`. Of two, a proxy in front might have believed the other. Throws REQUEST_MALFORMED. */
-export function requireOneHost({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersion === '1.1') throw new GatehouseError('REQUEST_MALFORMED', { problem: 'it has no Host header' });
+/**
+ * What Node's parser lets pass although two readers of it may differ: versions but 1.0 and 1.1, chunks in a 1.0 request (RFC 9112 §6.1), no `Host` or two of them (§3.2), where a proxy in front
+ * might have believed the other. Throws REQUEST_MALFORMED.
+ */
+export function requireSoundRequest({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  const refuse = (problem: string): never => {
+    throw new GatehouseError('REQUEST_MALFORMED', { problem });
+  };
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') refuse(`its version is ${httpVersion}; 1.1 and 1.0 are understood`);
+  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) refuse('HTTP/1.0 has no Transfer-Encoding');
+  if (httpVersion === '1.1' && headers.host === undefined) refuse('it has no Host header');
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
-  if (hosts > 1) throw new GatehouseError('REQUEST_MALFORMED', { problem: 'it has more than one Host header' });
+  if (hosts > 1) refuse('it has more than one Host header');
+}
+
+/** The name a request is addressed to: of an address in absolute form its own (RFC 9112 §3.2.2), else of `Host`. */
+export function authorityOf({ url = '', headers }: IncomingMessage): string | undefined {
+  return url.startsWith('/') ? headers.host : (/^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1] ?? headers.host);
 }

@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { problemHeaders, toProblem } from '../problem.ts';
@@ -63,16 +64,26 @@ export function answerClientError(error: Error, socket: Socket): void {
 
 const ending = new WeakSet<Socket>();
 
+/** A WebSocket handshake that its library refuses: a wrong key, version or protocol. */
+export function refuseHandshake(error: Error, socket: Duplex): void {
+  socket.once('finish', () => socket.destroy());
+  writeProblem(socket, new GatehouseError('REQUEST_MALFORMED', { problem: error.message }, { cause: error }));
+}
+
 function endWithProblem(socket: Socket, code: unknown): void {
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const problem = toProblem(
+  writeProblem(socket,
     code === 'ERR_HTTP_REQUEST_TIMEOUT' ? new GatehouseError('REQUEST_TIMEOUT')
     : code === 'HPE_HEADER_OVERFLOW' ? new GatehouseError('HEADERS_TOO_LARGE')
     : new GatehouseError('REQUEST_MALFORMED', { problem: 'it cannot be parsed' }),
   );
+}
+
+function writeProblem(socket: Duplex, error: GatehouseError): void {
+  const problem = toProblem(error);
   const body = JSON.stringify(problem);
   const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');

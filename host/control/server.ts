@@ -6,10 +6,10 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { ensureAdminToken } from './admin-token.ts';
 import { createAuth, requireScope } from './auth.ts';
-import { CONNECTION_LIMITS, connectionOptions, guardConnections, requireOneHost, type ConnectionLimits } from './connections.ts';
+import { CONNECTION_LIMITS, authorityOf, connectionOptions, guardConnections, requireSoundRequest, type ConnectionLimits } from './connections.ts';
 import './fastify-types.ts';
 import { hostNames } from './host-names.ts';
-import { API_BODY_BYTES, answerClientError, pathOf, sendProblem } from './http-errors.ts';
+import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from './http-errors.ts';
 import { registerApi, type ApiRoute } from './routes/api.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -65,8 +65,8 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
 
   /** Before routing and validation: a stranger learns nothing about what exists. */
   async function admit(request: FastifyRequest): Promise<void> {
-    requireOneHost(request.raw);
-    if (!answersTo(request.headers.host)) throw new GatehouseError('MISDIRECTED');
+    requireSoundRequest(request.raw);
+    if (!answersTo(authorityOf(request.raw))) throw new GatehouseError('MISDIRECTED');
     if (stopping) throw new GatehouseError('STOPPING');
     const { open, scope } = request.routeOptions.config;
     if (open) return;
@@ -95,6 +95,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
     },
     preClose: () => sockets.close(),
   });
+  app.websocketServer.on('wsClientError', refuseHandshake);
   app.addHook('onRequest', async (request, reply) => {
     if (stopping) reply.header('connection', 'close');
     await admit(request);

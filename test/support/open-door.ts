@@ -14,9 +14,9 @@ export interface OpenDoor extends AsyncDisposable {
   /** `Host` of it. */
   readonly authority: string;
   /** It still answers. */
-  healthy(): Promise<void>;
+  readonly healthy: () => Promise<void>;
   /** No connection is left. */
-  deserted(): Promise<void>;
+  readonly deserted: () => Promise<void>;
 }
 
 /** Webhook, webchat and echo, on a port of its own. */

@@ -103,7 +103,8 @@ function read(bytes: Buffer): WebSocketExchange {
   const texts: string[] = [];
   const pongs: string[] = [];
   let code: number | undefined;
-  for (let at = end + 4; status === 101 && at < bytes.length; ) {
+  if (status !== 101) return { status, texts, pongs, code };
+  for (let at = end + 4; at < bytes.length; ) {
     const first = bytes[at] ?? 0;
     const short = bytes[at + 1] ?? 0;
     if (short > 127 || (first & 0xf0) !== 0x80 || code !== undefined) throw new Error(`no frame of a server at byte ${at}: ${bytes.toString('hex', at, at + 20)}`);

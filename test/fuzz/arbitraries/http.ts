@@ -88,8 +88,16 @@ function oneRequest({ authority, secret }: HttpWorld): fc.Arbitrary<Buffer> {
     });
 }
 
+/** WebSocket handshakes: right, wrong in one thing, or in several. */
+const handshake = (authority: string): fc.Arbitrary<Buffer> =>
+  fc.record({
+    method: fc.constantFrom('GET', 'GET', 'GET', 'POST', 'HEAD'),
+    target: fc.constantFrom(`/channels/webchat/ws?conversation=${CONVERSATION}`, `/channels/webchat/ws?conversation=${CONVERSATION}&after=x`, '/channels/webchat/ws?conversation=', `/channels/webchat/ws?conversation=${'x'.repeat(300)}`, '/channels/webhook/ws', '/healthz', '/api/v1/status'),
+    lines: fc.tuple(fc.constantFrom('connection: Upgrade', 'connection: Upgrade', 'connection: keep-alive', ''), fc.constantFrom('upgrade: websocket', 'upgrade: websocket', 'upgrade: WebSocket', 'upgrade: websocket, h2c', 'upgrade: h2c', ''), fc.constantFrom('sec-websocket-version: 13', 'sec-websocket-version: 13', 'sec-websocket-version: 8', 'sec-websocket-version: 0', ''), fc.constantFrom('sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-key: x', ''), fc.constantFrom('', '', 'sec-websocket-protocol: a, a', 'sec-websocket-extensions: permessage-deflate', 'origin: https://evil.example', 'origin: http://127.0.0.1')),
+  }).map(({ method, target, lines }) => Buffer.from([`${method} ${target} HTTP/1.1`, `host: ${authority}`, ...lines.filter((line) => line !== ''), '', ''].join('\r\n')));
+
 /** One connection's worth of bytes: one to three requests, one behind the other, now and then damaged. */
 export function httpBytes(world: HttpWorld): fc.Arbitrary<Buffer> {
   const requests = fc.array(oneRequest(world), { minLength: 1, maxLength: 3 }).map((all) => Buffer.concat(all));
-  return fc.oneof({ weight: 4, arbitrary: requests }, { weight: 1, arbitrary: damaged(requests, { least: 1, most: 4, dictionary: ['\r\n', '\n', '\r\n\r\n', ' ', ':', '\u0000', 'HTTP/1.1', 'GET ', '0\r\n\r\n', 'chunked', 'content-length: 1\r\n', '\u0080'] }) }, { weight: 1, arbitrary: fc.constantFrom(Buffer.from('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003', 'latin1'), Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('\r\n\r\n\r\n'), Buffer.from('SSH-2.0-x\r\n'), Buffer.alloc(0), Buffer.alloc(20_000, 0x41), Buffer.alloc(5000)) });
+  return fc.oneof({ weight: 4, arbitrary: requests }, { weight: 1, arbitrary: fc.tuple(fc.array(oneRequest(world), { maxLength: 1 }), handshake(world.authority)).map(([before, shake]) => Buffer.concat([...before, shake])) }, { weight: 1, arbitrary: damaged(requests, { least: 1, most: 4, dictionary: ['\r\n', '\n', '\r\n\r\n', ' ', ':', '\u0000', 'HTTP/1.1', 'GET ', '0\r\n\r\n', 'chunked', 'content-length: 1\r\n', '\u0080'] }) }, { weight: 1, arbitrary: fc.constantFrom(Buffer.from('\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003', 'latin1'), Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from('\r\n\r\n\r\n'), Buffer.from('SSH-2.0-x\r\n'), Buffer.alloc(0), Buffer.alloc(20_000, 0x41), Buffer.alloc(5000)) });
 }
