@@ -70,12 +70,21 @@ interface Content {
 function wrapped(plan: Plan, machine: Machine, { words, files, filter }: Content): SandboxCommand {
   const path = (name: string) => machine.program(name) ?? name;
   const wrappers = plan.spaces === 'bubblewrap' ? withBubblewrap(plan, path, files, filter) : withUtilLinux(plan, path);
-  const [file = '', ...args] = [...wrappers, ...words];
+  const [file = '', ...args] = [...unhurried(machine), ...wrappers, ...words];
   return { file, args, env: { TZ: 'UTC', LC_ALL: 'C' }, forks: plan.spaces === 'bubblewrap', ...(filter ? { syscallFilter: filter } : {}) };
 }
 
 /** No RLIMIT_AS (V8 reserves far more than it uses), no RLIMIT_CPU (a lifetime cap kills the healthy). */
 const limits = ({ uid }: Plan, path: (name: string) => string) => [path('prlimit'), '--core=0', '--fsize=8', '--nofile=64', ...(uid ? ['--nproc=64'] : [])];
+
+/**
+ * SCHED_BATCH (sched(7)): a sandbox that is woken by a frame does not take the core from the host in the middle of writing to the others. Its share is the same.
+ * Needs no privilege; where there is no chrt, nothing is lost but that.
+ */
+function unhurried(machine: Machine): string[] {
+  const chrt = machine.program('chrt');
+  return chrt === undefined ? [] : [chrt, '--batch', '0'];
+}
 
 /** systemd's range for dynamic users: no account, no file, nothing else runs there. */
 const UIDS = { first: 61_184, count: 65_519 - 61_184 };
