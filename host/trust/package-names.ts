@@ -18,11 +18,18 @@ const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 
 /** Why this path cannot be in a package, or undefined when it can. The path itself is unsafe to print. */
 export function nameProblem(name: string): string | undefined {
+  const problem = pathProblem(name);
+  if (problem !== undefined) return problem;
+  if (!FIXED.has(name) && !(name.startsWith(ASSETS_FOLDER) && name.length > ASSETS_FOLDER.length)) return `${quoted(name)} has no place in a package, which holds plugin.json, plugin.js, README.md, sbom.cdx.json, plugin.dsse.json and assets/`;
+  return undefined;
+}
+
+/** Why this path, of a file or folder, does not mean one place below its root on every system; undefined when it does. */
+export function pathProblem(name: string): string | undefined {
   if (name.length > NAME_BYTES) return `a path is longer than ${NAME_BYTES} bytes`;
   const segments = name.split('/');
   if (!segments.every((segment) => SEGMENT.test(segment))) return `the path ${quoted(name)} is not plain: folders and files are named with letters, digits and _ . - + @`;
   if (segments.some((segment) => DEVICE.test(segment))) return `the path ${quoted(name)} names a device on some systems`;
-  if (!FIXED.has(name) && !(name.startsWith(ASSETS_FOLDER) && segments.length > 1)) return `${quoted(name)} has no place in a package, which holds plugin.json, plugin.js, README.md, sbom.cdx.json, plugin.dsse.json and assets/`;
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 // Packages as .tgz: reads the one safe part of the tar format, from memory, and writes it the same for the same files. Used by package.ts, pack and sign.
 import { gunzip, gzipSync } from 'node:zlib';
 import { promisify } from 'node:util';
+import { pathProblem } from './package-names.ts';
 
 /** Why an archive is refused. The caller knows which one it was and throws the typed error. */
 export class ArchiveProblem extends Error {
@@ -43,10 +44,12 @@ export async function readArchive(compressed: Buffer, limits: ArchiveLimits): Pr
         break;
       case 'folder':
         if (header.size > 0) throw new ArchiveProblem('a folder in it has content');
+        refuseFolder(withoutDot(paxPath ?? header.name));
         paxPath = undefined;
         break;
       case 'pax':
         if (paxPath !== undefined) throw new ArchiveProblem('it names one file twice');
+        if (header.size > PAX_BYTES) throw new ArchiveProblem(`an extended header has more than ${PAX_BYTES} bytes`);
         paxPath = paxPathOf(content, header.global);
         break;
       default:
@@ -71,6 +74,8 @@ export function writeArchive(files: ReadonlyMap<string, Uint8Array>): Buffer {
 }
 
 const BLOCK = 512;
+/** Of one extended header: a path, times and owners take a few hundred; what takes more is there to keep the host busy. */
+const PAX_BYTES = 64 * 1024;
 /** RFC 1952: which system compressed it; the one byte of the header that depends on the machine. */
 const GZIP_SYSTEM_BYTE = 9;
 const GZIP_SYSTEM_UNKNOWN = 255;
@@ -165,6 +170,12 @@ function paxPathOf(content: Buffer, global: boolean): string | undefined {
     at += length;
   }
   return path;
+}
+
+/** Nothing is made of a folder; one that leads elsewhere shows what the archive was made for (attack 90 zip-slip). */
+function refuseFolder(name: string): void {
+  const problem = name === '' || name === '.' ? undefined : pathProblem(name.replace(/\/$/, ''));
+  if (problem !== undefined) throw new ArchiveProblem(problem);
 }
 
 function withoutDot(name: string): string {

@@ -15,8 +15,13 @@ export interface RawEntry {
 }
 
 /** A gzip-compressed archive of exactly these entries; `end` follows them (default: as it must). */
-export function rawArchive(entries: readonly RawEntry[], end: Uint8Array = Buffer.alloc(1024)): Buffer {
-  return gzipSync(Buffer.concat([...entries.flatMap(blocksOf), end]));
+export function rawArchive(entries: readonly RawEntry[], end?: Uint8Array): Buffer {
+  return gzipSync(rawTar(entries, end));
+}
+
+/** The same before compression. */
+export function rawTar(entries: readonly RawEntry[], end: Uint8Array = Buffer.alloc(1024)): Buffer {
+  return Buffer.concat([...entries.flatMap(blocksOf), end]);
 }
 
 function blocksOf({ path, type = 'File', content = '', linkpath, size, damage, keepChecksum = false }: RawEntry): Uint8Array[] {
