@@ -10,18 +10,22 @@ export interface Ids {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const POOL_BYTES = 4096;
 
-const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const MARGIN_MS = 3600 * 1000;
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
  * RFC 9562 §6.2 method 1: a 12-bit counter after the millisecond keeps ids of one millisecond in order. All sort after `newest`, whatever the clock says: when
- * it was set back, the time in the ids stands still until it has caught up.
+ * it was set back, the time in the ids stands still until it has caught up. `newest` need not be the very last: what the store does not find cheaply (the places of
+ * messages that were tried for a while) lies at most an hour behind it.
  */
 export function createIds(clock: Clock, newest?: string): Ids {
   const pool = Buffer.allocUnsafe(POOL_BYTES);
   let offset = POOL_BYTES;
-  const [, high = '0', low = '0', count = '0'] = UUID_V7.exec(newest ?? '') ?? [];
-  let lastMs = Number.parseInt(high + low, 16);
-  let counter = Number.parseInt(count, 16);
+  const [, high = '0', low = '0'] = UUID_V7.exec(newest ?? '') ?? [];
+  const newestMs = Number.parseInt(high + low, 16);
+  const isBehind = clock.now() <= newestMs;
+  let lastMs = isBehind ? newestMs + MARGIN_MS : 0;
+  let counter = 0;
   return {
     next() {
       const nowMs = clock.now();
