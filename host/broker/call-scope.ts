@@ -38,6 +38,8 @@ export class CallScope {
   readonly sends: MessageRow[] = [];
   /** Requests made so far, held against BOUNDS.hostCallsTotalPerCall. */
   requests = 0;
+  /** A tool it called was not there, or lost the call through no fault of its own: when this call then fails, that says nothing about it. */
+  toolWasAway = false;
   readonly #parent: CallScope | undefined;
   #open = true;
   #nestedCalls = 0;

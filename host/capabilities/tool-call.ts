@@ -5,7 +5,7 @@ import { closed } from '../../schemas/closed.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError } from '../errors.ts';
 import { compileSchema, type Checker } from '../schema.ts';
-import type { CallResult } from '../sandbox/sandbox.ts';
+import { isLost, type CallResult } from '../sandbox/sandbox.ts';
 import { operation } from './capability.ts';
 
 const MOST_DEEP = 4;
@@ -49,6 +49,7 @@ export function toolCall(tools: ToolDirectory) {
       const misfit = result.ok ? tool.output.explain(result.value) : undefined;
       if (!result.ok || misfit) {
         nested.release();
+        if (nested.toolWasAway || (!result.ok && isLost(result))) scope.toolWasAway = true;
         throw new GatehouseError('TOOL_FAILED', { tool: address, problem: (failed ?? `its result is wrong at ${misfit?.path}: ${misfit?.problem}`).slice(0, BOUNDS.toolFailureText) });
       }
       scope.absorb(nested);

@@ -38,6 +38,11 @@ export type CallResult =
   | { readonly ok: true; readonly value: unknown; readonly cpuUs: number; readonly wallMs: number }
   | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly errorCode?: string; readonly cpuUs: number; readonly wallMs: number };
 
+/** Whether the call failed for reasons that lie neither in the plugin nor in the work: it was not there, or its sandbox ended under it. A call that was too slow is not among them. */
+export function isLost(result: Extract<CallResult, { ok: false }>): boolean {
+  return result.retry && result.code !== 'CALL_TIMEOUT';
+}
+
 /** Codes of `errors.ts` that a call can end with. */
 export type CallFailure =
   | 'CALL_FAILED' | 'CALL_TIMEOUT' | 'CALL_CPU' | 'CALL_CANCELLED' | 'RESULT_TOO_LARGE' | 'SANDBOX_DIED' | 'SANDBOX_FRAME' | 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY' | 'PLUGIN_HANDLER_MISSING';

@@ -23,6 +23,9 @@ import { Type } from 'typebox';
 import { silentLog } from './sandboxes.ts';
 import { tempDir } from './temp.ts';
 
+/** Thrown by a handler to end its call as the death of its sandbox would. */
+export class SandboxDied extends Error {}
+
 /** What a handler's host calls look like from inside: the value, or an Error with `code`. */
 export interface StandInContext {
   readonly instance: string;
@@ -118,6 +121,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     try {
       return { ok: true, value: (await handler(call.input, { instance, call, ask })) ?? null, cpuUs: 1, wallMs: 1 };
     } catch (error) {
+      if (error instanceof SandboxDied) return { ok: false, code: 'SANDBOX_DIED', message: 'killed from outside', retry: true, cpuUs: 1, wallMs: 1 };
       return { ok: false, code: 'CALL_FAILED', message: error instanceof Error ? error.message : 'thrown', retry: false, cpuUs: 1, wallMs: 1 };
     }
   });

@@ -9,9 +9,9 @@ import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
-/** A send that failed in the channel: 3 tries from 400 ms. A channel that is not there: 5 tries over about 13 minutes. */
+/** A send that failed in the channel: 3 tries from 400 ms. A channel that is not there, or whose sandbox ended under the call: 15 tries over about a quarter of an hour, the first ones soon. */
 const FAILED: TryPolicy = { attempts: 3, firstMs: 400, mostMs: 5000, blame: true };
-const AWAY: TryPolicy = { attempts: 5, firstMs: 5000, mostMs: 600_000, blame: false };
+const AWAY: TryPolicy = { attempts: 15, firstMs: 100, mostMs: 600_000, blame: false };
 /** A remote that does not answer, or answers that it cannot: 12 tries over about half an hour, longer where it asks for it. */
 const REMOTE: TryPolicy = { attempts: 12, firstMs: 1000, mostMs: 600_000, blame: true };
 /** No quota, or no room: tried again until there is some, at most for some hours. */

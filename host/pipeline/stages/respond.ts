@@ -3,6 +3,7 @@ import { RespondResult } from '../../../schemas/message.ts';
 import type { SkillSection } from '../../../schemas/plugin-manifest.ts';
 import { compileSchema } from '../../schema.ts';
 import type { LaneContext } from '../context.ts';
+import { isLost } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
@@ -34,7 +35,7 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
         }
         const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
         const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops });
-        if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || (result.retry && result.code !== 'CALL_TIMEOUT') ? AWAY : FAILED);
+        if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || isLost(result) || scope.toolWasAway ? AWAY : FAILED);
         if (!respondResult.is(result.value)) {
           scope.release();
           const wrong = respondResult.explain(result.value);
