@@ -74,10 +74,10 @@ describe('TLS of egress', () => {
     const allow = Object.entries(servers).map(([name, { port }]) => ({ host: `${name}.test`, scheme: 'https' as const, port, address: '127.0.0.1' }));
     await using home = await aHome([DOOR, fetcher('visitor', { origins })], { egress: { allow }, log: { level: 'debug' } });
     const proxied = `http://127.0.0.1:${proxy.port}`;
-    await using host = await startProcess(home.path, [], undefined, {
+    await using host = await startProcess(home.path, [], undefined, { env: {
       NODE_EXTRA_CA_CERTS: authority.file, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_USE_ENV_PROXY: '1',
       HTTP_PROXY: proxied, HTTPS_PROXY: proxied, ALL_PROXY: proxied, http_proxy: proxied, https_proxy: proxied, all_proxy: proxied,
-    });
+    } });
     const seen = await ask<Seen[]>(await faceOf(host, home.path), `visitor ${JSON.stringify([...origins, ...origins].map((url) => ({ url })))}`);
 
     expect(seen.map(({ status, code }) => code ?? status)).toEqual([...origins, ...origins].map((origin) => (origin.includes('good') ? 200 : 'EGRESS_FAILED')));

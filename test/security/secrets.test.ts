@@ -120,7 +120,7 @@ async function aWorld() {
   for (const plugin of await plugins(vault, { base: echo.origin, tls: echo.origin.replace('http:', 'https:'), garbled: garbled.origin, elsewhere: elsewhere.origin })) await home.add(plugin);
   await addFirstParty(home, 'webhook', { secrets: { signing: { env: 'WEBHOOK_CANARY' } }, config: { replyUrl: `${receiver.origin}/replies` } });
 
-  const host = parts.use(await startProcess(home.path, [], undefined, { WEBHOOK_CANARY: VALUES.signing }));
+  const host = parts.use(await startProcess(home.path, [], undefined, { env: { WEBHOOK_CANARY: VALUES.signing } }));
   let log = host.stderr();
   host.child.stderr?.on('data', (text: string) => (log += text));
   const all = parts.move();

@@ -21,15 +21,29 @@ export interface HostProcess extends AsyncDisposable {
   readonly address: string;
 }
 
+export interface ProcessOptions {
+  /** For Node itself, before the launcher: `--import` and the like. */
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Joined by a message channel: `child.send` and `child.on('message')`. */
+  readonly ipc?: boolean;
+  /** Told of the process at once, long before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
+}
+
 /** Resolves with the `ready` line; rejects with what was printed when the process ends before. */
-export async function startProcess(home: string, args: readonly string[] = [], launcher = LAUNCHER, env: Readonly<Record<string, string>> = {}): Promise<HostProcess> {
-  const child = spawn(process.execPath, [launcher, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', ...env } });
+export async function startProcess(home: string, args: readonly string[] = [], launcher = LAUNCHER, { nodeArgs = [], env = {}, ipc = false, onSpawn }: ProcessOptions = {}): Promise<HostProcess> {
+  const command = [...nodeArgs, launcher, 'start', '--json', '--home', home, '--listen', '127.0.0.1:0', ...args];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])], env: { PATH: process.env['PATH'] ?? '', ...env } });
+  onSpawn?.(child);
   const lines: Record<string, unknown>[] = [];
   let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
+  const { stdout, stderr: errors } = child;
+  if (!stdout || !errors) throw new Error('the process has no pipes');
+  errors.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
   const exited = new Promise<Exit>((done) => child.on('exit', (code, signal) => done({ code, signal })));
   const ready = await new Promise<Record<string, unknown>>((done, fail) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    createInterface({ input: stdout }).on('line', (line) => {
       const event = JSON.parse(line) as Record<string, unknown>;
       lines.push(event);
       if (event['event'] === 'ready') done(event);
