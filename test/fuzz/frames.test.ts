@@ -61,16 +61,15 @@ describe('frames, whatever the other side writes', () => {
   it('are believed only when the published schema has them', () => {
     const schema = compileSchema(ChildFrame);
     return door.holds({ runs: 3000, given: fc.oneof({ weight: 6, arbitrary: edited(childFrames) }, { weight: 1, arbitrary: jsonBytes() }) }, (bytes) => {
-      const text = bytes.toString();
       let frame: unknown;
+      let problem = '';
       try {
-        frame = readChildFrame(text);
+        frame = readChildFrame(bytes.toString());
       } catch (thrown) {
-        expect(thrown).toBeInstanceOf(FrameProblem);
-        expect(String(thrown)).toMatch(/^Error: a frame that (is not JSON|the protocol does not know)$/);
-        return;
+        problem = thrown instanceof FrameProblem ? thrown.message : `not a frame problem: ${String(thrown)}`;
       }
-      expect(schema.is(frame)).toBe(true);
+      expect(problem).toMatch(/^(a frame that (is not JSON|the protocol does not know))?$/);
+      expect(problem !== '' || schema.is(frame)).toBe(true);
     });
   });
 
