@@ -4,15 +4,18 @@ import type { Clock } from '../clock.ts';
 import { problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { put, type Entry, type Store } from '../store/store.ts';
-import { dedupe, dedupeKey, held, type HeldRow } from '../store/tables.ts';
+import { dedupe, held, type HeldRow, type MessageRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { InboundContext } from './context.ts';
+import type { HeldSeal } from './held-seal.ts';
 import type { Carried, PluginWrites } from './plugin-writes.ts';
 import { messageRow } from './stages/accept.ts';
 
 export interface Resumed {
   readonly gate: string;
-  readonly row: HeldRow;
+  readonly message: MessageRow;
+  readonly heldAtMs: number;
+  /** Of its row in `held`. */
   readonly version: number;
 }
 
@@ -21,10 +24,15 @@ export interface HeldParts {
   readonly store: Store;
   readonly log: Log;
   readonly writes: PluginWrites;
+  readonly seal: HeldSeal;
   /** Runs moderate and accept for a held message; its row leaves `held` with the commit that accepts it. */
   readonly resubmit: (resumed: Resumed) => Promise<Acceptance>;
   /** Whether messages must go on waiting for this gate. */
   readonly mustWait: (gate: string) => boolean;
+}
+
+interface Opened extends Entry<HeldRow> {
+  readonly message: MessageRow;
 }
 
 /** A release that was stopped by something passing is taken up again after this. */
@@ -56,7 +64,8 @@ export class Held implements AsyncDisposable {
 
   /** Counts what is held from before. */
   async recover(): Promise<void> {
-    for (const { key, value } of await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages })) this.#count(String(key[1]), value, 1);
+    for (const { key, value, message } of await this.#all()) this.#count(String(key[1]), message, value, 1);
+    if (this.#messages === 0) await this.#parts.seal.forget();
   }
 
   /** One commit that counts as accept, with what the channel wrote. `full` beyond 10,000 messages or 64 MiB. */
@@ -64,12 +73,13 @@ export class Held implements AsyncDisposable {
     const message = messageRow(context);
     const sizeBytes = Buffer.byteLength(JSON.stringify(message));
     if (this.#messages >= BOUNDS.heldMessages || this.#bytes + sizeBytes > BOUNDS.heldBytes) return 'full';
-    const row: HeldRow = { message: { ...message, outcome: 'held' }, sizeBytes, heldAtMs: context.receivedAtMs };
-    this.#count(gate, row, 1);
+    this.#count(gate, message, { sizeBytes }, 1);
     let carried: Carried | undefined;
     let result: 'committed' | 'conflict' | 'failed' = 'failed';
     try {
       carried = await this.#parts.writes.of(context.scopes, context.instance);
+      const sealed = await this.#parts.seal.seal({ ...message, outcome: 'held' });
+      const row: HeldRow = { instance: context.instance, keyHash: String(context.dedupeKey.at(-1)), sealed, sizeBytes, heldAtMs: context.receivedAtMs };
       const written = carried?.rows();
       result = await this.#parts.store.commit({
         expect: [{ table: dedupe, key: context.dedupeKey, version: 'absent' }],
@@ -78,7 +88,7 @@ export class Held implements AsyncDisposable {
       });
     } finally {
       carried?.done(result === 'committed');
-      if (result !== 'committed') this.#count(gate, row, -1);
+      if (result !== 'committed') this.#count(gate, message, { sizeBytes }, -1);
     }
     return result === 'committed' ? 'held' : 'duplicate';
   }
@@ -107,8 +117,9 @@ export class Held implements AsyncDisposable {
       const gate = String(entry.key[1]);
       if (this.#closed) return;
       if (this.#parts.mustWait(gate)) continue;
-      const outcome = await this.#parts.resubmit({ gate, row: entry.value, version: entry.version });
-      if (outcome.status !== 'refused') this.#count(gate, entry.value, -1);
+      const { message, value: row, version } = entry;
+      const outcome = await this.#parts.resubmit({ gate, message, heldAtMs: row.heldAtMs, version });
+      if (outcome.status !== 'refused') this.#count(gate, message, row, -1);
       else if (outcome.code === 'MODERATION_DENIED') await this.#deny(entry, outcome.code, outcome.reason ?? '');
       else {
         // Not a verdict on the message: it stays, and so does everything behind it.
@@ -119,30 +130,42 @@ export class Held implements AsyncDisposable {
     }
   }
 
-  /** Of all gates, in the order they arrived. */
-  async #all(): Promise<Entry<HeldRow>[]> {
-    const rows = await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages });
-    return rows.sort((a, b) => (a.value.message.id < b.value.message.id ? -1 : 1));
+  /** Of all gates, in the order they arrived. What cannot be read any more counts as denied: its key went with a data directory that came back in parts. */
+  async #all(): Promise<Opened[]> {
+    const opened: Opened[] = [];
+    for (const entry of await this.#parts.store.range(held, held.prefix(), { limit: BOUNDS.heldMessages })) {
+      const message = await this.#parts.seal.open(entry.value.sealed);
+      if (message) opened.push({ ...entry, message });
+      else {
+        this.#parts.log.error({ messageId: String(entry.key.at(-1)) }, 'a held message can no longer be read');
+        await this.#bury(entry, 'MODERATION_DENIED', 'it could no longer be read');
+      }
+    }
+    return opened.sort((a, b) => (a.message.id < b.message.id ? -1 : 1));
+  }
+
+  async #deny(entry: Opened, code: string, reason: string): Promise<void> {
+    if (await this.#bury(entry, code, reason)) this.#count(String(entry.key[1]), entry.message, entry.value, -1);
   }
 
   /** A late denial deletes the content and leaves the tombstone. */
-  async #deny({ key, value, version }: Entry<HeldRow>, code: string, reason: string): Promise<void> {
-    const { message } = value;
+  async #bury({ key, value: { instance, keyHash }, version }: Entry<HeldRow>, code: string, reason: string): Promise<boolean> {
     const result = await this.#parts.store.commit({
       expect: [{ table: held, key, version }],
-      put: [put(dedupe, dedupeKey(message.instance, message.conversation, message.senderMessageId ?? ''), { messageId: null, outcome: 'denied', code, reason, atMs: this.#parts.clock.now() })],
+      put: [put(dedupe, dedupe.key(instance, keyHash), { messageId: null, outcome: 'denied', code, reason, atMs: this.#parts.clock.now() })],
       remove: [{ table: held, key }],
     });
-    if (result === 'committed') this.#count(String(key[1]), value, -1);
+    return result === 'committed';
   }
 
-  #count(gate: string, { message: { sessionKey }, sizeBytes }: HeldRow, by: 1 | -1): void {
+  #count(gate: string, { sessionKey }: MessageRow, { sizeBytes }: Pick<HeldRow, 'sizeBytes'>, by: 1 | -1): void {
     this.#messages += by;
     this.#bytes += by * sizeBytes;
     const session = this.#sessions.get(sessionKey) ?? { count: 0, gate };
     session.count += by;
     if (session.count > 0) this.#sessions.set(sessionKey, session);
     else this.#sessions.delete(sessionKey);
+    if (this.#messages === 0) this.#parts.seal.forget().catch((error: unknown) => this.#parts.log.warn({ err: problemOf(error) }, 'the key of held messages is not removed yet'));
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

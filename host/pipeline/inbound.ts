@@ -94,8 +94,7 @@ export class Inbound {
   }
 
   /** Judges a held message as if it had just arrived; its content is kept until the commit that ends it. */
-  async resume({ gate, row, version }: Resumed): Promise<Acceptance> {
-    const { message } = row;
+  async resume({ gate, message, heldAtMs, version }: Resumed): Promise<Acceptance> {
     const senderMessageId = message.senderMessageId ?? message.id;
     const context: InboundContext = {
       messageId: message.id,
@@ -105,7 +104,7 @@ export class Inbound {
       stages: [...message.stages],
       scopes: [],
       flags: [...message.flags],
-      receivedAtMs: row.heldAtMs,
+      receivedAtMs: heldAtMs,
       sessionKey: message.sessionKey,
       dedupeKey: dedupeKey(message.instance, message.conversation, senderMessageId),
       heldBy: gate,

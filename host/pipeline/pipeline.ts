@@ -17,6 +17,7 @@ import { DeadLetters } from './dead-letters.ts';
 import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
 import { Echoes } from './echoes.ts';
 import { Held } from './held.ts';
+import type { HeldSeal } from './held-seal.ts';
 import { Inbound, MOST_DELIVERIES_WAITING } from './inbound.ts';
 import { Ingress } from './ingress.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
@@ -75,6 +76,8 @@ export interface PipelineParts {
   readonly log: Log;
   readonly store: Store;
   readonly ledger: KvLedger;
+  /** What messages are sealed with while they wait for a quarantined gate. */
+  readonly heldSeal: HeldSeal;
   readonly rates: SenderRates;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
@@ -134,7 +137,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   };
   const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
   const operator = new OperatorSend({ ...parts, writes, enqueueDelivery });
-  const held: Held = new Held({ clock, store, log, writes, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
+  const held: Held = new Held({ clock, store, log, writes, seal: parts.heldSeal, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const onSettled = (row: MessageRow) => {
     publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
     operator.settled(row);

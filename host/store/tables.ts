@@ -154,7 +154,11 @@ export const deadLetters = tenantTable<DeadLetterRow, [id: string]>('deadLetters
 
 /** A message committed before moderation because its gate is quarantined with `onQuarantine: "hold"`. */
 export interface HeldRow {
-  readonly message: MessageRow;
+  readonly instance: string;
+  /** Last part of its dedupe key. */
+  readonly keyHash: string;
+  /** The message as `held-seal.ts` seals it: a gate may still refuse it, and free pages of a store keep what was removed. */
+  readonly sealed: string;
   readonly sizeBytes: number;
   readonly heldAtMs: number;
 }

@@ -22,6 +22,9 @@ export const newCanaries = (): Canaries => ({ denied: newCanary('d'), refused: n
 
 export interface Saying extends Pick<Ack, 'id' | 'text' | 'expect' | 'forbidden'> {}
 
+/** A message names the words of a refused reply in two halves, the second first: the words themselves stand nowhere. */
+const HALF = 15;
+
 /** Message number `n` (from 0) of a conversation. Of eight, two are counted by the tally, one of these with a tool call. */
 export function saying(conversation: string, n: number, canaries: Canaries): Saying {
   const id = `${conversation.slice(0, 12)}-${n}`;
@@ -36,7 +39,7 @@ export function saying(conversation: string, n: number, canaries: Canaries): Say
     case 4:
       return { id, text: 'tally with the clock', expect: { reply: `tally ${tallied + 2}` } };
     case 6:
-      return { id, text: `leak ${canaries.refused.split('').toReversed().join('')}`, expect: 'silence' };
+      return { id, text: `leak ${canaries.refused.slice(HALF)} ${canaries.refused.slice(0, HALF)}`, expect: 'silence' };
     default:
       return { id, text: `echo ${canaries.control} ${id}`, expect: { reply: `${canaries.control} ${id}` } };
   }
@@ -44,7 +47,7 @@ export function saying(conversation: string, n: number, canaries: Canaries): Say
 
 /** Counts in kv, calls a tool, and says what the gate refuses: a count that is off by one is a commit that was counted twice or not at all. */
 const TALLY = `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => {
-  if (message.text.startsWith('leak ')) return { replies: [{ text: 'a trojan horse ' + message.text.slice(5).split('').reverse().join('') }] };
+  if (message.text.startsWith('leak ')) return { replies: [{ text: 'a trojan horse ' + message.text.slice(5).split(' ').reverse().join('') }] };
   if (!message.text.startsWith('tally')) return null;
   const key = 'tally:' + message.instance + ':' + message.conversation;
   const count = ((await ctx.kv.get(key)) ?? 0) + 1;

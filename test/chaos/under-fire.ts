@@ -28,12 +28,21 @@ export interface FireOptions {
   readonly wallOffsetMs?: number;
   /** The disk that `disk full` fills. */
   readonly smallDisk?: string;
+  /** Hears everything it prints. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** With the preload that strikes. */
-export async function startUnderFire(home: string, { wallOffsetMs = 0, smallDisk }: FireOptions = {}): Promise<StruckHost> {
+export async function startUnderFire(home: string, { wallOffsetMs = 0, smallDisk, onOutput }: FireOptions = {}): Promise<StruckHost> {
   const env = { STRIKE_WALL_OFFSET_MS: String(wallOffsetMs), ...(smallDisk === undefined ? {} : { STRIKE_SMALL_DISK: smallDisk }) };
-  const host = await startProcess(home, [], LAUNCHER, { nodeArgs: ['--import', STRIKE], env, ipc: true });
+  const host = await startProcess(home, [], LAUNCHER, {
+    nodeArgs: ['--import', STRIKE],
+    env,
+    ipc: true,
+    onSpawn: ({ stdout, stderr }) => {
+      for (const stream of [stdout, stderr]) stream?.on('data', (data: Buffer | string) => onOutput?.(String(data)));
+    },
+  });
   const report = async (fits: (report: Report) => boolean): Promise<void> => {
     await new Promise<void>((resolve) => {
       const hear = (message: unknown) => {
@@ -72,6 +81,8 @@ export interface UnderFire extends AsyncDisposable {
   readonly running: boolean;
   /** The host there is; started, and joined by the traffic, when there is none. */
   host(options?: Pick<FireOptions, 'wallOffsetMs'>): Promise<StruckHost>;
+  /** All that its hosts printed. */
+  output(): string;
   /** Starts a host and ends it with SIGKILL after so many milliseconds, ready or not. */
   stillborn(afterMs: number): Promise<void>;
   /** Waits for `work`, and starts the host again whenever it dies meanwhile. */
@@ -88,22 +99,26 @@ export interface UnderFireOptions {
   readonly chats?: number;
   /** Puts the data directory on a disk of this size, where the machine lets us. */
   readonly diskMegabytes?: number;
+  /** Default error. */
+  readonly logLevel?: 'debug' | 'error';
 }
 
-export async function underFire({ hooks = 4, chats = 3, diskMegabytes }: UnderFireOptions = {}): Promise<UnderFire> {
-  const home = await aHome();
+export async function underFire({ hooks = 4, chats = 3, diskMegabytes, logLevel = 'error' }: UnderFireOptions = {}): Promise<UnderFire> {
+  const home = await aHome([], { log: { level: logLevel } });
   await mkdir(join(home.path, 'data'), { mode: 0o700 });
   const disk = diskMegabytes !== undefined && mayMount ? mountSmallDisk(join(home.path, 'data'), diskMegabytes) : undefined;
   const canaries = newCanaries();
   await addPlugins(home, canaries);
   const traffic = new Traffic({ dir: home.path, canaries, hooks, chats });
   let host: StruckHost | undefined;
+  const printed: string[] = [];
   const running = () => host !== undefined && host.child.exitCode === null && host.child.signalCode === null;
 
   const fire: UnderFire = {
     home,
     canaries,
     traffic,
+    output: () => printed.join(''),
     get running() {
       return running();
     },
@@ -116,7 +131,7 @@ export async function underFire({ hooks = 4, chats = 3, diskMegabytes }: UnderFi
     },
     async host(options) {
       if (host && running()) return host;
-      host = await startUnderFire(home.path, { ...options, ...(disk && { smallDisk: disk.path }) });
+      host = await startUnderFire(home.path, { ...options, onOutput: (text) => void printed.push(text), ...(disk && { smallDisk: disk.path }) });
       traffic.attach(host.address);
       return host;
     },

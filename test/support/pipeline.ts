@@ -1,4 +1,5 @@
 // The real pipeline, broker and store with functions in place of sandboxes: for what stages, scopes and commits do to each other, without a process in between.
+import { join } from 'node:path';
 import { Broker } from '../../host/broker/broker.ts';
 import { MinuteQuotas, SenderRates } from '../../host/broker/quota.ts';
 import { KvLedger } from '../../host/capabilities/kv-ledger.ts';
@@ -9,6 +10,7 @@ import { toolCall } from '../../host/capabilities/tool-call.ts';
 import { systemClock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
+import { HeldSeal } from '../../host/pipeline/held-seal.ts';
 import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
 import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
 import { reachesOut, type ChannelEntry, type GateEntry, type SkillEntry } from '../../host/pipeline/plugin-directory.ts';
@@ -73,6 +75,9 @@ export interface PipelineWorld extends AsyncDisposable {
 const CHANNEL: Readonly<Record<string, Handler>> = { receive: ({ body }: { body: string }) => ({ messages: [JSON.parse(body)] }), send: () => ({ actions: [] }) };
 const anything = compileSchema<unknown>(Type.Unknown());
 
+/** What a later world over the same store opens held messages with. */
+const seals = new WeakMap<Store, HeldSeal>();
+
 export interface WorldOptions {
   /** A store of an earlier world, to go on where it stopped; it is not closed here. */
   readonly store?: Store;
@@ -82,8 +87,8 @@ export interface WorldOptions {
 
 export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, recover = true }: WorldOptions = {}): Promise<PipelineWorld> {
   const plugins = new Map(Object.entries(named));
-  const dir = given ? undefined : await tempDir();
-  const real = given ?? (await openStore({ dir: dir?.path ?? '', clock: systemClock }));
+  const dir = await tempDir();
+  const real = given ?? (await openStore({ dir: dir.path, clock: systemClock }));
   const store: Store = {
     get: (table, key) => real.get(table, key),
     async range(table, prefix, options) {
@@ -97,6 +102,8 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     },
     [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
   };
+  const heldSeal = (given && seals.get(given)) ?? new HeldSeal(join(dir.path, 'held.key'));
+  seals.set(store, heldSeal);
   const ledger = new KvLedger(store);
   const of = (kind: StandIn['kind']) => [...plugins].filter(([, each]) => each.kind === kind);
   const broker: Broker = new Broker({
@@ -141,6 +148,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     log: silentLog,
     store,
     ledger,
+    heldSeal,
     rates: new SenderRates(systemClock),
     calls,
     directory: {
@@ -179,9 +187,8 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     waitingDeliveries: async () => (await store.range(deliveries, deliveries.prefix())).length,
     async [Symbol.asyncDispose]() {
       await pipeline.drain(1000);
-      if (given) return;
-      await real[Symbol.asyncDispose]();
-      await dir?.[Symbol.asyncDispose]();
+      if (!given) await real[Symbol.asyncDispose]();
+      await dir[Symbol.asyncDispose]();
     },
   };
   if (recover) await pipeline.recover();
