@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import { problemOf } from '../errors.ts';
 import { feedFilter, stdioOf, type SandboxCommand } from './command-line.ts';
 import { FrameDecoder, FrameWriter } from './frames.ts';
+import { stepBehind } from './niceness.ts';
 
 /** Longest a process may take from spawn to `ready`. */
 const START_MS = 10_000;
@@ -57,6 +58,7 @@ export class ConfinedProcess {
           child.once('error', resolve);
         });
       }
+      stepBehind(child.pid, 'front', 'usual'); // it may yet become either; wrappers and threads to come inherit it
       feedFilter(child, command);
       started = new ConfinedProcess(child, child.pid, progress, command.forks);
     } catch (error) {

@@ -8,7 +8,7 @@ import { detectConfinement, likelyCommands, type SandboxCommands } from './confi
 import { ConfinedProcess } from './confined-process.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Sandbox, SandboxHooks, SandboxSpec } from './sandbox.ts';
-import { loadSandbox } from './sandbox-process.ts';
+import { loadSandbox, type SandboxParts } from './sandbox-process.ts';
 import type { ConfinementLevel } from './walls.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -82,7 +82,7 @@ export class SandboxPool implements AsyncDisposable {
   }
 
   /** A sandbox with the plugin loaded. Rejects with PLUGIN_LOAD_FAILED or SANDBOX_START_FAILED. */
-  async open(spec: SandboxSpec, hooks: SandboxHooks, options: { readonly loadMs?: number } = {}): Promise<Sandbox> {
+  async open(spec: SandboxSpec, hooks: SandboxHooks, options: Pick<SandboxParts, 'loadMs' | 'rank'> = {}): Promise<Sandbox> {
     const { process, level, startMs } = await this.#take(spec);
     this.#fill();
     const sandbox = await loadSandbox({ process, level: level.name, spec, hooks, clock: this.#clock, watchdog: this.#watchdog, ...options });

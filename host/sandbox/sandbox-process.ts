@@ -14,6 +14,7 @@ import { isShallow, readChildFrame } from './child-frames.ts';
 import type { ConfinedProcess, ProcessEnd } from './confined-process.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { LogLimit } from './log-limit.ts';
+import { appetiteOf, stepBehind, type Appetite, type Rank } from './niceness.ts';
 import { ProcessMeter, type Meter } from './process-meter.ts';
 import type { CallFailure, CallResult, HostReply, PluginCall, Sandbox, SandboxExit, SandboxHooks, SandboxSpec } from './sandbox.ts';
 import { callCpuUs, callDeadlineMs, judgeEnd, judgeSilence, memoryCapBytes, sliceMs } from './verdict.ts';
@@ -27,6 +28,8 @@ export interface SandboxParts {
   readonly hooks: SandboxHooks;
   readonly clock: Clock;
   readonly watchdog: Watchdog;
+  /** Where it stands when processor time is short, default in front. */
+  readonly rank?: Rank;
   /** Longest the top level of the script may run, default 5 s. */
   readonly loadMs?: number;
   /** What the machine says about the process; by default what /proc says. */
@@ -124,6 +127,8 @@ class SandboxProcess implements Sandbox, Watched {
   readonly #over = Promise.withResolvers<SandboxExit>();
   #stopping = false;
   #drained: (() => void) | undefined;
+  readonly #rank: Rank;
+  #appetite: Appetite = 'usual';
   #attended = false;
   #lastCall = 0;
   #lastRequest = 0;
@@ -140,7 +145,7 @@ class SandboxProcess implements Sandbox, Watched {
   #cpuCheckedAt = 0;
   #sweptCpuMs: number | undefined;
 
-  constructor({ process, level, spec, hooks, clock, watchdog, loadMs = BOUNDS.loadMs, meter = new ProcessMeter(process.pid) }: SandboxParts) {
+  constructor({ process, level, spec, hooks, clock, watchdog, rank = 'front', loadMs = BOUNDS.loadMs, meter = new ProcessMeter(process.pid) }: SandboxParts) {
     this.pid = process.pid;
     this.level = level;
     this.#process = process;
@@ -149,6 +154,7 @@ class SandboxProcess implements Sandbox, Watched {
     this.#clock = clock;
     this.#watchdog = watchdog;
     this.#meter = meter;
+    this.#rank = rank;
     this.#loadMs = loadMs;
     this.#sliceMs = sliceMs(spec.limits);
     this.#callCpuUs = callCpuUs(spec.limits);
@@ -177,6 +183,7 @@ class SandboxProcess implements Sandbox, Watched {
   async load(): Promise<void> {
     const { kind, instance, source, config, limits } = this.#spec;
     this.#watchdog.enroll(this);
+    if (this.#rank === 'back') stepBehind(this.pid, this.#rank, 'usual');
     const reading = this.#meter.read();
     this.#kernelCounts = reading !== undefined;
     this.#cpuAtLoadMs = reading?.cpuMs ?? 0;
@@ -461,19 +468,27 @@ class SandboxProcess implements Sandbox, Watched {
     const reading = this.#meter.read();
     const number = this.#frames.answered;
     if (this.#longFrame.number !== number) this.#longFrame = { number, cpuMs: reading?.cpuMs ?? 0 };
+    const usedMs = reading ? reading.cpuMs - this.#longFrame.cpuMs : 0;
+    this.#giveWay(appetiteOf(usedMs, this.#phase === 'loading'));
     if (this.#phase === 'loading') {
       // The child's own timer comes first; this is for code that no timer stops.
       if (ranMs >= this.#loadMs + OVERTIME_MS) this.#failLoad(`its top level did not finish within ${this.#loadMs} ms`);
       return;
     }
     if (ranMs < this.#sliceMs) return;
-    const usedMs = reading ? reading.cpuMs - this.#longFrame.cpuMs : 0;
     const patienceMs = Math.max(this.#spec.limits.wallMsPerCall, this.#sliceMs + OVERTIME_MS);
     if (usedMs > this.#spec.limits.cpuMsPerCall) this.#endForCpu(this.#runningCall(), usedMs, this.#spec.limits.cpuMsPerCall);
     else if (ranMs >= patienceMs) {
       const exit = judgeSilence(reading?.state, patienceMs);
       this.#end(exit, exit.strike ? this.#blame('CALL_TIMEOUT', { limitMs: patienceMs }) : undefined);
     }
+  }
+
+  /** For as long as it lives: it would be the next slice that keeps the others waiting. */
+  #giveWay(appetite: Appetite): void {
+    if (appetite === 'usual' || appetite === this.#appetite || this.#appetite === 'hog') return;
+    this.#appetite = appetite;
+    stepBehind(this.pid, this.#rank, appetite);
   }
 
   #lookAtMemory(nowMs: number): void {

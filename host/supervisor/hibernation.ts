@@ -1,9 +1,9 @@
 // Who is put to sleep: those that nobody has called for long, and, when more sandboxes run than should, those that were called longest ago. Pure; supervisor.ts asks, and does it.
+import type { Rank } from '../sandbox/niceness.ts';
 
 /** What the rest of the host loses when an instance has to wait. */
 export interface Standing {
-  /** `front`: messages do not get past it. `back`: it can be started when it is needed. */
-  readonly rank: 'front' | 'back';
+  readonly rank: Rank;
   /** Idle for this long it is put to sleep; absent, it never is. */
   readonly hibernateAfterMs?: number;
 }

@@ -26,7 +26,7 @@ export const DEFAULT_POLICY: RestartPolicy = {
   stableMs: 60_000,
   outside: { burst: 30, perMinute: 30 },
   first: { burst: 60, perMinute: 300 },
-  again: { burst: 20, perMinute: 30 },
+  again: { burst: 40, perMinute: 60 },
 };
 
 /** Delay before restart number `row` (from 0) of a row. `random` in 0..1 spreads the delay by a fifth either way, so that what fell together does not rise together. */

@@ -67,7 +67,7 @@ export class Supervisor implements AsyncDisposable {
       standing,
       mayRestart: (row) => (row === 0 || standing().rank === 'front' ? this.#firstRestarts : this.#furtherRestarts).take(clock.monotonicMs()),
       hooks: hooksFor(instance),
-      open: (each, hooks) => pool.open(each, hooks, loadMs === undefined ? {} : { loadMs }),
+      open: (each, hooks) => pool.open(each, hooks, { rank: standing().rank, ...(loadMs === undefined ? {} : { loadMs }) }),
       onStateChange: (change) => {
         onStateChange(change);
         if (change.state === 'starting' || change.state === 'active') this.hibernateIdle();
