@@ -28,6 +28,8 @@ export interface LanesOptions<Item> {
   readonly groups?: { readonly of: (lane: string) => string; readonly concurrency: number };
   /** Items in one lane: reserved, waiting and running. Default BOUNDS.laneDepth. */
   readonly depth?: number;
+  /** Nothing is held back longer than this, whatever moment it names: that may be of a clock that was set since. Default 20 minutes, more than any retry asks for. */
+  readonly mostDelayMs?: number;
 }
 
 export interface Lanes<Item> extends AsyncDisposable {
@@ -55,13 +57,12 @@ export function createLanes<Item>(options: LanesOptions<Item>): Lanes<Item> {
 }
 
 const CLOSE_DEADLINE_MS = 10_000;
-/** The longest delay a Node timer takes; a later moment is waited for in pieces. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MOST_DELAY_MS = 20 * 60_000;
 
 interface Waiting<Item> {
   item: Item;
-  /** 0 for at once. */
-  notBeforeMs: number;
+  /** Monotonic: a wall clock that is set must not hold a lane up. 0 for at once. */
+  dueMs: number;
 }
 
 interface Group<Item> {
@@ -135,7 +136,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     if (this.#closed) return;
     const lane = this.#lane(key);
     lane.reserved = Math.max(0, lane.reserved - 1);
-    lane.items.push({ item, notBeforeMs });
+    lane.items.push({ item, dueMs: this.#due(notBeforeMs) });
     this.#waiting += 1;
     if (lane.busy === 'no') this.#schedule(lane);
   }
@@ -167,7 +168,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
   /** Puts an unoccupied lane where its head belongs: in turn, behind a timer, or out of memory. */
   #schedule(lane: Lane<Item>): void {
     const head = lane.items.peek();
-    const delayMs = head && head.notBeforeMs > 0 ? head.notBeforeMs - this.#options.clock.now() : 0;
+    const delayMs = head && head.dueMs > 0 ? head.dueMs - this.#options.clock.monotonicMs() : 0;
     if (!head) {
       lane.busy = 'no';
       this.#forgetIfEmpty(lane);
@@ -175,12 +176,19 @@ class LaneScheduler<Item> implements Lanes<Item> {
       lane.busy = 'no';
     } else if (delayMs > 0) {
       lane.busy = 'delayed';
-      lane.timer = setTimeout(() => this.#schedule(lane), Math.min(delayMs, LONGEST_TIMER_MS));
+      lane.timer = setTimeout(() => this.#schedule(lane), delayMs);
     } else {
       lane.busy = 'ready';
       this.#ready.push(lane);
       this.#pump();
     }
+  }
+
+  /** When a moment of the wall clock will be, as of now. */
+  #due(epochMs: number): number {
+    const { clock, mostDelayMs = MOST_DELAY_MS } = this.#options;
+    const delayMs = epochMs > 0 ? Math.min(epochMs - clock.now(), mostDelayMs) : 0;
+    return delayMs > 0 ? clock.monotonicMs() + delayMs : 0;
   }
 
   #pump(): void {
@@ -206,7 +214,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     if (lane.group) this.#leave(lane.group);
     if (verdict === 'done') lane.items.shift();
     else {
-      head.notBeforeMs = verdict.retryAtMs;
+      head.dueMs = this.#due(verdict.retryAtMs);
       if (verdict.item !== undefined) head.item = verdict.item;
       this.#waiting += 1;
     }

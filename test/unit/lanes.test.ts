@@ -203,6 +203,28 @@ describe('retries', () => {
   });
 });
 
+describe('a wall clock that is set', () => {
+  const DAY_MS = 24 * 3600 * 1000;
+
+  it('back while a lane is delayed holds it up no longer than it was to wait', async () => {
+    let offsetMs = 0;
+    const { lanes, job } = openWork({ clock: { now: () => clock.now() + offsetMs, monotonicMs: clock.monotonicMs } });
+    lanes.enqueue('a', 1);
+    (await job('a1')).finish({ retryAtMs: clock.now() + 40, item: 2 });
+    lanes.enqueue('b', 1, clock.now() + 40);
+    await turn();
+    offsetMs = -DAY_MS;
+    await job('a2');
+    await job('b1');
+  });
+
+  it('back over a restart holds nothing up longer than any retry may', async () => {
+    const { lanes, job } = openWork({ mostDelayMs: 40 });
+    lanes.enqueue('a', 1, clock.now() + DAY_MS);
+    await job('a1');
+  });
+});
+
 describe('recovery', () => {
   it('takes a hundred thousand rows from the store, every lane in its order', async () => {
     await using dir = await tempDir();
