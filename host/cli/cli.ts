@@ -128,8 +128,17 @@ function failureOf(thrown: unknown, program: Command): Failure {
   if (thrown instanceof HostSaidNo) return thrown;
   const error = thrown instanceof GatehouseError ? thrown
     : thrown instanceof CommanderError ? new GatehouseError('USAGE', { problem: usageProblem(thrown.message, program) })
-    : new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown });
+    : (systemRefusal(thrown) ?? new GatehouseError('INTERNAL', { problem: problemOf(thrown) }, { cause: thrown }));
   return { code: error.code, message: error.message, fix: error.fix, exitCode: error.row.exitCode };
+}
+
+/** A command works on files that people name: what the system says of them (`EACCES: permission denied, mkdir '/x'`) is nobody's defect. */
+function systemRefusal(thrown: unknown): GatehouseError | undefined {
+  if (!(thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string')) return undefined;
+  if (thrown.code === 'ERR_INVALID_ARG_VALUE' && thrown.message.includes('null bytes')) return new GatehouseError('USAGE', { problem: 'A path cannot hold a zero byte' }, { cause: thrown });
+  if (!('syscall' in thrown && 'path' in thrown)) return undefined;
+  const problem = /^[A-Z0-9_]+: (.+?)(?:, \w+(?: '.*)?)?$/s.exec(thrown.message)?.[1] ?? thrown.code;
+  return new GatehouseError('SYSTEM_REFUSED', { call: String(thrown.syscall), path: String(thrown.path).slice(0, 300), problem }, { cause: thrown });
 }
 
 /** `error: unknown option '--jsn'\n(Did you mean --json?)` → `unknown option '--jsn' (did you mean --json?)`. */

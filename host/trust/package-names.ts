@@ -50,6 +50,6 @@ export function collisionProblem(names: Iterable<string>): string | undefined {
 }
 
 /** For messages: what is not printable ASCII is spelled out. */
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -5,7 +5,7 @@ import { lstat, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
-import { MANIFEST_FILE, SCRIPT_FILE, collisionProblem, nameProblem } from './package-names.ts';
+import { MANIFEST_FILE, SCRIPT_FILE, collisionProblem, nameProblem, quoted } from './package-names.ts';
 import { bytewise } from './statement.ts';
 import { ArchiveProblem, readArchive } from './tar.ts';
 
@@ -63,7 +63,7 @@ async function readFolder(root: string): Promise<Found> {
         folders.push(`${name}/`);
         continue;
       }
-      const problem = entry.isFile() ? nameProblem(name) : `'${name.slice(0, 60)}' is ${kindOf(entry)}; only regular files are allowed`;
+      const problem = entry.isFile() ? nameProblem(name) : `${quoted(name)} is ${kindOf(entry)}; only regular files are allowed`;
       if (problem !== undefined) throw new ArchiveProblem(problem);
       if (found.length >= BOUNDS.packageFiles) throw new ArchiveProblem(`it has more than ${BOUNDS.packageFiles} files`, true);
       const content = await readRegularFile(join(root, name), name, room);
@@ -82,17 +82,17 @@ async function readArchiveFile(path: string): Promise<Found> {
 /** Reads at most `room` bytes of a file that is regular when opened: a link or device put in its place meanwhile is refused too. */
 async function readRegularFile(path: string, name: string, room: number, allow = { links: false }): Promise<Buffer> {
   const before = await lstat(path);
-  if (!before.isFile()) throw new ArchiveProblem(`'${name}' is ${kindOf(before)}; only regular files are allowed`);
+  if (!before.isFile()) throw new ArchiveProblem(`${quoted(name)} is ${kindOf(before)}; only regular files are allowed`);
   await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const about = await file.stat();
-  if (!about.isFile() || about.ino !== before.ino) throw new ArchiveProblem(`'${name}' was replaced while it was read`);
-  if (about.nlink > 1 && !allow.links) throw new ArchiveProblem(`'${name}' is a hard link; copy the file instead`);
+  if (!about.isFile() || about.ino !== before.ino) throw new ArchiveProblem(`${quoted(name)} was replaced while it was read`);
+  if (about.nlink > 1 && !allow.links) throw new ArchiveProblem(`${quoted(name)} is a hard link; copy the file instead`);
   if (about.size > room) throw new ArchiveProblem(`it has more than ${BOUNDS.packageBytes} bytes`, true);
   const content = Buffer.alloc(about.size);
   let length = 0;
   while (length < content.length) {
     const { bytesRead } = await file.read(content, length);
-    if (bytesRead === 0) throw new ArchiveProblem(`'${name}' was changed while it was read`);
+    if (bytesRead === 0) throw new ArchiveProblem(`${quoted(name)} was changed while it was read`);
     length += bytesRead;
   }
   return content;
@@ -105,7 +105,7 @@ function checked(found: Found): ReadonlyMap<string, Buffer> {
   for (const { name, content } of [...found].sort((a, b) => bytewise(a.name, b.name))) {
     const problem = nameProblem(name);
     if (problem !== undefined) throw new ArchiveProblem(problem);
-    if (files.has(name)) throw new ArchiveProblem(`it holds '${name}' twice`);
+    if (files.has(name)) throw new ArchiveProblem(`it holds ${quoted(name)} twice`);
     bytes += content.length;
     files.set(name, content);
   }

@@ -47,7 +47,7 @@ const connections = () => process.getActiveResourcesInfo().filter((each) => each
 /** What every answer of the host is, whatever was asked: a success, or a problem with a code that the documentation lists. */
 export function expectDocumented({ status, headers, body }: RawAnswer): void {
   const isProblem = status >= 400;
-  expect([100, 101, 200, 202, 204, 301, 302, 304, 308, 400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 421, 422, 426, 429, 431, 503, 505]).toContain(status);
+  expect([100, 101, 200, 202, 204, 301, 302, 304, 308, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 417, 421, 422, 426, 429, 431, 503, 505]).toContain(status);
   expect([status, isProblem ? headers.get('content-type') : 'application/problem+json']).toEqual([status, expect.stringMatching(/^application\/problem\+json/)]);
   const problem = isProblem && body !== '' ? (JSON.parse(body) as { readonly status: number; readonly code: string }) : { status, code: 'INTERNAL' };
   expect(problem.status).toBe(status);
