@@ -5,6 +5,7 @@ import { closed } from '../../schemas/closed.ts';
 import type { ConversationItem } from '../../schemas/message.ts';
 import { GatehouseError } from '../errors.ts';
 import { compileSchema } from '../schema.ts';
+import { readMessage } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages } from '../store/tables.ts';
 import { operation } from './capability.ts';
@@ -33,7 +34,7 @@ export function messageList(store: Store) {
     async perform({ conversation, after, limit = BOUNDS.messageListItems }, caller) {
       if (!conversation.isWellFormed() || after?.isWellFormed() === false) throw new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.list', path: '/conversation', problem: 'it holds half of a surrogate pair' });
       const prefix = conversations.prefix(caller.instance, conversation);
-      const last = after ? (await store.get(messages, messages.key(after)))?.value : undefined;
+      const last = after ? await readMessage(store, after) : undefined;
       const place = last?.instance === caller.instance && last.conversation === conversation ? (last.place ?? after) : after;
       const rows = await store.range(conversations, prefix, { ...(place ? { after: conversations.key(caller.instance, conversation, place) } : {}), limit });
       const items: ConversationItem[] = [];

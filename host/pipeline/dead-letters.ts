@@ -3,6 +3,7 @@ import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError, type ErrorCode } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
+import { readMessage } from '../store/messages.ts';
 import { put, type Put, type Removal, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
 import { lineOf, placed } from './conversation-order.ts';
@@ -91,7 +92,7 @@ export class DeadLetters {
   async #read(id: string) {
     const stored = await this.#parts.store.get(deadLetters, deadLetters.key(id));
     if (!stored) throw new GatehouseError('DEAD_LETTER_NOT_FOUND', { id });
-    const message = (await this.#parts.store.get(messages, messages.key(stored.value.messageId)))?.value;
+    const message = await readMessage(this.#parts.store, stored.value.messageId);
     return { letter: stored.value, version: stored.version, message };
   }
 

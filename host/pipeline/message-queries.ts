@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { MessageView } from '../../schemas/control.ts';
 import { GatehouseError } from '../errors.ts';
+import { readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { messages, type MessageRow } from '../store/tables.ts';
 
@@ -28,8 +29,10 @@ export async function listMessages(store: Store, filter: MessageFilter): Promise
   let before = filter.cursor;
   for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
     const rows = await store.range(messages, messages.prefix(), { reverse: true, limit: CHUNK, ...(before === undefined ? {} : { to: messages.key(before) }) });
-    for (const { value: row } of rows) {
-      if (!fits(row, filter)) continue;
+    for (const { value } of rows) {
+      if (!concerns(value, filter)) continue;
+      const row = await withEnding(store, value);
+      if (filter.outcome !== undefined && row.outcome !== filter.outcome) continue;
       items.push(viewOf(row));
       if (items.length === limit) return { items, cursor: row.id };
     }
@@ -42,13 +45,13 @@ export async function listMessages(store: Store, filter: MessageFilter): Promise
 
 /** Throws MESSAGE_NOT_FOUND. */
 export async function showMessage(store: Store, id: string): Promise<MessageView> {
-  const row = await store.get(messages, messages.key(id));
+  const row = await readMessage(store, id);
   if (!row) throw new GatehouseError('MESSAGE_NOT_FOUND', { id: id.slice(0, 100) });
-  return viewOf(row.value);
+  return viewOf(row);
 }
 
-function fits(row: MessageRow, { instance, conversation, outcome, direction }: MessageFilter): boolean {
-  return (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation) && (outcome === undefined || row.outcome === outcome) && (direction === undefined || row.direction === direction);
+function concerns(row: MessageRow, { instance, conversation, direction }: MessageFilter): boolean {
+  return (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation) && (direction === undefined || row.direction === direction);
 }
 
 function viewOf(row: MessageRow): MessageView {

@@ -1,9 +1,9 @@
-// A message as it is stored: its record of stages as one line of text, and nothing for lists that are empty. tables.ts declares it as the packing of `messages`.
+// A message as it is stored: its record of stages as one line of text, and nothing for lists that are empty. tables.ts declares it as the packing of `messages` and `endings`.
 //
 // The record is most of a short message, and each of a message's three commits writes it. As objects it takes some ninety bytes a stage, as text fifteen; at
 // 64 messages in flight the store commits 1.4 times as many rows of that size a second.
 import type { StageRecord } from '../../schemas/message.ts';
-import type { MessageRow } from './tables.ts';
+import type { EndingRow, MessageRow } from './tables.ts';
 
 /** What of a row is packed; everything else is stored as it is. */
 type Packed = 'stages' | 'mentions' | 'media' | 'flags';
@@ -26,6 +26,16 @@ export function packMessage(row: MessageRow): StoredMessage {
 /** Rows of earlier versions hold their record as objects; they are read as well. */
 export function unpackMessage({ stages, mentions = [], media = [], flags = [], ...rest }: StoredMessage): MessageRow {
   return { ...rest, stages: typeof stages === 'string' ? unpackStages(stages) : stages, mentions, media, flags };
+}
+
+type StoredEnding = Omit<EndingRow, 'stages'> & { readonly stages: string };
+
+export function packEnding(row: EndingRow): StoredEnding {
+  return { ...row, stages: packStages(row.stages) };
+}
+
+export function unpackEnding(stored: StoredEnding): EndingRow {
+  return { ...stored, stages: unpackStages(stored.stages) };
 }
 
 /** `stage[@instance][:decision] durationUs[ cpuUs][#reason]`, joined by `;`. A decision of `pass` is left out; a reason is percent-encoded. Whole microseconds: writing out a fraction takes ten times as long. */

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
-import { packMessage, unpackMessage } from './message-record.ts';
+import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { Key, Table } from './store.ts';
 
 /** First part of every key that belongs to the operator's organisation; the only one until there are tenants. */
@@ -264,8 +264,14 @@ export interface EgressBytesRow {
 /** What each instance has sent and received today; rows of days that are over go once a day. */
 export const egressBytes = tenantTable<EgressBytesRow, [instance: string]>('egressBytes', 'instance', 'egress, once a second');
 
+/** How a message ended for good: an inbound one answered or not, an outbound one delivered. */
+export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code'> {}
+
+/** Beside the message, so that its text is written once: rows of one moment lie together, and are small. Read both with `readMessage` or `withEnding`. */
+export const endings = tenantTable<EndingRow, [messageId: string]>('endings', 'messageId', 'pipeline: respond, settle', { pack: packEnding, unpack: unpackEnding });
+
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
-  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes,
+  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes, endings,
 ];

@@ -17,6 +17,7 @@ import { reachesOut, type ChannelEntry, type GateEntry, type SkillEntry } from '
 import type { CallResult, PluginCall } from '../../host/sandbox/sandbox.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { openStore } from '../../host/store/lmdb.ts';
+import { readMessage, withEnding } from '../../host/store/messages.ts';
 import type { Commit, RangeOptions, Store, Table } from '../../host/store/store.ts';
 import { conversations, deliveries, messages, type MessageRow } from '../../host/store/tables.ts';
 import type { Grant } from '../../schemas/capability.ts';
@@ -161,7 +162,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     request: (...asked) => world.request(...asked),
     onGateExit: () => undefined,
   });
-  const rowOf = async (id: string) => (await store.get(messages, messages.key(id)))?.value;
+  const rowOf = (id: string) => readMessage(store, id);
   const world: PipelineWorld = {
     pipeline,
     store,
@@ -183,7 +184,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       const all = await Promise.all(rows.filter(({ value }) => value.direction === 'outbound').map(({ key, value }) => rowOf(value.messageId ?? String(key[3]))));
       return all.filter((row) => row !== undefined);
     },
-    everyMessage: async () => (await store.range(messages, messages.prefix())).map(({ value }) => value),
+    everyMessage: async () => Promise.all((await store.range(messages, messages.prefix())).map(({ value }) => withEnding(store, value))),
     waitingDeliveries: async () => (await store.range(deliveries, deliveries.prefix())).length,
     async [Symbol.asyncDispose]() {
       await pipeline.drain(1000);

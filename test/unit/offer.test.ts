@@ -13,7 +13,7 @@ function commitsOf(world: PipelineWorld): string[][] {
   const seen: string[][] = [];
   world.beforeCommit = ({ put = [], remove = [] }: Commit) => {
     const tables = [...put, ...remove].map(({ table }) => table.name);
-    if (tables.includes('messages')) seen.push(tables);
+    if (tables.includes('messages') || tables.includes('endings')) seen.push(tables);
   };
   return seen;
 }

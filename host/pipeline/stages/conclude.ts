@@ -1,6 +1,7 @@
 // The commit that ends a message's turn: its outcome, its line in the conversation, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
+import { endingOf } from '../../store/messages.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { lineOf, placed } from '../conversation-order.ts';
 import { deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
@@ -33,7 +34,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       const written = carried?.rows();
       const concluded = placed(concludedRow(context), ids);
       const replies = context.replies.map((draft) => outboundRow(context, draft, parts));
-      const rows: Put[] = [put(messages, messages.key(concluded.id), concluded), lineOf(concluded)];
+      const rows: Put[] = [endingOf(concluded), lineOf(concluded)];
       for (const { row } of replies) {
         rows.push(put(messages, messages.key(row.id), row), lineOf(row));
         if (row.outcome === 'pending') rows.push(put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }));

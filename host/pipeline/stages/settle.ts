@@ -1,6 +1,7 @@
 // Records that an outbound message was delivered and takes it out of the queue, in one commit.
-import { put, type Store } from '../../store/store.ts';
-import { deliveries, messages, type MessageRow } from '../../store/tables.ts';
+import { endingOf } from '../../store/messages.ts';
+import type { Store } from '../../store/store.ts';
+import { deliveries, type MessageRow } from '../../store/tables.ts';
 import type { DeliveryContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { PASS, type Stage } from '../stage.ts';
@@ -24,7 +25,7 @@ export function settle({ store, writes, onSettled }: SettleParts): Stage<Deliver
       let committed = false;
       try {
         const result = await store.commit({
-          put: [put(messages, messages.key(row.id), delivered), ...(written?.put ?? [])],
+          put: [endingOf(delivered), ...(written?.put ?? [])],
           remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(written?.remove ?? [])],
         });
         committed = result === 'committed';

@@ -1,0 +1,19 @@
+// Messages as they are now: the row of a message with how it ended. Everybody who shows or pages messages reads through this; the pipeline's own queues hold messages that have not ended.
+import { put, type Put, type Store } from './store.ts';
+import { endings, messages, type MessageRow } from './tables.ts';
+
+/** Undefined when there is none. */
+export async function readMessage(store: Store, id: string): Promise<MessageRow | undefined> {
+  const row = (await store.get(messages, messages.key(id)))?.value;
+  return row && (await withEnding(store, row));
+}
+
+export async function withEnding(store: Store, row: MessageRow): Promise<MessageRow> {
+  const ending = (await store.get(endings, endings.key(row.id)))?.value;
+  return ending ? { ...row, ...ending } : row;
+}
+
+/** What the commit that ends a message writes of it. */
+export function endingOf({ id, outcome, stages, place, code }: MessageRow): Put {
+  return put(endings, endings.key(id), { outcome, stages, ...(place === undefined ? {} : { place }), ...(code === undefined ? {} : { code }) });
+}
