@@ -36,7 +36,7 @@ export const Enablement = closed(
     allowRollback: Type.Optional(Type.Boolean({ default: false })),
     grants: Type.Optional(Type.Array(Grant, { maxItems: 64 })),
     config: Type.Optional(Type.Record(Type.String({ maxLength: 100 }), Type.Unknown())),
-    secrets: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), SecretReference)),
+    secrets: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), SecretReference, { additionalProperties: false })),
     limits: Type.Optional(Limits),
     admit: Type.Optional(AdmitPolicy),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
