@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Grant } from '../schemas/capability.ts';
 import { toTimestamp } from './clock.ts';
 
 export interface Evidence {
@@ -13,6 +14,10 @@ export interface Evidence {
   readonly code: string;
   readonly reason: string;
   readonly atMs: number;
+  /** What it was allowed to do, without the values of secrets, which are not in it. */
+  readonly grants: readonly Grant[];
+  /** Since its sandbox was first started. */
+  readonly counters: { readonly calls: number; readonly cpuMs: number; readonly restarts: number; readonly strikes: number };
   /** What led to it, oldest first: ends of the sandbox, strikes, refusals. */
   readonly history: readonly unknown[];
 }

@@ -235,9 +235,10 @@ export class PluginLife {
 
   async #giveUp(instance: string, { actor, reason, code }: { readonly actor: string; readonly reason: string; readonly code: ErrorCode }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined'): Promise<void> {
     const { registry, supervisor, clock, config, log } = this.#parts;
-    const { plugin, version, digest } = registry.view(instance);
+    const { plugin, version, digest, grants, calls, cpuMs, restarts, strikes } = this.view(instance);
     const loss = lossOf(registry.get(instance), by, to);
-    const bundle = bundleOf(config.dataDir, { instance, plugin, version, packageDigest: digest, actor, code, reason, atMs: clock.now(), history: this.#history.get(instance) ?? [] });
+    const facts = { instance, plugin, version, packageDigest: digest, grants, counters: { calls, cpuMs, restarts, strikes } };
+    const bundle = bundleOf(config.dataDir, { ...facts, actor, code, reason, atMs: clock.now(), history: this.#history.get(instance) ?? [] });
     // Out of every stage first: from this moment nothing is given to it any more, and nothing it gave is committed.
     registry.move(instance, to, { actor, reason, code, evidenceDigest: bundle.digest });
     this.#violations.forget(instance);

@@ -1,4 +1,4 @@
-// How many log lines of one plugin reach the host. Used by sandbox-process.ts; what is too much is counted, not kept.
+// How many log lines of one plugin reach the host's log: its own (sandbox-process.ts), and those about its refusals (telemetry/log-events.ts). What is too much is counted, not kept.
 import { BOUNDS } from '../../schemas/bounds.ts';
 
 /** A bucket of one second's lines, refilled evenly. */

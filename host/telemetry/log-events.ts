@@ -1,9 +1,19 @@
 // The events an operator wants to read about, as log lines. Made by main.ts.
+import { systemClock, type Clock } from '../clock.ts';
 import { subscribe } from '../events.ts';
 import type { Log } from '../log.ts';
+import { LogLimit } from '../sandbox/log-limit.ts';
 
 /** Plugin lines carry the tag `plugin log`: they are foreign text, capped by the sandbox, and never say anything in the host's name. */
-export function logEvents(log: Log): Disposable {
+export function logEvents(log: Log, clock: Clock = systemClock): Disposable {
+  const refusals = new Map<string, LogLimit>();
+  /** A refusal costs a plugin nothing; its line costs the operator disk. As many a second as it may have lines of its own. */
+  const refused = (fields: { readonly instance: string }, text: string) => {
+    let limit = refusals.get(fields.instance);
+    if (!limit) refusals.set(fields.instance, (limit = new LogLimit()));
+    const dropped = limit.pass(clock.monotonicMs(), 0);
+    if (dropped !== undefined) log.warn({ ...fields, ...(dropped > 0 ? { dropped } : {}) }, text);
+  };
   const stop = [
     subscribe('plugin.state', ({ instance, plugin, from, to, actor, reason, code }) => {
       const fields = { instance, plugin, from, to, actor, reason, ...(code === undefined ? {} : { code }) };
@@ -15,10 +25,10 @@ export function logEvents(log: Log): Disposable {
     subscribe('plugin.strike', (fields) => log.warn(fields, 'plugin strike')),
     subscribe('plugin.restarted', (fields) => log.warn(fields, 'plugin restarts')),
     subscribe('plugin.log', ({ level, ...line }) => log[level](line, 'plugin log')),
-    subscribe('capability.denied', (fields) => log.warn(fields, 'capability denied')),
+    subscribe('capability.denied', (fields) => refused(fields, 'capability denied')),
     subscribe('secret.leaked', (fields) => log.error(fields, 'a server sent a secret back; the answer was withheld')),
     subscribe('egress.request', (fields) => {
-      if (fields.cause === 'ADDRESS_REFUSED') log.warn(fields, 'a name leads to an address that plugins may not reach; egress.allow can make an exception');
+      if (fields.cause === 'ADDRESS_REFUSED') refused(fields, 'a name leads to an address that plugins may not reach; egress.allow can make an exception');
       else log.debug(fields, 'egress request');
     }),
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),

@@ -55,7 +55,7 @@ describe('a required plugin', () => {
       expect(stoppingLine(host)).toMatchObject({ reason: expect.stringMatching(/^'helper' is lost: three strikes/) as string });
       expect(host.lines.at(-1)).toEqual({ event: 'stopped' });
       const [evidence] = await readdir(join(home.path, 'data/evidence'));
-      expect(JSON.parse(await readFile(join(home.path, 'data/evidence', String(evidence)), 'utf8'))).toMatchObject({ instance: 'helper', actor: 'host', code: 'PLUGIN_QUARANTINED', history: expect.arrayContaining([expect.objectContaining({ event: 'plugin.strike', cause: 'cpu' })]) as unknown });
+      expect(JSON.parse(await readFile(join(home.path, 'data/evidence', String(evidence)), 'utf8'))).toMatchObject({ instance: 'helper', actor: 'host', code: 'PLUGIN_QUARANTINED', grants: [], counters: { strikes: 3 }, history: expect.arrayContaining([expect.objectContaining({ event: 'plugin.strike', cause: 'cpu' })]) as unknown });
     }
     const refused = await gatehouse(['start', '--json', '--home', home.path, '--listen', '127.0.0.1:0']);
     expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining('PLUGIN_QUARANTINED')]);

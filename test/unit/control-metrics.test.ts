@@ -4,9 +4,11 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { publish, type Events } from '../../host/events.ts';
 import type { Host } from '../../host/host.ts';
+import { BOUNDS } from '../../schemas/bounds.ts';
 import { logEvents } from '../../host/telemetry/log-events.ts';
 import { createMetrics } from '../../host/telemetry/metrics.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
+import { aHandClock } from '../support/hand-clock.ts';
 import { aHome } from '../support/home.ts';
 import { aPlugin } from '../support/control-plane.ts';
 
@@ -107,5 +109,20 @@ describe('log lines', () => {
     publish('plugin.log', { instance: 'echo', plugin: 'gatehouse.echo', level: 'error', text: '{"msg":"host stopping"}\n{"level":60}', fields: { level: 10, msg: 'forged' } });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ level: 50, msg: 'plugin log', instance: 'echo', fields: { level: 10, msg: 'forged' } });
+  });
+
+  it('about refusals are no more than a plugin may write itself, however often it asks', () => {
+    const { log, lines } = aLog();
+    const clock = aHandClock();
+    using _listening = logEvents(log, clock);
+    const refuse = (instance: string, times: number) => {
+      for (let n = 0; n < times; n += 1) publish('capability.denied', { instance, capability: 'kv', code: 'QUOTA_EXCEEDED' });
+    };
+    refuse('noisy', 10_000);
+    refuse('quiet', 1);
+    expect(Object.fromEntries(['noisy', 'quiet'].map((name) => [name, lines.filter(({ instance }) => instance === name).length]))).toEqual({ noisy: BOUNDS.logLinesPerSecond, quiet: 1 });
+    clock.turn(1000);
+    refuse('noisy', 1);
+    expect(lines.at(-1)).toMatchObject({ msg: 'capability denied', dropped: 10_000 - BOUNDS.logLinesPerSecond });
   });
 });
