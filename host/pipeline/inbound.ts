@@ -32,6 +32,8 @@ export interface InboundParts {
   /** What a message that was held still has to pass. */
   readonly stagesAfterHold: readonly Stage<InboundContext>[];
   readonly deliveriesWaiting: () => number;
+  /** Accepted messages that wait for their answer, over all lanes. */
+  readonly messagesWaiting: () => number;
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
   unreserve(sessionKey: string): void;
   /** Told after the accept commit; puts the message into its lane. */
@@ -40,6 +42,8 @@ export interface InboundParts {
 
 /** Replies that wait for channels; beyond this the host takes in nothing more to answer. */
 export const MOST_DELIVERIES_WAITING = 100_000;
+/** Messages that wait for their answers: about 1.5 KB of memory each, and a start must find its way through them. */
+export const MOST_MESSAGES_WAITING = 200_000;
 /** Messages between arrival and accept at any moment. */
 const MOST_IN_WORK = 20_000;
 
@@ -67,6 +71,8 @@ export class Inbound {
     }
     const waiting = this.#parts.deliveriesWaiting();
     if (waiting >= MOST_DELIVERIES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'deliveries', depth: waiting } };
+    const unanswered = this.#parts.messagesWaiting();
+    if (unanswered >= MOST_MESSAGES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'messages', depth: unanswered } };
     if (this.#inWork.size >= MOST_IN_WORK) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'host', depth: this.#inWork.size } };
 
     const context: InboundContext = {

@@ -167,6 +167,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     stages: inboundStages(everything),
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
     deliveriesWaiting: () => deliveryLanes.waiting,
+    messagesWaiting: () => messageLanes.waiting,
     unreserve: (sessionKey) => messageLanes.unreserve(sessionKey),
     onAccepted: (place, row, session) => messageLanes.enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
