@@ -106,6 +106,12 @@ function describe(schema: unknown, value: unknown, error: SchemaError): Explanat
       return { path, problem: `must be ${alternatives(schema, error, [params['allowedValue']])}` };
     case 'enum':
       return { path, problem: `must be ${alternatives(schema, error, Array.isArray(params['allowedValues']) ? params['allowedValues'] : [])}` };
+    case 'pattern': {
+      // People are told what it is, not the expression that knows it. A description is a phrase (`an https origin …`) or a sentence.
+      const described = schemaAt(schema, `${error.schemaPath.slice(0, error.schemaPath.lastIndexOf('/'))}/description`);
+      if (typeof described !== 'string') return { path, problem: error.message ?? 'does not fit the schema' };
+      return { path, problem: described.endsWith('.') ? `it is not written as it must be: ${described.slice(0, -1)}` : `must be ${described}` };
+    }
     default:
       return { path, problem: error.message ?? 'does not fit the schema' };
   }

@@ -6,7 +6,7 @@ import { HttpsOrigin, InstanceName, SecretHandle, ToolAddress } from './ids.ts';
 /** An origin, or a JSON pointer into the enablement's `config` that the operator fills in; unset, the grant is inert. */
 export const OriginOrConfig = Type.Union([
   HttpsOrigin,
-  closed({ config: Type.String({ pattern: '^(/[^/]{1,64}){1,8}$', maxLength: 200 }) }),
+  closed({ config: Type.String({ pattern: '^(/[^/]{1,64}){1,8}$', maxLength: 200, description: 'a pointer into the config, as /replyUrl' }) }),
 ]);
 
 const reason = Type.Optional(text(500, { description: 'Why the plugin needs it, in plain language, for operator and reviewer.' }));

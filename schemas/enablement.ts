@@ -7,7 +7,7 @@ import { Limits } from './plugin-manifest.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
-  closed({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,199}$' }) }),
+  closed({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,199}$', description: 'the name of an environment variable' }) }),
   closed({ file: text(1000, { minLength: 1 }) }),
 ]);
 export type SecretReference = Static<typeof SecretReference>;

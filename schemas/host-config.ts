@@ -16,7 +16,7 @@ export const EgressException = closed({
 export const HostConfig = closed(
   {
     $schema: Type.Optional(text(300)),
-    listen: Type.Optional(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):\\d{1,5}$', maxLength: 300, default: '127.0.0.1:4280' })),
+    listen: Type.Optional(Type.String({ pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):\\d{1,5}$', maxLength: 300, default: '127.0.0.1:4280', description: 'HOST:PORT, an IPv6 address in brackets' })),
     hosts: Type.Optional(Type.Array(text(253, { minLength: 1 }), { maxItems: 64, default: [], description: 'Names, beside loopback and the listen address, that a request may carry in `Host`.' })),
     dataDir: Type.Optional(text(1000, { minLength: 1, default: 'data', description: 'Relative to the home directory.' })),
     profile: Type.Optional(Type.Unsafe<Profile>({ ...Profile, default: 'local' })),

@@ -34,7 +34,7 @@ export const TrustRecord = closed(
   {
     $schema: Type.Optional(text(300)),
     publisher: Publisher,
-    prefixes: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}\\.([a-z][a-z0-9-]{0,39}\\.){0,3}$', maxLength: 130 }), { minItems: 1, maxItems: 64 }),
+    prefixes: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}\\.([a-z][a-z0-9-]{0,39}\\.){0,3}$', maxLength: 130, description: 'the beginning of plugin ids with its dot, as acme.' }), { minItems: 1, maxItems: 64 }),
     keys: Type.Array(TrustedKey, { minItems: 1, maxItems: 64 }),
   },
   { title: 'Gatehouse publisher trust record' },
