@@ -1,6 +1,6 @@
 // The evidence of a quarantine: one JSON file in the data directory, named by instance and time, referred to by its digest. Facts only; no message text, no secret.
 import { createHash } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Grant } from '../schemas/capability.ts';
 import { toTimestamp } from './clock.ts';
@@ -36,9 +36,9 @@ export function bundleOf(dataDir: string, evidence: Evidence): Bundle {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, file: join(dataDir, 'evidence', `${evidence.instance}-${at.replaceAll(':', '')}.json`) };
 }
 
-/** Private to the host's user: folder 0700, file 0600; complete or not there. */
-export async function writeBundle({ bytes, file }: Bundle): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.part`, bytes, { mode: 0o600 });
-  await rename(`${file}.part`, file);
+/** Private to the host's user: folder 0700, file 0600; complete or not there. At once, so that a quarantine which is on record has its evidence, whatever happens in between. */
+export function writeBundle({ bytes, file }: Bundle): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.part`, bytes, { mode: 0o600 });
+  renameSync(`${file}.part`, file);
 }

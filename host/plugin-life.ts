@@ -239,12 +239,16 @@ export class PluginLife {
     const loss = lossOf(registry.get(instance), by, to);
     const facts = { instance, plugin, version, packageDigest: digest, grants, counters: { calls, cpuMs, restarts, strikes } };
     const bundle = bundleOf(config.dataDir, { ...facts, actor, code, reason, atMs: clock.now(), history: this.#history.get(instance) ?? [] });
-    // Out of every stage first: from this moment nothing is given to it any more, and nothing it gave is committed.
+    try {
+      writeBundle(bundle);
+    } catch (error) {
+      log.error({ instance, err: problemOf(error) }, 'the evidence of a quarantine could not be written'); // a full disk keeps nobody in
+    }
+    // Out of every stage: from this moment nothing is given to it any more, and nothing it gave is committed.
     registry.move(instance, to, { actor, reason, code, evidenceDigest: bundle.digest });
     this.#violations.forget(instance);
     try {
       await supervisor.stop(instance);
-      await writeBundle(bundle);
       await registry.written();
     } finally {
       if (this.#settled && LOSSES[loss].class === 'fatal') {
