@@ -163,7 +163,7 @@ describe('a call that fails', () => {
 
   it('hands over many large results of one slice', async () => {
     const source = toolSource('if (!input) { for (const each of waiting) each("x".repeat(500000)); return waiting.length } return await new Promise((resolve) => waiting.push(resolve))', 'const waiting = [];');
-    await using open = await openSandbox(pool, { source, limits: { heapMb: 128, cpuMsPerCall: 500 } });
+    await using open = await openSandbox(pool, { source, limits: { heapMb: 128, cpuMsPerCall: 500, wallMsPerCall: 20_000 } });
     const large = Array.from({ length: 20 }, () => open.sandbox.call(aCall(true)));
     expect(valueOf(await open.sandbox.call(aCall(false)))).toBe(20);
     for (const result of await Promise.all(large)) expect(valueOf(result)).toHaveLength(500_000);

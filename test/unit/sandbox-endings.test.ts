@@ -201,7 +201,7 @@ describe('a child that is somebody else’s', () => {
   });
 
   it('and takes memory is ended', async () => {
-    await using open = await openFake('next(); const all = []; for (;;) { all.push(Buffer.alloc(4e6, 1)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); }', { limits: { wallMsPerCall: 30_000 } });
+    await using open = await openFake('next(); const all = []; for (;;) { all.push(Buffer.alloc(4e6, 1)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); }', { limits: { cpuMsPerCall: 5000, wallMsPerCall: 30_000 } });
     expect(failureOf(await open.sandbox.call(aCall()))).toEqual({ code: 'SANDBOX_DIED', retry: false });
     expect(await open.sandbox.exited).toMatchObject({ cause: 'memory', strike: true });
   });
