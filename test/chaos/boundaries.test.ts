@@ -10,7 +10,7 @@ const BATCH = 8;
 /** How long a full disk stays full. */
 const FULL_MS = 300;
 /** Where a kill follows whatever else happened, so that what memory alone held is gone before the verdict. */
-const KILLED_AFTERWARDS: ReadonlySet<Boundary> = new Set(['moderate', 'accept', 'screen', 'conclude', 'deliver']);
+const KILLED_AFTERWARDS: ReadonlySet<Boundary> = new Set(['moderate', 'accept', 'offer', 'conclude', 'deliver']);
 
 describe.each(FAULTS)('%s', (fault) => {
   let fire: UnderFire;

@@ -1,10 +1,10 @@
 // The matrix of crash safety: where in the life of a message harm is done, and which. Shared by the tests and by the preload that does it (strike.ts).
 
 /**
- * Each names the moment right after that stage ended and before the next began. The three commits lie between `moderate` and `accept`, `screen` and
+ * Each names the moment right after that stage ended and before the next began. The three commits lie between `moderate` and `accept`, `offer` and
  * `conclude`, `deliver` and `settle`; `deliver` is also the moment when the channel has sent and nothing has been written down about it.
  */
-export const BOUNDARIES = ['receive', 'normalize', 'admit', 'moderate', 'accept', 'respond', 'sanitize', 'screen', 'conclude', 'shape', 'deliver', 'settle'] as const;
+export const BOUNDARIES = ['receive', 'normalize', 'admit', 'moderate', 'accept', 'respond', 'sanitize', 'screen', 'offer', 'conclude', 'shape', 'deliver', 'settle'] as const;
 export type Boundary = (typeof BOUNDARIES)[number];
 
 /**

@@ -10,7 +10,7 @@ const LONGEST_LIFE_MS = 700;
 
 describe('kill -9 under load', () => {
   it(`loses and doubles nothing over ${KILLS} kills`, { timeout: 120_000 + KILLS * 15_000 }, async () => {
-    await using fire = await underFire({ hooks: 16, chats: 8 });
+    await using fire = await underFire({ hooks: 12, posts: 4, chats: 8 });
     const stop = new AbortController();
     const flowing = fire.traffic.flow(stop.signal);
     const kills = { hosts: 0, 'hosts that were starting': 0, sandboxes: 0 };

@@ -1,5 +1,7 @@
 // What senders say under fire, and what must become of it: plain replies, replies counted in kv, a tool call, a masked word, denials on the way in and on the way out.
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestHome } from '../support/home.ts';
 import { addFirstParty, addWebhook } from '../support/first-party.ts';
 import type { Ack } from './records.ts';
@@ -58,10 +60,12 @@ const TALLY = `gatehouse.register({ kind: 'skill', handlers: { respond: async ({
 
 const LIMITS = { wallMsPerCall: 5000 };
 
-/** Two channels, a gate both ways, two skills, a tool. */
-export async function addPlugins(home: TestHome, canaries: Canaries): Promise<void> {
+/** Three channels (replies read, replies posted to `replyUrl`, replies on sockets), a gate both ways, two skills, a tool. */
+export async function addPlugins(home: TestHome, canaries: Canaries, replyUrl: string): Promise<void> {
   const admit = { senderPerSecond: 1_000_000 };
   await addWebhook(home, { required: true, admit });
+  const reads = JSON.parse(await readFile(join(home.path, 'manifests/plugins/webhook.json'), 'utf8')) as object;
+  await home.write('manifests/plugins/poster.json', { ...reads, instance: 'poster', config: { replyUrl } });
   await addFirstParty(home, 'webchat', { required: true, admit });
   const rules = [{ match: 'phrase', text: 'trojan horse', effect: 'deny', reason: 'No trojan horses past this gate.' }, { match: 'contains', text: canaries.masked, effect: 'mask' }];
   await addFirstParty(home, 'wordlist', { required: true, config: { rules } });

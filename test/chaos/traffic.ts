@@ -5,6 +5,7 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WEBHOOK_SECRET } from '../support/first-party.ts';
+import type { Received, ReceiverAnswer } from '../support/receiver.ts';
 import { webhookClient } from '../support/webhook.ts';
 import type { Frame } from '../support/chat.ts';
 import { saying, type Canaries, type Saying } from './messages.ts';
@@ -12,6 +13,8 @@ import type { Ack, Delivery } from './records.ts';
 
 const AGAIN_MS = 15;
 const PATIENCE_MS = 60_000;
+/** Of the posted replies, one in so many is taken and not answered. */
+const LOSE_EVERY = 25;
 
 type Told = Pick<Ack, 'status' | 'messageId'>;
 
@@ -20,14 +23,16 @@ export interface TrafficOptions {
   readonly dir: string;
   readonly canaries: Canaries;
   readonly hooks: number;
+  readonly posts: number;
   readonly chats: number;
 }
 
 export class Traffic implements AsyncDisposable {
   readonly #conversations: readonly Conversation[];
   readonly #folder: string;
+  #posted = 0;
 
-  constructor({ dir, canaries, hooks, chats }: TrafficOptions) {
+  constructor({ dir, canaries, hooks, posts, chats }: TrafficOptions) {
     this.#folder = dir;
     for (const file of ['acks.jsonl', 'deliveries.jsonl']) appendFileSync(join(dir, file), '');
     const ledger: Ledger = {
@@ -36,6 +41,7 @@ export class Traffic implements AsyncDisposable {
     };
     this.#conversations = [
       ...Array.from({ length: hooks }, (_, index) => new HookConversation(`hook-${index}`, canaries, ledger)),
+      ...Array.from({ length: posts }, (_, index) => new PostConversation(`post-${index}`, canaries, ledger)),
       ...Array.from({ length: chats }, () => new ChatConversation(randomBytes(24).toString('base64url'), canaries, ledger)),
     ];
   }
@@ -46,6 +52,16 @@ export class Traffic implements AsyncDisposable {
 
   get acknowledged(): number {
     return this.#conversations.reduce((sum, each) => sum + each.acknowledged, 0);
+  }
+
+  /** What the receiver of posted replies makes of one. Some it takes and never answers: the host cannot know, and must post them again under the same key. */
+  received({ headers, body }: Received): ReceiverAnswer | 'reset' {
+    const { id, conversation, inReplyTo, text } = JSON.parse(body) as Pick<Delivery, 'id' | 'conversation' | 'inReplyTo' | 'text'>;
+    const receiver = this.#conversations.find((each) => each instanceof PostConversation && each.id === conversation);
+    if (!(receiver instanceof PostConversation) || headers['idempotency-key'] !== id) return { status: 400 };
+    receiver.take({ id, inReplyTo, text });
+    this.#posted += 1;
+    return this.#posted % LOSE_EVERY === 0 ? 'reset' : { status: 200 };
   }
 
   /** The host answers here now. Whoever was cut off goes on there. */
@@ -167,7 +183,7 @@ abstract class Conversation implements AsyncDisposable {
 
 /** Posts, and reads its replies page by page from where it left off. */
 class HookConversation extends Conversation {
-  override readonly channel = 'webhook';
+  override readonly channel: string = 'webhook';
   #cursor = '';
   #said = 0;
 
@@ -175,7 +191,7 @@ class HookConversation extends Conversation {
     if (!this.address) return undefined;
     if (++this.#said % 8 === 0) await this.look();
     try {
-      const { status, body } = await webhookClient(this.address, WEBHOOK_SECRET).post({ id, conversation: this.id, sender: `${this.id}-sender`, text });
+      const { status, body } = await webhookClient(this.address, WEBHOOK_SECRET, this.channel).post({ id, conversation: this.id, sender: `${this.id}-sender`, text });
       if (status === 202 || status === 200) return { status: status === 202 ? 'accepted' : 'duplicate', messageId: String(body['messageId']) };
       if (status === 403) return { status: 'denied' };
     } catch (error) {
@@ -202,6 +218,17 @@ class HookConversation extends Conversation {
   #expectAway(error: unknown): void {
     if (!(error instanceof TypeError || error instanceof SyntaxError || (error instanceof Error && error.message.startsWith('reading replies: ')))) throw error;
   }
+}
+
+/** Posts, and has its replies posted to it. */
+class PostConversation extends HookConversation {
+  override readonly channel = 'poster';
+
+  take(reply: Pick<Delivery, 'id' | 'inReplyTo' | 'text'>): void {
+    this.arrived(reply, 'post');
+  }
+
+  protected override async look(): Promise<void> {}
 }
 
 /** Speaks over a socket that it opens again whenever it breaks, from the last reply it saw. */

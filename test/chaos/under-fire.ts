@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aHome, type TestHome } from '../support/home.ts';
 import { LAUNCHER, startProcess, type HostProcess } from '../support/process.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { mayMount, mountSmallDisk } from '../support/small-disk.ts';
 import type { Boundary, Fault, Order, Report } from './faults.ts';
 import type { Verdict } from './checker.ts';
@@ -94,8 +95,9 @@ export interface UnderFire extends AsyncDisposable {
 }
 
 export interface UnderFireOptions {
-  /** Conversations over HTTP and over sockets. */
+  /** Conversations over HTTP whose replies are read, those whose replies are posted, and those over sockets. */
   readonly hooks?: number;
+  readonly posts?: number;
   readonly chats?: number;
   /** Puts the data directory on a disk of this size, where the machine lets us. */
   readonly diskMegabytes?: number;
@@ -103,13 +105,14 @@ export interface UnderFireOptions {
   readonly logLevel?: 'debug' | 'error';
 }
 
-export async function underFire({ hooks = 4, chats = 3, diskMegabytes, logLevel = 'error' }: UnderFireOptions = {}): Promise<UnderFire> {
-  const home = await aHome([], { log: { level: logLevel } });
+export async function underFire({ hooks = 3, posts = 2, chats = 3, diskMegabytes, logLevel = 'error' }: UnderFireOptions = {}): Promise<UnderFire> {
+  const receiver = await startReceiver((request) => traffic.received(request));
+  const home = await aHome([], { log: { level: logLevel }, egress: { allow: [receiver.exception] } });
   await mkdir(join(home.path, 'data'), { mode: 0o700 });
   const disk = diskMegabytes !== undefined && mayMount ? mountSmallDisk(join(home.path, 'data'), diskMegabytes) : undefined;
   const canaries = newCanaries();
-  await addPlugins(home, canaries);
-  const traffic = new Traffic({ dir: home.path, canaries, hooks, chats });
+  await addPlugins(home, canaries, `${receiver.origin}/replies`);
+  const traffic = new Traffic({ dir: home.path, canaries, hooks, posts, chats });
   let host: StruckHost | undefined;
   const printed: string[] = [];
   const running = () => host !== undefined && host.child.exitCode === null && host.child.signalCode === null;
@@ -157,6 +160,7 @@ export async function underFire({ hooks = 4, chats = 3, diskMegabytes, logLevel 
     async [Symbol.asyncDispose]() {
       await traffic[Symbol.asyncDispose]();
       await fire.kill();
+      await receiver[Symbol.asyncDispose]();
       await disk?.[Symbol.asyncDispose]();
       await home[Symbol.asyncDispose]();
     },

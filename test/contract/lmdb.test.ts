@@ -113,7 +113,7 @@ describe('a disk that takes no more', () => {
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     await once(child, 'close');
     const report: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}');
-    expect(report).toEqual({ failure: 'STORE_FAILED', pairsBroken: 0, unhandled: 0 });
+    expect(report).toEqual({ failure: 'STORE_FAILED', pairsBroken: 0, ghosts: 0, unhandled: 0 });
     await using store = await open(dir.path);
     expect(await write(store, 'room again')).toBe('committed');
   });
