@@ -200,7 +200,12 @@ export function remedyOf(code: string): string | undefined {
   return fix?.includes('{') ? undefined : fix;
 }
 
-const fill = (template: string, fields: Fields) => template.replace(/\{(\w+)\}/g, (whole, name: string) => (fields[name] === undefined ? whole : String(fields[name])));
+/** A field that ends its own sentence ends the template's too. */
+const fill = (template: string, fields: Fields) =>
+  template.replace(/\{(\w+)\}(\.?)/g, (_, name: string, stop: string) => {
+    const value = fields[name] === undefined ? `{${name}}` : String(fields[name]);
+    return stop !== '' && value.endsWith('.') ? value : value + stop;
+  });
 
 /** A broken promise, with a stable code. Expected results are values, not errors. */
 export class GatehouseError extends Error {

@@ -144,7 +144,8 @@ const KEYWORDS: Readonly<Record<string, Rule>> = {
   exclusiveMinimum: amount,
   exclusiveMaximum: amount,
   multipleOf: (value, path, _, __, { fail }) => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : fail(path, 'it must be a number above 0')),
-  required: (value, path, _, __, { fail }) => (Array.isArray(value) && value.every((each) => typeof each === 'string') && new Set(value).size === value.length ? undefined : fail(path, 'it must list each key once')),
+  // ajv does not miss an empty key.
+  required: (value, path, _, __, { fail }) => (Array.isArray(value) && value.every((each) => typeof each === 'string' && each !== '') && new Set(value).size === value.length ? undefined : fail(path, 'it must list each key once, and no empty one')),
   properties: nameMap,
   additionalProperties: repeated('maxProperties'),
   propertyNames: repeated('maxProperties'),

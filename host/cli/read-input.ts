@@ -9,7 +9,9 @@ export async function readInput(io: Io, file: string): Promise<Buffer> {
   try {
     return await readFile(resolve(io.cwd, file));
   } catch (thrown) {
-    const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
-    throw new GatehouseError('FILE_UNREADABLE', { file, problem: isMissing ? 'there is no such file' : problemOf(thrown) }, { cause: thrown });
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+    throw new GatehouseError('FILE_UNREADABLE', { file, problem: PROBLEMS[code] ?? problemOf(thrown) }, { cause: thrown });
   }
 }
+
+const PROBLEMS: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', ENOTDIR: 'there is no such file', EISDIR: 'it is a folder', EACCES: 'you may not read it', ENAMETOOLONG: 'its name is too long' };

@@ -1,8 +1,9 @@
 // Whose trust a package is held against: the home's, or a folder's named by --trust, or nobody's. Called by `verify`, `inspect` and `trust`.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hostConfigPath, publisherFolders } from '../config.ts';
 import { systemClock } from '../clock.ts';
+import { GatehouseError } from '../errors.ts';
 import { revocationsFile } from '../registry/survey.ts';
 import { loadRevocations } from '../trust/revocation.ts';
 import { loadTrust } from '../trust/trust-store.ts';
@@ -32,6 +33,8 @@ function hasHome(io: Io): boolean {
 
 /** --trust names either a folder like a home's `manifests/trust`, or the folder with the records itself. */
 function foldersUnder(dir: string): { readonly publishers: string[]; readonly revocations: string } {
+  // One that is not there would hold no records, and the answer would blame the package.
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw new GatehouseError('FILE_UNREADABLE', { file: dir, problem: 'there is no such folder of trust records' });
   const publishers = join(dir, 'publishers');
   if (existsSync(publishers)) return { publishers: [publishers], revocations: join(dir, 'revocations.json') };
   return { publishers: [dir], revocations: basename(dir) === 'publishers' ? join(dirname(dir), 'revocations.json') : join(dir, 'trust', 'revocations.json') };

@@ -44,7 +44,7 @@ export async function readArchive(compressed: Buffer, limits: ArchiveLimits): Pr
         break;
       case 'folder':
         if (header.size > 0) throw new ArchiveProblem('a folder in it has content');
-        refuseFolder(withoutDot(paxPath ?? header.name));
+        refuseFolder(paxPath ?? header.name);
         paxPath = undefined;
         break;
       case 'pax':
@@ -174,7 +174,8 @@ function paxPathOf(content: Buffer, global: boolean): string | undefined {
 
 /** Nothing is made of a folder; one that leads elsewhere shows what the archive was made for (attack 90 zip-slip). */
 function refuseFolder(name: string): void {
-  const problem = name === '' || name === '.' ? undefined : pathProblem(name.replace(/\/$/, ''));
+  if (name === '.' || name === './') return;
+  const problem = pathProblem(withoutDot(name).replace(/\/$/, ''));
   if (problem !== undefined) throw new ArchiveProblem(problem);
 }
 

@@ -10,6 +10,8 @@ import { edited, fitting } from './arbitraries/documents.ts';
 import { AWKWARD_KEYS, AWKWARD_TEXTS, jsonBytes } from './arbitraries/json.ts';
 
 const door = fuzzDoor('api');
+/** A send is answered with its outcome, for which it waits up to ten seconds. */
+const SENDING = { quietMs: 20_000, patienceMs: 25_000 };
 let open: OpenDoor;
 beforeAll(async () => {
   open = await openDoor();
@@ -36,7 +38,7 @@ describe('the API, whatever is asked of it', () => {
       door.tried(requests.length - 1);
       await Promise.all(requests.map(async ({ method, path, query, body, type }) => {
         const head = [`${method} /api/v1${path}${query} HTTP/1.1`, 'host: 127.0.0.1', 'connection: close', `authorization: Bearer ${token}`, ...(type === '' ? [] : [`content-type: ${type}`]), `content-length: ${body.length}`, '', ''].join('\r\n');
-        const { answers } = await exchange(open.address, [Buffer.from(head), body]);
+        const { answers } = await exchange(open.address, [Buffer.from(head), body], SENDING);
         expect(answers).toHaveLength(1);
         answers.forEach(expectDocumented);
       }));

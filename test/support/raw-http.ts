@@ -19,8 +19,15 @@ const PATIENCE_MS = 4000;
 /** So long nothing may come before the client gives up on more. */
 const QUIET_MS = 200;
 
+export interface Patience {
+  /** Until the connection must have been closed. */
+  readonly patienceMs?: number;
+  readonly quietMs?: number;
+}
+
+
 /** Sends the pieces one by one, says that nothing follows once nothing more comes back, and reads until the connection is closed. Rejects when the server never closes it. */
-export function exchange(address: string, pieces: readonly Uint8Array[]): Promise<Exchange> {
+export function exchange(address: string, pieces: readonly Uint8Array[], { patienceMs = PATIENCE_MS, quietMs = QUIET_MS }: Patience = {}): Promise<Exchange> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -34,11 +41,11 @@ export function exchange(address: string, pieces: readonly Uint8Array[]): Promis
         quiet.refresh();
       })();
     });
-    const quiet = setTimeout(() => socket.end(), QUIET_MS);
+    const quiet = setTimeout(() => socket.end(), quietMs);
     const late = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`the server did not close the connection within ${PATIENCE_MS} ms; it said: ${Buffer.concat(chunks).toString('latin1').slice(0, 500)}`));
-    }, PATIENCE_MS);
+      reject(new Error(`the server did not close the connection within ${patienceMs} ms; it said: ${Buffer.concat(chunks).toString('latin1').slice(0, 500)}`));
+    }, patienceMs);
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       quiet.refresh();

@@ -116,6 +116,12 @@ describe('verify', () => {
     }
   });
 
+  it('of trust records that are not there is a mistake in usage, and no word about the package', async () => {
+    await using dir = await tempDir();
+    await buildTestPackage({ dir: join(dir.path, 'p'), id: 'acme.x', kind: 'tool', source: SOURCE });
+    expect(await runCommand(['verify', 'p', '--trust', 'nowhere'], { cwd: dir.path })).toMatchObject({ code: 2, stderr: expect.stringContaining('no such folder of trust records') });
+  });
+
   it('of a home that was named and is not there is a mistake in usage', async () => {
     await using dir = await tempDir();
     expect((await runCommand(['verify', 'p', '--home', 'nowhere'], { cwd: dir.path })).code).toBe(2);
