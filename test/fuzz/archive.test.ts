@@ -14,6 +14,9 @@ const door = fuzzDoor('archive');
 const SIXTEEN_MEGABYTES = gzipSync(Buffer.alloc(16 * 1024 * 1024));
 const LIMITS = { bytes: 64 * 1024, entries: 8 };
 
+/** Owners, modes and times mean nothing here and are not read; the other reader leaves out an entry whose owner is no number. */
+const UNREAD_NUMBER = /parsed number outside of javascript safe integer range|invalid base256 encoding/;
+
 /** What was read, or why not; anything else thrown fails the test. */
 async function read(bytes: Buffer): Promise<Map<string, string> | ArchiveProblem> {
   try {
@@ -54,6 +57,7 @@ describe('archives, whatever they hold', () => {
     const outcome = await read(bytes);
     if (outcome instanceof ArchiveProblem || outcome.size === 0 || ![...outcome.keys()].every((name) => nameProblem(name) === undefined)) return;
     const { files, others } = await second(bytes);
+    if (others.some((each) => UNREAD_NUMBER.test(each))) return;
     expect([Object.fromEntries(files), others]).toEqual([Object.fromEntries(outcome), []]);
   }));
 
