@@ -12,7 +12,7 @@ import { parseStrict } from '../../host/strict-json.ts';
 import { readEnvelope } from '../../host/trust/dsse.ts';
 import { readManifest } from '../../host/trust/manifest.ts';
 import { readPackage } from '../../host/trust/package.ts';
-import { bytesOf, casesOf, corpusDoors, filesOf, verdictOf } from '../support/corpus.ts';
+import { bytesOf, casesOf, corpusDoors, filesOf, verdictOf, type CorpusCase } from '../support/corpus.ts';
 import { expectDocumented, openDoor, type OpenDoor } from '../support/open-door.ts';
 import { exchange } from '../support/raw-http.ts';
 import { webSocketExchange } from '../support/raw-websocket.ts';
@@ -24,14 +24,14 @@ const running = () => (opened ??= openDoor());
 afterAll(async () => (await opened)?.[Symbol.asyncDispose]());
 
 /** How an input goes through each door, and what its verdict is called: `accepted` or an error code, unless said otherwise. */
-const JUDGES: Readonly<Record<string, (bytes: Buffer, file: string) => Promise<string>>> = {
+const JUDGES: Readonly<Record<string, (bytes: Buffer, row: CorpusCase) => Promise<string>>> = {
   'strict-json': (bytes) => verdictOf(() => parseStrict(bytes, { source: 'the text', maxBytes: 4096, maxDepth: 8 })),
   manifest: (bytes) => verdictOf(() => readManifest(bytes, 'plugin.json')),
   enablement: (bytes) => verdictOf(() => readEnablement(bytes, 'manifests/plugins/x.json')),
   dsse: (bytes) => verdictOf(() => readEnvelope(bytes, 'the package')),
   'plugin-schema': (bytes) => verdictOf(() => compilePluginSchema(JSON.parse(bytes.toString()), { role: 'output', source: 'outputSchema' })),
 
-  async archive(bytes, file) {
+  async archive(bytes, { file }) {
     await using dir = await tempDir();
     await writeFile(join(dir.path, file), bytes);
     return await verdictOf(() => readPackage(join(dir.path, file)));
@@ -58,16 +58,16 @@ const JUDGES: Readonly<Record<string, (bytes: Buffer, file: string) => Promise<s
   /** The bytes of one connection; the statuses of its answers in order, or `closed`. */
   async http(bytes) {
     const { address, healthy } = await running();
-    const { answers } = await exchange(address, [bytes]);
+    const { answers } = await exchange(address, [bytes], { firstMs: 2000 });
     answers.forEach(expectDocumented);
     await healthy();
     return answers.length === 0 ? 'closed' : answers.map(({ status }) => status).join(' ');
   },
 
   /** What a client sends after its handshake; the code the server closes with, or `open`. */
-  async websocket(bytes) {
+  async websocket(bytes, { verdict }) {
     const { address, healthy } = await running();
-    const { code } = await webSocketExchange(address, `/channels/webchat/ws?conversation=${randomBytes(24).toString('base64url')}`, [bytes], { quietMs: 400 });
+    const { code } = await webSocketExchange(address, `/channels/webchat/ws?conversation=${randomBytes(24).toString('base64url')}`, [bytes], verdict === 'open' ? { quietMs: 400 } : {}); // what never closes is not waited for
     await healthy();
     return code === undefined ? 'open' : String(code);
   },
@@ -84,7 +84,7 @@ describe('corpora', () => {
     });
 
     it.concurrent.each(casesOf(door))('$file: $verdict', async (row) => {
-      expect(await JUDGES[door]?.(bytesOf(door, row), row.file)).toBe(row.verdict);
+      expect(await JUDGES[door]?.(bytesOf(door, row), row)).toBe(row.verdict);
     });
   });
 });

@@ -22,12 +22,15 @@ const QUIET_MS = 200;
 export interface Patience {
   /** Until the connection must have been closed. */
   readonly patienceMs?: number;
+  /** So long nothing may come, once something has. */
   readonly quietMs?: number;
+  /** The same before the first answer. Default as `quietMs`. */
+  readonly firstMs?: number;
 }
 
 
 /** Sends the pieces one by one, says that nothing follows once nothing more comes back, and reads until the connection is closed. Rejects when the server never closes it. */
-export function exchange(address: string, pieces: readonly Uint8Array[], { patienceMs = PATIENCE_MS, quietMs = QUIET_MS }: Patience = {}): Promise<Exchange> {
+export function exchange(address: string, pieces: readonly Uint8Array[], { patienceMs = PATIENCE_MS, quietMs = QUIET_MS, firstMs = quietMs }: Patience = {}): Promise<Exchange> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -41,14 +44,15 @@ export function exchange(address: string, pieces: readonly Uint8Array[], { patie
         quiet.refresh();
       })();
     });
-    const quiet = setTimeout(() => socket.end(), quietMs);
+    let quiet = setTimeout(() => socket.end(), firstMs);
     const late = setTimeout(() => {
       socket.destroy();
       reject(new Error(`the server did not close the connection within ${patienceMs} ms; it said: ${Buffer.concat(chunks).toString('latin1').slice(0, 500)}`));
     }, patienceMs);
     socket.on('data', (chunk) => {
       chunks.push(chunk);
-      quiet.refresh();
+      clearTimeout(quiet);
+      quiet = setTimeout(() => socket.end(), quietMs);
     });
     socket.on('end', () => socket.end());
     socket.on('error', () => (reset = true));
