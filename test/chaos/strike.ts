@@ -115,6 +115,8 @@ process.on('message', (order: Order) => {
   }
 });
 process.channel?.unref();
+// A test that is gone leaves no host behind.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 function tell(report: Report): void {
   process.send?.(report);
