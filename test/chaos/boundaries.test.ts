@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BOUNDARIES, FAULTS, type Boundary, type Fault } from './faults.ts';
+import { BOUNDARIES, FAULTS, SLOW_FLUSH_MS, type Boundary, type Fault } from './faults.ts';
 import { underFire, type UnderFire } from './under-fire.ts';
 
 /** Messages of each conversation in one cell: one of every kind. */
@@ -27,6 +27,11 @@ describe.each(FAULTS)('%s', (fault) => {
     const sent = fire.traffic.send(BATCH);
     await struck;
     if (fault === 'disk full') await sleep(FULL_MS);
+    // In the middle of the flush: everything is on disk and nobody has been told, or nothing is.
+    if (fault === 'slow flush' && KILLED_AFTERWARDS.has(boundary)) {
+      await sleep(SLOW_FLUSH_MS / 2);
+      await fire.kill();
+    }
     await host.heal();
     await fire.through(sent);
     if (followedByKill(fault, boundary)) await fire.kill();

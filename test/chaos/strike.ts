@@ -53,7 +53,7 @@ function harm(fault: Fault): void {
     case 'slow flush':
       disk.slowMs = SLOW_FLUSH_MS;
       disk.slow = COMMITS_HARMED;
-      disk.slowBefore = !disk.slowBefore;
+      disk.slowBefore = randomInt(2) === 0;
       return;
     case 'clock jump':
       wallOffsetMs += forward ? DAY_MS : -DAY_MS;
