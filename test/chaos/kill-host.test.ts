@@ -13,10 +13,12 @@ describe('kill -9 under load', () => {
     await using fire = await underFire({ hooks: 12, posts: 4, chats: 8 });
     const stop = new AbortController();
     const flowing = fire.traffic.flow(stop.signal);
+    const trouble: unknown[] = [];
+    flowing.catch((error: unknown) => trouble.push(error));
     const kills = { hosts: 0, 'hosts that were starting': 0, sandboxes: 0 };
     const readyMs: number[] = [];
 
-    for (let kill = 0; kill < KILLS; kill += 1) {
+    for (let kill = 0; kill < KILLS && trouble.length === 0; kill += 1) {
       const startedAt = performance.now();
       const fresh = !fire.running;
       const host = await fire.host();

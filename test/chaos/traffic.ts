@@ -104,6 +104,8 @@ abstract class Conversation implements AsyncDisposable {
   readonly #unanswered = new Set<string>();
   /** Ids that have their reply: it may come before the acknowledgement that was lost the first time. */
   readonly #answered = new Set<string>();
+  /** Why the last tries came to nothing. */
+  readonly #trouble: string[] = [];
   #next = 0;
   #changed = Promise.withResolvers<void>();
   protected address: string | undefined;
@@ -158,7 +160,7 @@ abstract class Conversation implements AsyncDisposable {
     for (;;) {
       const told = await this.say(said);
       if (told) return told;
-      if (performance.now() > giveUpAt) throw new Error(`${this.channel} ${this.id}: no acknowledgement of ${said.id}`);
+      if (performance.now() > giveUpAt) throw new Error(`${this.channel} ${this.id}: no acknowledgement of ${said.id}; the last tries: ${this.#trouble.join(', ')}`);
       await Promise.race([this.#changed.promise, sleep(AGAIN_MS)]);
     }
   }
@@ -168,6 +170,11 @@ abstract class Conversation implements AsyncDisposable {
     if (inReplyTo === null) return;
     this.#answered.add(inReplyTo);
     if (this.#unanswered.delete(inReplyTo)) this.wake();
+  }
+
+  protected failed(why: string): undefined {
+    this.#trouble.push(`${Math.round(performance.now())} ${why}`);
+    if (this.#trouble.length > 40) this.#trouble.shift();
   }
 
   protected wake(): void {
@@ -188,16 +195,17 @@ class HookConversation extends Conversation {
   #said = 0;
 
   protected override async say({ id, text }: Saying): Promise<Told | undefined> {
-    if (!this.address) return undefined;
+    if (!this.address) return this.failed('no host yet');
     if (++this.#said % 8 === 0) await this.look();
     try {
       const { status, body } = await webhookClient(this.address, WEBHOOK_SECRET, this.channel).post({ id, conversation: this.id, sender: `${this.id}-sender`, text });
       if (status === 202 || status === 200) return { status: status === 202 ? 'accepted' : 'duplicate', messageId: String(body['messageId']) };
       if (status === 403) return { status: 'denied' };
+      return this.failed(`${status} ${String(body['code'])}`);
     } catch (error) {
       this.#expectAway(error);
+      return this.failed(String(error));
     }
-    return undefined;
   }
 
   protected override async look(): Promise<void> {
@@ -250,7 +258,7 @@ class ChatConversation extends Conversation {
 
   protected override async say({ id, text }: Saying): Promise<Told | undefined> {
     this.#connect();
-    if (this.#socket?.readyState !== WebSocket.OPEN) return undefined;
+    if (this.#socket?.readyState !== WebSocket.OPEN) return this.failed('not connected');
     const { promise, resolve } = Promise.withResolvers<Told | undefined>();
     this.#saying = { id, tell: resolve };
     this.#socket.send(JSON.stringify({ type: 'message', id, text }));
@@ -270,7 +278,7 @@ class ChatConversation extends Conversation {
     const over = () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      this.#told(undefined);
+      this.#refused('cut off');
     };
     socket.addEventListener('close', over);
     socket.addEventListener('error', over);
@@ -283,9 +291,15 @@ class ChatConversation extends Conversation {
       if (id > this.#lastSeen) this.#lastSeen = id;
     } else if (frame.type === 'ack' && frame.id === this.#saying?.id) {
       if (frame.status === 'accepted' || frame.status === 'duplicate') this.#told({ status: frame.status, messageId: frame.messageId ?? '' });
-      else this.#told(frame.code === 'MODERATION_DENIED' ? { status: 'denied' } : undefined);
-    } else if (frame.type === 'error') this.#told(undefined);
+      else if (frame.code === 'MODERATION_DENIED') this.#told({ status: 'denied' });
+      else this.#refused(`${frame.status} ${frame.code}`);
+    } else if (frame.type === 'error') this.#refused(`error ${frame.code}`);
     else if (frame.type === 'more') this.#socket?.close();
+  }
+
+  #refused(why: string): void {
+    this.failed(why);
+    this.#told(undefined);
   }
 
   #told(told: Told | undefined): void {
