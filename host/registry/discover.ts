@@ -38,13 +38,14 @@ export async function discover({ home, manifestsDir }: Pick<ResolvedConfig, 'hom
   const enablements: LoadedEnablement[] = [];
   const diagnostics: Diagnostic[] = [];
   const report = (error: GatehouseError, manifest: string) => diagnostics.push(diagnosticOf(error, { severity: 'fatal', stage: 'discover', rule: 'enablement', manifest }));
-  const names = await enablementFiles(folder);
-  if (!names && earlier && earlier.enablements.length > 0) {
-    report(new GatehouseError('FILE_UNREADABLE', { file: relative(home, folder), problem: 'the folder is gone' }), relative(home, folder));
+  const listed = await enablementFiles(folder, earlier !== undefined);
+  if (earlier && 'problem' in listed && earlier.enablements.length > 0) {
+    report(new GatehouseError('FILE_UNREADABLE', { file: relative(home, folder), problem: listed.problem }), relative(home, folder));
     return { enablements: earlier.enablements, diagnostics };
   }
-  const gone = earlier?.enablements.filter(({ path }) => !names?.includes(basename(path)) && earlier.isUnsettled(path)) ?? [];
-  for (const name of names ?? []) {
+  const names = 'names' in listed ? listed.names : [];
+  const gone = earlier?.enablements.filter(({ path }) => !names.includes(basename(path)) && earlier.isUnsettled(path)) ?? [];
+  for (const name of names) {
     const path = join(folder, name);
     const file = relative(home, path);
     try {
@@ -58,13 +59,14 @@ export async function discover({ home, manifestsDir }: Pick<ResolvedConfig, 'hom
   return { enablements: [...enablements, ...gone].sort((a, b) => (a.path < b.path ? -1 : 1)), diagnostics };
 }
 
-/** Undefined when there is no such folder. */
-async function enablementFiles(folder: string): Promise<string[] | undefined> {
+/** A start throws what keeps a folder from being read, other than that it is not there; a running host is told. */
+async function enablementFiles(folder: string, isRunning: boolean): Promise<{ readonly names: readonly string[] } | { readonly problem: string }> {
   try {
-    return (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort();
+    return { names: (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).sort() };
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
-    throw thrown;
+    const isGone = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+    if (!isGone && !isRunning) throw thrown;
+    return { problem: isGone ? 'the folder is gone' : problemOf(thrown) };
   }
 }
 

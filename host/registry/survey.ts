@@ -54,14 +54,23 @@ type Last = SurveyContext['last'];
 
 /** Records that hold together count. While the host runs, a mistake in one of them takes trust from nobody: until it is mended, the records count as they last did. */
 async function readTrust(folders: readonly string[], last: Last): Promise<{ readonly counts: Understood['trust']; readonly diagnostics: readonly Diagnostic[] }> {
-  const found = await loadTrust(folders);
-  if (!last) return { counts: found, diagnostics: found.diagnostics };
+  if (!last) {
+    const found = await loadTrust(folders);
+    return { counts: found, diagnostics: found.diagnostics };
+  }
   const { trust: before } = last.understood;
+  const asBefore = (file: string, problem: string) => {
+    const error = new GatehouseError('FILE_UNREADABLE', { file, problem });
+    return { counts: before, diagnostics: [diagnosticOf(error, { severity: 'degraded', stage: 'trust', rule: 'trust-record', manifest: file })] };
+  };
   if (folders.some((folder) => last.isUnsettled(folder))) return { counts: before, diagnostics: [] };
   const gone = folders.find((folder) => !existsSync(folder) && before.store.records.some(({ source }) => dirname(source) === folder));
-  if (gone !== undefined) {
-    const error = new GatehouseError('FILE_UNREADABLE', { file: gone, problem: 'the folder is gone' });
-    return { counts: before, diagnostics: [diagnosticOf(error, { severity: 'degraded', stage: 'trust', rule: 'trust-record', manifest: gone })] };
+  if (gone !== undefined) return asBefore(gone, 'the folder is gone');
+  let found: Understood['trust'];
+  try {
+    found = await loadTrust(folders);
+  } catch (thrown) {
+    return asBefore(folders.join(', '), problemOf(thrown));
   }
   const known = new Set(before.diagnostics.map(textOf));
   const isWorse = found.diagnostics.some((each) => !known.has(textOf(each)));

@@ -1,5 +1,6 @@
 // Takes up what changes in the home while the host runs: looks, plans, begins every change in turn with operators' actions, and says what became of it. host.ts owns it.
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnostic, PluginView, ReloadChange, ReloadView } from '../../schemas/control.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
@@ -43,6 +44,9 @@ export interface ReloadStatus {
   readonly last: ReloadView | null;
 }
 
+/** Where changes are noticed, the host looks this often all the same: for what expires, and for what the system forgot to tell. */
+const ROUND_MS = 60_000;
+
 export class Reload implements AsyncDisposable {
   readonly #parts: ReloadParts;
   readonly #replacing: Replacing;
@@ -58,6 +62,7 @@ export class Reload implements AsyncDisposable {
   #looks = 0;
   #isWaitedFor = false;
   #timer: NodeJS.Timeout | undefined;
+  #rounds: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(parts: ReloadParts) {
@@ -85,21 +90,29 @@ export class Reload implements AsyncDisposable {
       this.#watchTrouble = diagnosticOf(error, { severity: 'degraded', stage: 'reload', rule: 'watch' });
       log.error({ err: problemOf(problem) }, 'changes of the home are not all noticed');
     };
-    const onDue = () => void this.judge().catch((error: unknown) => this.#closed || log.error({ err: problemOf(error) }, 'a look at the home failed; what runs goes on'));
+    const onDue = () => this.#judgeUnasked();
     try {
       const watcher = await openWatcher({ config, clock, ownWrites, onDue, onTrouble });
       if (this.#closed) return await watcher[Symbol.asyncDispose]();
       this.#watcher = watcher;
       watcher.follow(this.#packages(this.#parts.registry.list().map(({ findings }) => findings)));
+      this.#rounds = setInterval(onDue, ROUND_MS).unref();
     } catch (error) {
       onTrouble(error);
     }
   }
 
-  /** Looks now. Resolves once what it began has ended: started, switched over, rolled back, left. Throws STOPPING, and what store and file system throw; nothing has changed then. */
-  judge(): Promise<ReloadView> {
-    this.#queued ??= this.#judge();
-    return this.#queued;
+  /**
+   * Looks now, and a second time where the first gave reason to. Resolves once what it began has ended: started, switched over, rolled back, left.
+   * Throws STOPPING, and what the store throws; nothing has changed then.
+   */
+  async judge(): Promise<ReloadView> {
+    const first = await this.#judgeSoon();
+    if (this.#suspects.size === 0) return first;
+    clearTimeout(this.#timer); // that look is this one
+    await sleep(this.#parts.config.reload.quietMs);
+    const second = await this.#judgeSoon();
+    return { ...second, durationMs: first.durationMs + second.durationMs, changes: [...first.changes, ...second.changes] };
   }
 
   /** An operator's word for one instance: looks now, with what is wider agreed to and what failed tried again; then switches it on if it is off. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
@@ -114,8 +127,19 @@ export class Reload implements AsyncDisposable {
     this.#closed = true;
     this.#unsubscribe();
     clearTimeout(this.#timer);
+    clearInterval(this.#rounds);
     this.#replacing[Symbol.dispose]();
     await this.#watcher?.[Symbol.asyncDispose]();
+  }
+
+  #judgeSoon(): Promise<ReloadView> {
+    this.#queued ??= this.#judge();
+    return this.#queued;
+  }
+
+  /** Nobody waits for it. */
+  #judgeUnasked(): void {
+    this.#judgeSoon().catch((error: unknown) => this.#closed || this.#parts.log.error({ err: problemOf(error) }, 'a look at the home failed; what runs goes on'));
   }
 
   async #judge(confirmed?: { readonly instance: string; readonly actor: string }): Promise<ReloadView> {
@@ -297,7 +321,6 @@ export class Reload implements AsyncDisposable {
     this.#isWaitedFor = false;
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    const { log, config } = this.#parts;
-    this.#timer = setTimeout(() => void this.judge().catch((error: unknown) => this.#closed || log.error({ err: problemOf(error) }, 'a look at the home failed; what runs goes on')), config.reload.quietMs);
+    this.#timer = setTimeout(() => this.#judgeUnasked(), this.#parts.config.reload.quietMs);
   }
 }

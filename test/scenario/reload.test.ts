@@ -278,8 +278,9 @@ describe('drift', () => {
     await rename(kept, folder);
     await eventually(() => expect(it.show('skill').state).toBe('active'));
     expect(traffic.refusals).toEqual([]);
-    // What came while nobody could answer stays unanswered; nobody else answered it.
-    await expect(traffic.finish()).rejects.toThrow(/expected/);
+    await traffic.stop();
+    await eventually(async () => expect((await it.host.status()).lanes).toEqual({ waiting: 0, running: 0 }));
+    // What came while nobody could answer stays unanswered: nobody else answered it.
     const texts = (await it.client.replies('c0')).items.map(({ text }) => text.split(' ')[0]);
     expect(new Set(texts)).toEqual(new Set(['good']));
   });
@@ -469,6 +470,8 @@ describe('without watching', () => {
     expect(it.show('skill').version).toBe('1.0.0');
     expect((await it.gatehouse.api('/reload', { method: 'POST' })).json()).toMatchObject({ changes: [{ kind: 'upgraded', instance: 'skill', from: '1.0.0', to: '1.1.0' }], refused: [] });
     expect(it.show('skill').version).toBe('1.1.0');
+    await appendFile(join(it.home.path, 'plugins/test.skill-1.1.0/plugin.js'), ' ');
+    expect((await it.gatehouse.api('/reload', { method: 'POST' })).json()).toMatchObject({ changes: [{ kind: 'drifted', instance: 'skill' }], refused: [{ code: 'RELEASE_FILES' }] });
   });
 });
 

@@ -16,7 +16,9 @@ export interface Traffic {
   readonly accepted: () => number;
   /** Resolves once every conversation has had another message accepted since. */
   goesOn(): Promise<void>;
-  /** Stops sending and waits for every answer. Fails unless each accepted message was answered once, in order. Returns the replies of each conversation. */
+  /** Stops sending; resolves once the last answer to what was sent is here. */
+  stop(): Promise<void>;
+  /** Stops sending and waits for every reply. Fails unless each accepted message was answered once, in order. Returns the replies of each conversation. */
   finish(): Promise<readonly (readonly Exchange[])[]>;
 }
 
@@ -43,6 +45,10 @@ export function startTraffic(address: string, { conversations = 4, pauseMs = 10,
     }
   };
   const loops = sent.map((_, lane) => send(lane));
+  const halt = async () => {
+    stop.abort();
+    await Promise.all(loops);
+  };
 
   return {
     refusals,
@@ -51,9 +57,9 @@ export function startTraffic(address: string, { conversations = 4, pauseMs = 10,
       const before = sent.map((ids) => ids.length);
       await eventually(() => expect(sent.every((ids, lane) => ids.length > (before[lane] ?? 0))).toBe(true));
     },
+    stop: halt,
     async finish() {
-      stop.abort();
-      await Promise.all(loops);
+      await halt();
       return await Promise.all(sent.map((ids, lane) => eventually(async () => {
         const replies = await allReplies(client, `c${lane}`);
         expect(replies.map(({ id }) => id)).toEqual(ids);
