@@ -44,7 +44,9 @@ async function verdictOn(dir: TempDir, path: string): Promise<unknown> {
 }
 
 async function verify(dir: TempDir, path: string): Promise<Readonly<Record<string, unknown>>> {
-  const verified = await runCommand(['verify', path, '--trust', join(dir.path, 'manifests/trust'), '--json'], { cwd: dir.path });
+  const trust = join(dir.path, 'manifests/trust');
+  await mkdir(trust, { recursive: true });
+  const verified = await runCommand(['verify', path, '--trust', trust, '--json'], { cwd: dir.path });
   const report: Record<string, unknown> = Object(verified.json());
   expect(verified.code).toBe(report['ok'] === true ? 0 : 3);
   return report;
