@@ -1,8 +1,10 @@
-// Files of a running home rewritten ten times a second: whole, half-written, wrong, gone and back. Messages flow through it, and in the end the last valid state counts. `GATEHOUSE_RELOAD_STORM_MS=60000` for the long run.
+// Files of a running home rewritten ten times a second, enablements and packages: whole, half-written, wrong, gone and back. Messages flow through it, and in the end the last valid state counts. `GATEHOUSE_RELOAD_STORM_MS=60000` for the long run.
 import { readdirSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { subscribe } from '../../host/events.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,7 +33,9 @@ describe('a storm of files', () => {
     const fileOf = (name: string) => join(home.path, `manifests/plugins/${name}.json`);
     const valid = Object.fromEntries(await Promise.all(['answering', 'standby'].map(async (name) => [name, JSON.parse(await readFile(fileOf(name), 'utf8'))] as const)));
     const marked = (name: string, mark: number) => JSON.stringify({ ...valid[name], config: { mark } }, null, 2);
-    /** What somebody, or some tool, may do to an enablement. */
+    const script = join(home.path, 'plugins/test.standby-1.0.0/plugin.js');
+    const code = await readFile(script);
+    /** What somebody, or some tool, may do to the files of a home. */
     const deeds: ((mark: number) => Promise<void>)[] = [
       (mark) => writeFile(fileOf('answering'), marked('answering', mark)),
       (mark) => writeFile(`${fileOf('answering')}.new`, marked('answering', mark)).then(() => rename(`${fileOf('answering')}.new`, fileOf('answering'))),
@@ -41,6 +45,8 @@ describe('a storm of files', () => {
       () => rm(fileOf('standby'), { force: true }),
       () => writeFile(fileOf('standby'), 'not JSON'),
       (mark) => writeFile(fileOf('standby'), marked('standby', mark)),
+      () => writeFile(script, code.subarray(0, 40)),
+      () => writeFile(script, code),
     ];
 
     const looks = { made: 0, refused: 0 };
@@ -50,7 +56,7 @@ describe('a storm of files', () => {
     });
     const traffic = startTraffic(gatehouse.address);
     await traffic.goesOn();
-    const before = openFiles();
+    const before = { openFiles: openFiles(), heapMb: heapMb() };
 
     const until = performance.now() + STORM_MS;
     let rewrites = 0;
@@ -59,6 +65,7 @@ describe('a storm of files', () => {
       rewrites += 1;
       await sleep(EVERY_MS);
     }
+    await writeFile(script, code);
     await writeFile(fileOf('answering'), marked('answering', 1_000_001));
     await writeFile(fileOf('standby'), marked('standby', 1_000_002));
     const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
@@ -81,9 +88,18 @@ describe('a storm of files', () => {
     for (const lane of lanes) expect(lane.at(-1)?.text).toMatch(/^1000001 /);
     expect(looks.made).toBeGreaterThan(STORM_MS / 3000);
     expect(looks.refused).toBeGreaterThan(0);
-    expect(openFiles() - before).toBeLessThan(40);
-    console.error(`reload storm: ${JSON.stringify({ stormMs: STORM_MS, rewrites, looks, accepted, openFiles: [before, openFiles()], heapMb: Math.round(process.memoryUsage().heapUsed / 2 ** 20) })}`);
+    const after = { openFiles: openFiles(), heapMb: heapMb() };
+    expect(after.openFiles - before.openFiles).toBeLessThan(40);
+    expect(after.heapMb - before.heapMb).toBeLessThan(32);
+    console.error(`reload storm: ${JSON.stringify({ stormMs: STORM_MS, rewrites, looks, accepted, before, after })}`);
   });
 });
+
+/** What is still in use once everything else has been collected. */
+function heapMb(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return Math.round(process.memoryUsage().heapUsed / 2 ** 20);
+}
 
 const openFiles = () => readdirSync('/proc/self/fd').length;
