@@ -155,6 +155,18 @@ describe('while messages flow', () => {
     for (const lane of lanes) expect(lane.map(({ text }) => (text.includes('[gate]') ? 'with' : 'without')).filter((mark, at, all) => mark !== all[at - 1])).toEqual(['without', 'with', 'without']);
   });
 
+  it('a message on its way to a gate that leaves is still judged by it', async () => {
+    const slow: TestPlugin = { name: 'slow', kind: 'moderation', source: register('moderation', `evaluate: async (_, ctx) => { await ctx.sleep(1000); return { effect: 'pass' }; }`), manifest: { moderation: { mode: 'gate', phase: 'validation', directions: ['inbound'] } } };
+    await using it = await running([{ name: 'skill', ...answering('') }, slow, { name: 'gate', ...marking('[gate]') }]);
+    const posted = it.client.post({ id: '1', conversation: 'c', text: 'hi' });
+    await rm(enablementOf(it.home, 'gate'));
+    await eventually(() => expect(it.show('gate').state).toBe('draining'));
+    expect((await posted).status).toBe(202);
+    await eventually(async () => expect((await it.client.replies('c')).items.map(({ text }) => text)).toEqual([' hi [gate]']));
+    expect((await it.client.post({ id: '2', conversation: 'd', text: 'ho' })).status).toBe(202);
+    await eventually(async () => expect((await it.client.replies('d')).items.map(({ text }) => text)).toEqual([' ho']));
+  });
+
   it('a channel keeps its open sockets over an upgrade of itself, by its settings of now', async () => {
     await using it = await running([{ name: 'skill', ...answering('hi') }]);
     await addFirstParty(it.home, 'webchat');

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
 import { subscribe } from '../../host/events.ts';
 import { createIds } from '../../host/ids.ts';
+import { findingsOf } from '../../host/registry/instance.ts';
 import { STRIKE_WINDOW_MS, Registry } from '../../host/registry/registry.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { plugins as pluginTable, transitions, verifications, versions } from '../../host/store/tables.ts';
@@ -299,5 +300,119 @@ describe('members', () => {
     expect(names(it.registry.members.gates.inbound)).toEqual(['disguised', 'gone', 'quarantined', 'tampered']);
     expect(names(it.registry.members.skills)).toEqual(['a']);
     expect(it.registry.members.gates.inbound.map(({ state }) => state)).toEqual(['rejected', 'rejected', 'quarantined', 'rejected']);
+  });
+});
+
+describe('what the files say of a running host', () => {
+  const settled = () => false;
+  const look = async (registry: Registry, isUnsettled: (path: string) => boolean = settled) => await registry.inTurn(() => registry.look(isUnsettled));
+  const told = (found: Awaited<ReturnType<typeof look>>) => findingsOf(found);
+
+  it('is looked at without changing anything', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    await it.home.add({ ...A, version: '1.1.0' });
+    await it.home.add({ ...A, name: 'b' });
+    const found = told(await look(it.registry));
+    expect([...found.keys()]).toEqual(['a', 'b']);
+    expect(found.get('a')?.resolved?.release.manifest.version).toBe('1.1.0');
+    expect(it.registry.views()).toMatchObject([{ instance: 'a', version: '1.0.0', state: 'active' }]);
+  });
+
+  it('counts as it last did where it cannot be read, and is told', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    await it.home.write('manifests/plugins/a.json', '{ "plugin":');
+    await it.home.write('manifests/trust/publishers/other.json', '[]');
+    await it.home.write('manifests/trust/revocations.json', '{');
+    const found = await look(it.registry);
+    expect(told(found).get('a')?.resolved?.release.manifest.id).toBe('test.a');
+    expect(found.diagnostics.map(({ code }) => code)).toEqual(['JSON_INVALID', 'TRUST_RECORD', 'JSON_INVALID']);
+  });
+
+  it('lets nothing new begin while the list of revocations cannot be read', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    await it.home.write('manifests/trust/revocations.json', '{');
+    await it.home.add({ ...A, name: 'b' });
+    const found = told(await look(it.registry));
+    expect(found.get('a')?.resolved).toBeDefined();
+    expect(found.get('b')?.refused).toMatchObject({ state: 'revoked', message: expect.stringContaining('cannot be read') });
+  });
+
+  it('goes on revoking what the last list revoked', async () => {
+    await using it = await opened([]);
+    await it.home.write('manifests/trust/revocations.json', { plugins: [{ id: 'test.a', range: '*' }] });
+    await look(it.registry);
+    await it.home.write('manifests/trust/revocations.json', '{');
+    await it.home.add(A);
+    expect(told(await look(it.registry)).get('a')?.refused).toMatchObject({ state: 'revoked', message: expect.stringContaining('versions * are revoked') });
+  });
+
+  it('counts as it last did while it is being written, and nothing is said of it', async () => {
+    await using it = await opened([A, { ...A, name: 'b' }]);
+    await it.home.write('manifests/plugins/a.json', '{ "plu');
+    await rm(join(it.home.path, 'manifests/plugins/b.json'));
+    const found = await look(it.registry, (path) => path.includes('manifests/plugins/'));
+    expect([...told(found).keys()]).toEqual(['a', 'b']);
+    expect(found.diagnostics).toEqual([]);
+    expect([...told(await look(it.registry)).keys()]).toEqual(['a']);
+  });
+
+  it('is what it was when a whole folder is gone', async () => {
+    await using it = await opened([A]);
+    await rm(join(it.home.path, 'manifests'), { recursive: true });
+    const found = await look(it.registry);
+    expect(told(found).get('a')?.resolved).toBeDefined();
+    expect(found.diagnostics.map(({ code, rule }) => `${code} ${rule}`)).toEqual(['FILE_UNREADABLE enablement', 'FILE_UNREADABLE trust-record']);
+  });
+
+  it('is learned by an instance that goes on running, and its version is remembered', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    await it.home.add({ ...A, version: '1.2.0', enablement: { order: 3, required: true } });
+    const now = told(await look(it.registry)).get('a');
+    const { members } = it.registry;
+    if (now) it.registry.learn(now);
+    expect(it.registry.get('a')).toMatchObject({ state: 'active', order: 3, required: true });
+    expect(it.registry.members).not.toBe(members);
+    await it.registry.written();
+    expect((await it.store.get(pluginTable, pluginTable.key('a')))?.value).toMatchObject({ version: '1.2.0', highestVersion: '1.2.0' });
+    await it.home.add({ ...A, version: '1.1.0' });
+    expect(told(await look(it.registry)).get('a')?.refused).toMatchObject({ code: 'ROLLBACK' });
+  });
+
+  it('places newcomers in their order, and those who come back', async () => {
+    await using it = await opened([{ ...A, name: 'b' }, { ...A, name: 'c', enablement: { version: '^9.0.0' } }]);
+    await it.home.add(A);
+    await it.home.add({ ...A, name: 'c' });
+    const found = told(await look(it.registry));
+    for (const instance of ['a', 'c']) {
+      const findings = found.get(instance);
+      if (findings) it.registry.place(findings);
+    }
+    expect(it.registry.list().map(({ instance, state }) => `${instance} ${state}`)).toEqual(['a approved', 'b approved', 'c approved']);
+    const running = found.get('b');
+    expect(() => running && it.registry.place(running)).toThrow(expect.objectContaining({ code: 'TRANSITION_ILLEGAL' }));
+  });
+
+  it('is forgotten with its enablement, but not what the instance did', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    it.registry.strike('a');
+    it.registry.move('a', 'quarantined', { actor: 'reviewer', reason: 'odd' });
+    it.registry.forget('a');
+    expect(it.registry.list()).toEqual([]);
+    const findings = told(await look(it.registry)).get('a');
+    if (findings) it.registry.place(findings);
+    expect(it.registry.view('a')).toMatchObject({ state: 'quarantined', strikes: 1 });
+  });
+
+  it('has a leaving instance in no stage', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    it.registry.move('a', 'draining', { actor: 'file', reason: 'gone' });
+    expect(it.registry.members.skills).toEqual([]);
+    expect(it.registry.degraded()).toEqual([]);
   });
 });
