@@ -44,6 +44,8 @@ export interface ReloadStatus {
   readonly last: ReloadView | null;
 }
 
+/** Timers may come this much too early. */
+const TIMER_MS = 2;
 /** Where changes are noticed, the host looks this often all the same: for what expires, and for what the system forgot to tell. */
 const ROUND_MS = 60_000;
 
@@ -52,22 +54,24 @@ export class Reload implements AsyncDisposable {
   readonly #replacing: Replacing;
   readonly #trouble: Trouble;
   readonly #unsubscribe: () => void;
-  /** Packages seen changed at the last look: condemned when the next one, a time of quiet later, still sees it. */
-  #suspects: ReadonlySet<string> = new Set();
+  /** Since when each package that looks changed does: condemned when it still does a time of quiet later. */
+  #suspects: ReadonlyMap<string, number> = new Map();
   #watcher: Watcher | undefined;
   #watchTrouble: Diagnostic | undefined;
   #last: ReloadView | undefined;
   /** A look that was asked for and has not begun. */
   #queued: Promise<ReloadView> | undefined;
-  #looks = 0;
-  #isWaitedFor = false;
+  /** What the newest look found and does not take up; what failed since is asked for when it is called. */
+  #explained: () => Diagnostic[] = () => [];
+  /** Instances whose change waits for the one that is under way, by the newest look. */
+  #waiting: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(parts: ReloadParts) {
     this.#parts = parts;
-    this.#replacing = new Replacing({ ...parts, onFree: () => this.#isWaitedFor && this.#soon() });
+    this.#replacing = new Replacing({ ...parts, onFree: () => this.#waiting.size > 0 && this.#soon() });
     this.#trouble = new Trouble(parts.registry, parts.log);
     this.#unsubscribe = subscribe('plugin.state', ({ to }) => void (to === 'active' && queueMicrotask(() => this.#closed || this.#trouble.settleStates())));
   }
@@ -118,7 +122,10 @@ export class Reload implements AsyncDisposable {
   /** An operator's word for one instance: looks now, with what is wider agreed to and what failed tried again; then switches it on if it is off. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
   async enable(instance: string, actor: string): Promise<PluginView> {
     const { registry, life } = this.#parts;
-    await this.#judge({ instance, actor });
+    do {
+      await this.#replacing.untilFree(instance);
+      await this.#judge({ instance, actor });
+    } while (this.#waiting.has(instance) && !this.#closed);
     const { state } = registry.get(instance);
     return isAvailable(state) || isComing(state) ? life.view(instance) : await life.enable(instance, actor);
   }
@@ -146,13 +153,13 @@ export class Reload implements AsyncDisposable {
     const { clock, log, registry, booted, onMembershipChange } = this.#parts;
     await booted();
     const startedAt = clock.monotonicMs();
-    const begun = await registry.inTurn(async () => {
+    const steps = await registry.inTurn(async () => {
       if (!confirmed) this.#queued = undefined; // whoever asks from now on is too late for this look
       return this.#look(confirmed?.instance);
     });
     onMembershipChange();
-    const changes = (await Promise.all(begun.steps)).filter((change) => change !== undefined);
-    if (begun.number === this.#looks) this.#trouble.learn(begun.diagnostics());
+    const changes = (await Promise.all(steps)).filter((change) => change !== undefined);
+    this.#trouble.learn(this.#explained());
     const durationMs = Math.round(clock.monotonicMs() - startedAt);
     const refused = this.#trouble.diagnostics.filter(({ severity }) => severity !== 'warning');
     const view: ReloadView = { at: toTimestamp(clock.now()), durationMs, changes, refused: [...refused] };
@@ -164,23 +171,24 @@ export class Reload implements AsyncDisposable {
 
   /** Looks, plans and begins: when it returns, everything that must stop has stopped, and what takes longer is on its way. */
   async #look(confirmed: string | undefined) {
-    const { registry } = this.#parts;
+    const { registry, clock, config } = this.#parts;
     const isUnsettled = (path: string) => this.#watcher?.isUnsettled(path) ?? false;
     const survey = await registry.look(isUnsettled);
     if (this.#closed) throw new GatehouseError('STOPPING');
     const found = findingsOf(survey);
     const plan = planOf(this.#standings(), this.#sighting(survey, found, isUnsettled, confirmed));
     const drifted = plan.filter(({ kind }) => kind === 'drift').map(({ instance }) => instance);
-    const suspected = drifted.filter((instance) => !this.#suspects.has(instance));
-    const changes = plan.map((change) => (suspected.includes(change.instance) ? ({ kind: 'wait', instance: change.instance, until: 'settled' } as const) : change));
-    this.#suspects = new Set(suspected);
+    const now = clock.monotonicMs();
+    const since = drifted.map((instance) => [instance, this.#suspects.get(instance) ?? now] as const);
+    this.#suspects = new Map(since.filter(([, at]) => now - at < config.reload.quietMs - TIMER_MS));
+    const changes = plan.map((change) => (this.#suspects.has(change.instance) ? ({ kind: 'wait', instance: change.instance, until: 'settled' } as const) : change));
 
-    this.#isWaitedFor = changes.some((change) => change.kind === 'wait' && change.until === 'free');
-    const diagnostics = this.#explain(survey, changes);
+    this.#waiting = new Set(changes.flatMap((change) => (change.kind === 'wait' && change.until === 'free' ? [change.instance] : [])));
+    this.#explained = this.#explain(survey, changes);
     const steps = changes.map((change) => this.#carryOut(change));
     this.#watcher?.follow(this.#packages([...found.values(), ...registry.list().map(({ findings }) => findings)]));
-    if (suspected.length > 0) this.#soon();
-    return { steps, diagnostics, number: ++this.#looks };
+    if (this.#suspects.size > 0) this.#soon();
+    return steps;
   }
 
   #standings(): Standing[] {
@@ -318,7 +326,6 @@ export class Reload implements AsyncDisposable {
 
   /** Another look, a time of quiet from now. */
   #soon(): void {
-    this.#isWaitedFor = false;
     clearTimeout(this.#timer);
     if (this.#closed) return;
     this.#timer = setTimeout(() => this.#judgeUnasked(), this.#parts.config.reload.quietMs);

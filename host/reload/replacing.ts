@@ -38,7 +38,7 @@ interface Failure {
 
 export class Replacing implements Disposable {
   readonly #parts: ReplacingParts;
-  readonly #busy = new Set<string>();
+  readonly #busy = new Map<string, PromiseWithResolvers<void>>();
   readonly #failed = new Map<string, Failure>();
   readonly #closing = new AbortController();
 
@@ -48,6 +48,11 @@ export class Replacing implements Disposable {
 
   isBusy(instance: string): boolean {
     return this.#busy.has(instance);
+  }
+
+  /** Resolves once what is under way for it, if anything, has ended. */
+  async untilFree(instance: string): Promise<void> {
+    await this.#busy.get(instance)?.promise;
   }
 
   /** What last failed its self test here, if nothing has been taken up since. */
@@ -72,7 +77,7 @@ export class Replacing implements Disposable {
       await life.start(registry.get(instance));
       return true;
     }
-    this.#busy.add(instance);
+    this.#busy.set(instance, Promise.withResolvers());
     const switched = Promise.withResolvers<boolean>();
     const onSwitch = () => {
       registry.learn(findings);
@@ -106,7 +111,7 @@ export class Replacing implements Disposable {
       end();
       return await supervisor.stop(instance);
     }
-    this.#busy.add(instance);
+    this.#busy.set(instance, Promise.withResolvers());
     registry.move(instance, 'draining', because);
     try {
       await sleep(LINGER_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined); // the host stops: then at once
@@ -123,7 +128,9 @@ export class Replacing implements Disposable {
   }
 
   #free(instance: string): void {
+    const done = this.#busy.get(instance);
     this.#busy.delete(instance);
+    done?.resolve();
     this.#parts.onFree();
   }
 }

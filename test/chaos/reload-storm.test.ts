@@ -66,6 +66,8 @@ describe('a storm of files', () => {
       await sleep(EVERY_MS);
     }
     await writeFile(script, code);
+    await writeFile(fileOf('answering'), 'left like this');
+    await eventually(() => expect(host.plugins.show('answering')).toMatchObject({ state: 'impaired', code: 'JSON_INVALID' }));
     await writeFile(fileOf('answering'), marked('answering', 1_000_001));
     await writeFile(fileOf('standby'), marked('standby', 1_000_002));
     const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
@@ -87,7 +89,6 @@ describe('a storm of files', () => {
     expect(traffic.refusals).toEqual([]);
     for (const lane of lanes) expect(lane.at(-1)?.text).toMatch(/^1000001 /);
     expect(looks.made).toBeGreaterThan(STORM_MS / 3000);
-    expect(looks.refused).toBeGreaterThan(0);
     const after = { openFiles: openFiles(), heapMb: heapMb() };
     expect(after.openFiles - before.openFiles).toBeLessThan(40);
     expect(after.heapMb - before.heapMb).toBeLessThan(32);

@@ -215,6 +215,24 @@ describe('an upgrade that fails its self test', () => {
   });
 });
 
+describe('an operator who enables', () => {
+  it('waits for what is under way, and is told what became of it', async () => {
+    await using it = await running([{ name: 'skill', ...answering('one') }], { watch: false });
+    await it.home.add({ name: 'skill', version: '1.1.0', kind: 'skill', source: `for (let n = 0; n < 2e8; n += 1); ${answering('two').source}` });
+    const looking = it.gatehouse.api('/reload', { method: 'POST' });
+    await it.home.add({ name: 'skill', version: '1.2.0', ...answering('three') });
+    expect((await it.gatehouse.api('/plugins/skill/enable', { method: 'POST' })).json()).toMatchObject({ state: 'active', version: '1.2.0' });
+    expect((await looking).status).toBe(200);
+    await rm(enablementOf(it.home, 'skill'));
+    const leaving = it.gatehouse.api('/reload', { method: 'POST' });
+    await eventually(() => expect(it.show('skill').state).toBe('draining'));
+    await it.home.add({ name: 'skill', version: '1.2.0', ...answering('three') });
+    expect((await it.gatehouse.api('/plugins/skill/enable', { method: 'POST' })).json()).toMatchObject({ state: 'active', version: '1.2.0' });
+    expect((await leaving).json()).toMatchObject({ changes: [{ kind: 'removed', instance: 'skill' }] });
+    expect((await it.gatehouse.api('/plugins/nobody/enable', { method: 'POST' })).status).toBe(404);
+  });
+});
+
 describe('a grant', () => {
   const source = register('skill', `respond: async (_, ctx) => { try { await ctx.kv.set('k', 1); return { replies: [{ text: 'kept' }] }; } catch (error) { return { replies: [{ text: error.code }] }; } }`);
   const keeping = (enablement: TestPlugin['enablement'] = {}): TestPlugin => ({ name: 'skill', kind: 'skill', source, manifest: { capabilities: [{ name: 'kv', quotaBytes: 1000 }, { name: 'message.read', conversations: 'own' }] }, enablement });
@@ -339,7 +357,7 @@ describe('trust', () => {
     await it.home.add({ name: 'newcomer', ...answering('new') });
     await eventually(() => expect(it.show('newcomer')).toMatchObject({ state: 'revoked' }));
     expect(it.show('skill').state).toBe('active');
-    expect((await it.host.status()).reload.last?.refused.map(({ code }) => code)).toEqual(expect.arrayContaining(['JSON_INVALID', 'TRUST_RECORD']));
+    await eventually(async () => expect((await it.host.status()).reload.last?.refused.map(({ code }) => code)).toEqual(expect.arrayContaining(['JSON_INVALID', 'TRUST_RECORD'])));
     await rm(join(it.home.path, 'manifests/trust/revocations.json'));
     await eventually(() => expect(it.show('newcomer').state).toBe('active'));
   });
