@@ -1,9 +1,10 @@
 // Which plugins the operator enabled: every manifests/plugins/*.json, in the order of file names. Called by survey.ts.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
+import { readRegularFile } from '../trust/regular-file.ts';
 import { diagnosticOf } from './diagnostics.ts';
 import { readEnablement, type ResolvedEnablement } from './enablement-file.ts';
 
@@ -72,7 +73,7 @@ async function enablementFiles(folder: string, isRunning: boolean): Promise<{ re
 
 async function readBytes(path: string, file: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await readRegularFile(path);
   } catch (thrown) {
     throw new GatehouseError('JSON_INVALID', { source: file, line: 1, column: 1, problem: `it cannot be read (${problemOf(thrown).split(':')[0]})` }, { cause: thrown });
   }

@@ -1,9 +1,9 @@
 // What the operator has revoked: keys, package digests, ranges of versions. Wins over everything; read at start and whenever the file changes.
-import { readFile } from 'node:fs/promises';
 import semver from 'semver';
 import { Revocations } from '../../schemas/release.ts';
 import { GatehouseError } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
+import { readRegularFile } from './regular-file.ts';
 
 export interface RevocationList {
   /** Why this release is revoked, to follow "is revoked: ", or undefined. Any part may be left out when it is not known. */
@@ -16,7 +16,7 @@ const REVOCATIONS_BYTES = 16 * 1024 * 1024;
 export async function loadRevocations(file: string): Promise<RevocationList> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await readRegularFile(file);
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return revocationList({});
     throw thrown;

@@ -1,11 +1,12 @@
 // Whom the operator trusts: publisher records from the home's manifests and, for first-party plugins, its data directory. Used by verify and `trust`.
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import { TrustRecord } from '../../schemas/release.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { readPublicKey } from './keys.ts';
+import { readRegularFile } from './regular-file.ts';
 import { isInstant } from './statement.ts';
 
 /** One key that may sign, and for what. */
@@ -66,10 +67,10 @@ export async function loadTrust(folders: readonly string[]): Promise<{ readonly 
   const loaded: Loaded[] = [];
   for (const source of (await Promise.all(folders.map(recordFiles))).flat()) {
     try {
-      loaded.push({ ...readTrustRecord(await readFile(source), source), source });
+      loaded.push({ ...readTrustRecord(await readRegularFile(source), source), source });
     } catch (thrown) {
-      if (!(thrown instanceof GatehouseError)) throw thrown;
-      diagnostics.push(diagnosticOf(thrown, source));
+      const error = thrown instanceof GatehouseError ? thrown : new GatehouseError('TRUST_RECORD', { source, problem: `it cannot be read (${problemOf(thrown).split(':')[0]})` }, { cause: thrown });
+      diagnostics.push(diagnosticOf(error, source));
     }
   }
   const refused = new Set<Loaded>();

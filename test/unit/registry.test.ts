@@ -1,5 +1,6 @@
 // The registry over a real home and a real store: states, what outlives a restart, who takes part, switching on and off, release from quarantine.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
@@ -357,6 +358,19 @@ describe('what the files say of a running host', () => {
     expect([...told(found).keys()]).toEqual(['a', 'b']);
     expect(found.diagnostics).toEqual([]);
     expect([...told(await look(it.registry)).keys()]).toEqual(['a']);
+  });
+
+  it('is what it was where something else than a file has taken its place', async () => {
+    await using it = await opened([A]);
+    const places = ['manifests/plugins/a.json', 'manifests/trust/publishers/test.json', 'manifests/trust/revocations.json'].map((file) => join(it.home.path, file));
+    for (const [at, place] of places.entries()) {
+      await rm(place, { force: true });
+      if (at === 1) await mkdir(place);
+      else execFileSync('mkfifo', [place]);
+    }
+    const found = await look(it.registry);
+    expect(told(found).get('a')?.resolved).toBeDefined();
+    expect(found.diagnostics.map(({ code }) => code)).toEqual(['JSON_INVALID', 'TRUST_RECORD', 'FILE_UNREADABLE']);
   });
 
   it('is what it was when a whole folder is gone', async () => {
