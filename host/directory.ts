@@ -73,7 +73,7 @@ function channelOf(each: Instance, secrets: Secrets): [string, ChannelEntry][] {
   const { resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
-  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, admit: resolved.enablement.admit ?? {}, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
+  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, policy: resolved.enablement, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

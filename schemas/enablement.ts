@@ -4,6 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
+import { AdmitPolicy, Rooms } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -11,16 +12,6 @@ export const SecretReference = Type.Union([
   closed({ file: text(1000, { minLength: 1 }) }),
 ]);
 export type SecretReference = Static<typeof SecretReference>;
-
-/** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
-export const AdmitPolicy = closed({
-  allowSenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
-  denySenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
-  allowConversations: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
-  senderPerSecond: Type.Optional(whole(1, 1_000_000)),
-  senderBurst: Type.Optional(whole(1, 1_000_000)),
-});
-export type AdmitPolicy = Static<typeof AdmitPolicy>;
 
 export const Enablement = closed(
   {
@@ -39,6 +30,7 @@ export const Enablement = closed(
     secrets: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), SecretReference, { additionalProperties: false })),
     limits: Type.Optional(Limits),
     admit: Type.Optional(AdmitPolicy),
+    rooms: Type.Optional(Rooms),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
     hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),
     onQuarantine: Type.Optional(oneOf('hold', 'bypass', 'exit')),

@@ -14,9 +14,10 @@ import type { Host } from '../host/host.ts';
 import { createMetrics } from '../host/telemetry/metrics.ts';
 import { Capability } from '../schemas/capability.ts';
 import { PluginState } from '../schemas/control.ts';
-import { AdmitPolicy, Enablement } from '../schemas/enablement.ts';
+import { Enablement } from '../schemas/enablement.ts';
 import { HostConfig } from '../schemas/host-config.ts';
 import { Limits } from '../schemas/plugin-manifest.ts';
+import { POLICY_BLOCKS } from '../schemas/policy.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const OPERATE = 'docs/operate.md';
@@ -53,8 +54,9 @@ describe('documentation', () => {
 
   it('lists every key of an enablement', () => {
     const listed = new Set(tableUnder(OPERATE, 'Enablement files').map(([key]) => plain(key)));
-    const wanted = [...keysOf(Enablement), ...keysOf(AdmitPolicy).map((key) => `admit.${key}`), ...keysOf(Limits).map((key) => `limits.${key}`)];
-    expect(wanted.filter((key) => !listed.has(key) && key !== '$schema' && key !== 'admit' && key !== 'limits')).toEqual([]);
+    const blocks = { ...POLICY_BLOCKS, limits: Limits };
+    const wanted = [...keysOf(Enablement), ...Object.entries(blocks).flatMap(([name, block]) => keysOf(block).map((key) => `${name}.${key}`))];
+    expect(wanted.filter((key) => !listed.has(key) && key !== '$schema' && !Object.hasOwn(blocks, key))).toEqual([]);
     expect([...listed].filter((key) => !wanted.includes(key))).toEqual([]);
   });
 

@@ -1,16 +1,16 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
 import type { Action, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
-import type { AdmitPolicy } from '../../schemas/enablement.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
+import type { Policy } from './policy.ts';
 import type { Recorded } from './run-stages.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
 export interface InboundContext extends Recorded {
   messageId: string;
   readonly instance: string;
-  readonly admit: AdmitPolicy;
+  readonly policy: Policy;
   readonly arrived: InboundMessage;
   readonly stages: StageRecord[];
   /** Writes of the plugin calls made for it; they ride in the accept commit. */

@@ -12,6 +12,7 @@ import type { Acceptance } from './acceptance.ts';
 import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
+import { NO_POLICY, policyOf } from './policy.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
 
@@ -78,7 +79,7 @@ export class Inbound {
     const context: InboundContext = {
       messageId: this.#parts.ids.next(),
       instance: channel.instance,
-      admit: channel.admit,
+      policy: policyOf(channel.policy, message.conversation),
       arrived: message,
       stages: arrival.stages,
       scopes: arrival.scopes.slice(),
@@ -105,7 +106,7 @@ export class Inbound {
     const context: InboundContext = {
       messageId: message.id,
       instance: message.instance,
-      admit: {},
+      policy: NO_POLICY,
       arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], media: [...message.media], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }) },
       stages: [...message.stages],
       scopes: [],

@@ -1,8 +1,8 @@
 // Who takes part in the pipeline right now, in the order that counts. The registry knows; stages only ask.
 import type { CapabilityName, Grant } from '../../schemas/capability.ts';
-import type { AdmitPolicy } from '../../schemas/enablement.ts';
 import type { Direction } from '../../schemas/message.ts';
 import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
+import type { ChannelPolicy } from './policy.ts';
 
 export interface GateEntry {
   readonly instance: string;
@@ -25,7 +25,8 @@ export interface ChannelEntry {
   readonly instance: string;
   readonly wallMs: number;
   readonly section: ChannelSection;
-  readonly admit: AdmitPolicy;
+  /** What its enablement says about its traffic; `policyOf` has what holds for one conversation. */
+  readonly policy: ChannelPolicy;
   /** Whether its handlers hold a power that works while they run: a request, a message elsewhere, a tool. What they return is done by the host, later or never. */
   readonly reachesOut: boolean;
   /** Resolves an ingress secret; never leaves the host. */

@@ -1,12 +1,13 @@
 // The canonical text of a message: same input, same text, whatever the channel; and what no message may be.
 import { describe, expect, it } from 'vitest';
 import { normalize, normalizeText } from '../../host/pipeline/stages/normalize.ts';
+import { NO_POLICY } from '../../host/pipeline/policy.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import type { InboundContext } from '../../host/pipeline/context.ts';
 
 function aContext(arrived: Partial<InboundContext['arrived']>): InboundContext {
   return {
-    messageId: 'm', instance: 'door', admit: {}, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', dedupeKey: ['k'], text: '', hops: 0, reserved: false,
+    messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', dedupeKey: ['k'], text: '', hops: 0, reserved: false,
     arrived: { id: 'i', conversation: 'c', sender: { id: 's' }, text: 'hi', ...arrived },
   };
 }

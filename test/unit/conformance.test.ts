@@ -1,0 +1,50 @@
+// Cases as data: every case of test/fixtures/<area>/*.json, held against the code its area speaks of. A case is { name, input, expected }; add one by writing it down.
+import { globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
+
+interface Case<Input = unknown> {
+  readonly name: string;
+  readonly input: Input;
+  readonly expected: unknown;
+}
+
+/** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
+const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
+  sanitize: (text: string) => sanitizeText(text),
+};
+
+const FIXTURES = join(import.meta.dirname, '../fixtures');
+const files = globSync('*/*.json', { cwd: FIXTURES, exclude: (path) => path === 'corpora' }).toSorted();
+
+describe('conformance', () => {
+  it('has an area for every folder of cases, and cases for every area', () => {
+    expect([...new Set(files.map((file) => dirname(file)))].toSorted()).toEqual(Object.keys(AREAS).toSorted());
+  });
+
+  for (const file of files) {
+    const area = AREAS[dirname(file)];
+    describe(`${dirname(file)}: ${basename(file, '.json')}`, () => {
+      const cases = readCases(join(FIXTURES, file));
+
+      it('gives every case a name of its own', () => {
+        expect(cases.map(({ name }) => name).filter((name, index, all) => all.indexOf(name) !== index)).toEqual([]);
+      });
+
+      it.for(cases)('$name', async ({ input, expected }) => {
+        const got = await area?.(input as never);
+        expect(JSON.parse(JSON.stringify(got ?? null))).toEqual(expected);
+      });
+    });
+  }
+});
+
+/** An array of cases, or `{ "cases": […] }` where the file has something to say beside them. */
+function readCases(path: string): readonly Case[] {
+  const read = JSON.parse(readFileSync(path, 'utf8')) as readonly Case[] | { readonly cases: readonly Case[] };
+  const cases = Array.isArray(read) ? read : (read as { readonly cases: readonly Case[] }).cases;
+  if (cases.length === 0) throw new Error(`${path} has no cases`);
+  for (const each of cases) if (typeof each.name !== 'string' || !('input' in each) || !('expected' in each)) throw new Error(`${path}: a case is { name, input, expected }, not ${JSON.stringify(each)}`);
+  return cases;
+}
