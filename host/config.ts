@@ -4,7 +4,7 @@ import { isIP, isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
-import { HostConfig, type Profile } from '../schemas/host-config.ts';
+import { HostConfig, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
 import { GatehouseError, problemOf } from './errors.ts';
 import { nearestOf } from './nearest.ts';
 import { compileSchema, parseDocument } from './schema.ts';
@@ -26,6 +26,7 @@ export interface ResolvedConfig {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
   readonly sandbox: { readonly warm: number; readonly jitless: boolean; readonly mostRunning: number; readonly hibernateAfterMs: number };
   readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
+  readonly pipeline: PipelineSettings;
 }
 
 export interface ConfigSources {
@@ -69,6 +70,7 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     log: settings.log,
     sandbox: settings.sandbox,
     reload: settings.reload,
+    pipeline: settings.pipeline,
   };
   refuseUnsafe(config);
   return config;

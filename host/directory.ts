@@ -1,6 +1,7 @@
 // The pipeline's view of who takes part, made from the registry's. Rebuilt only when membership changes, asked for every message.
 import type { Direction } from '../schemas/message.ts';
 import { LIMITS } from '../schemas/bounds.ts';
+import type { PipelineSettings } from '../schemas/host-config.ts';
 import type { ToolDeclaration } from '../schemas/plugin-manifest.ts';
 import type { ActiveTool } from './capabilities/tool-call.ts';
 import { reachesOut, type ChannelEntry, type GateEntry, type PluginDirectory, type SkillEntry } from './pipeline/plugin-directory.ts';
@@ -22,13 +23,14 @@ export interface Directory extends PluginDirectory {
   tool(address: string): ActiveTool | undefined;
 }
 
-export function directoryOf(registry: Registry, secrets: Secrets): Directory {
+/** `defaults` is what host.json says for every channel. */
+export function directoryOf(registry: Registry, secrets: Secrets, defaults: PipelineSettings): Directory {
   let members: Members | undefined;
   let view: View | undefined;
   const current = (): View => {
     if (!view || members !== registry.members) {
       members = registry.members;
-      view = viewOf(members, secrets);
+      view = viewOf(members, secrets, defaults);
     }
     return view;
   };
@@ -45,12 +47,12 @@ export function directoryOf(registry: Registry, secrets: Secrets): Directory {
   };
 }
 
-function viewOf({ gates, observers, skills, channels, tools }: Members, secrets: Secrets): View {
+function viewOf({ gates, observers, skills, channels, tools }: Members, secrets: Secrets, defaults: PipelineSettings): View {
   return {
     gates: { inbound: gates.inbound.map(gateOf), outbound: gates.outbound.map(gateOf) },
     observers: { inbound: observers.inbound.map(gateOf), outbound: observers.outbound.map(gateOf) },
     skills: skills.map(skillOf),
-    channels: new Map(channels.flatMap((each) => channelOf(each, secrets))),
+    channels: new Map(channels.flatMap((each) => channelOf(each, secrets, defaults))),
     tools: new Map([...tools].filter(([, { state }]) => mayAnswer(state)).flatMap(([address, each]) => toolOf(address, each))),
   };
 }
@@ -69,11 +71,11 @@ function skillOf(each: Instance): SkillEntry {
 }
 
 /** Ingress secrets are read when a request is verified, and stay in the host. */
-function channelOf(each: Instance, secrets: Secrets): [string, ChannelEntry][] {
+function channelOf(each: Instance, secrets: Secrets, defaults: PipelineSettings): [string, ChannelEntry][] {
   const { resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
-  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, policy: resolved.enablement, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
+  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, policy: { ...resolved.enablement, defaults }, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

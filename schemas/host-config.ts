@@ -13,6 +13,10 @@ export const EgressException = closed({
   address: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F.:]{2,45}$', description: 'An IP address: where the name leads, whatever DNS says.' })),
 });
 
+/** How messages flow through this host. A block that `schemas/policy.ts` has as well is the default of that block, for every channel; the others are about the whole. */
+export const PipelineSettings = closed({}, { default: {} });
+export type PipelineSettings = Static<typeof PipelineSettings>;
+
 export const HostConfig = closed(
   {
     $schema: Type.Optional(text(300)),
@@ -46,6 +50,7 @@ export const HostConfig = closed(
         { default: {} },
       ),
     ),
+    pipeline: Type.Optional(PipelineSettings),
   },
   { title: 'Gatehouse host configuration' },
 );

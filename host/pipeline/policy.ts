@@ -1,10 +1,11 @@
-// What holds for one conversation of a channel instance: what its room says, else its enablement, else the defaults. Stages ask here and nowhere else.
+// What holds for one conversation of a channel instance: what its room says, else its enablement, else host.json, else the defaults. Stages ask here and nowhere else.
+import type { PipelineSettings } from '../../schemas/host-config.ts';
 import type { AdmitPolicy, RoomPolicy, Rooms } from '../../schemas/policy.ts';
 
-/** The part of an enablement that is about traffic. */
-export interface ChannelPolicy {
-  readonly admit?: AdmitPolicy;
+/** The part of an enablement that is about traffic, over what host.json says for every channel. */
+export interface ChannelPolicy extends RoomPolicy {
   readonly rooms?: Rooms;
+  readonly defaults?: PipelineSettings & RoomPolicy;
 }
 
 /** Resolved: every block is there. */
@@ -12,22 +13,31 @@ export interface Policy {
   readonly admit: AdmitPolicy;
 }
 
-/** Nothing is asked for and nothing refused. */
-export const NO_POLICY: Policy = { admit: {} };
-
-/** Resolved once for each enablement object, and for each of its rooms; conversations without a room share one. */
-const resolved = new WeakMap<ChannelPolicy, { readonly everywhere: Policy; readonly rooms: ReadonlyMap<string, Policy> }>();
+/** Each channel's own, resolved once, and once for each of its rooms; conversations without a room share one. */
+const resolved = new WeakMap<ChannelPolicy, { readonly everywhere: Policy; readonly rooms: Map<string, Policy> }>();
 
 export function policyOf(channel: ChannelPolicy, conversation: string): Policy {
   let known = resolved.get(channel);
-  if (!known) {
-    known = { everywhere: resolve(channel, {}), rooms: new Map(Object.entries(channel.rooms ?? {}).map(([name, room]) => [name, resolve(channel, room)])) };
-    resolved.set(channel, known);
-  }
-  return known.rooms.get(conversation) ?? known.everywhere;
+  if (!known) resolved.set(channel, (known = { everywhere: resolve(channel, {}), rooms: new Map() }));
+  const room = roomOf(channel, conversation);
+  if (!room) return known.everywhere;
+  let policy = known.rooms.get(conversation);
+  if (!policy) known.rooms.set(conversation, (policy = resolve(channel, room)));
+  return policy;
 }
 
-/** Key by key: a room that says one thing about a block leaves the rest of it as it is. */
-function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
-  return { admit: { ...channel.admit, ...room.admit } };
+/** The exact id and nothing like it: senders choose the names of conversations, and `constructor` is one that every object has. */
+function roomOf({ rooms }: ChannelPolicy, conversation: string): RoomPolicy | undefined {
+  return rooms && Object.hasOwn(rooms, conversation) ? rooms[conversation] : undefined;
 }
+
+/** One line a block, key by key: a room that says one thing about a block leaves the rest of it as it is. */
+function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
+  const { defaults = {} } = channel;
+  return {
+    admit: { ...defaults.admit, ...channel.admit, ...room.admit },
+  };
+}
+
+/** Nothing is asked for and nothing refused. */
+export const NO_POLICY: Policy = policyOf({}, '');

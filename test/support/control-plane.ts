@@ -80,7 +80,9 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const store = parts.use(await openStore({ dir: join(dataDir, 'store'), clock }));
   const config: ResolvedConfig = {
     home, dataDir, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
-    boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 }, ...script.config,
+    boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
+    pipeline: {},
+    ...script.config,
   };
   const asked: string[] = [];
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));

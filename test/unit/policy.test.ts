@@ -13,11 +13,35 @@ describe('policyOf', () => {
     expect(policyOf(channel, 'ops').admit).toEqual({ senderPerSecond: 5, denySenders: ['mallory'] });
   });
 
+  it('is what host.json says where neither speaks', () => {
+    const withDefaults = { ...channel, defaults: { admit: { senderPerSecond: 100, senderBurst: 7 } } };
+    expect(policyOf(withDefaults, 'lobby').admit).toEqual({ senderPerSecond: 20, senderBurst: 7, denySenders: ['mallory'] });
+    expect(policyOf(withDefaults, 'ops').admit).toEqual({ senderPerSecond: 5, senderBurst: 7, denySenders: ['mallory'] });
+  });
+
+  it('is resolved once for a channel, and once for a room', () => {
+    expect(policyOf(channel, 'lobby')).toBe(policyOf(channel, 'elsewhere'));
+    expect(policyOf(channel, 'ops')).toBe(policyOf(channel, 'ops'));
+    expect(policyOf(channel, 'ops')).not.toBe(policyOf(channel, 'lobby'));
+  });
+
   it('refuses nothing where nobody says anything', () => {
     expect(policyOf({}, 'lobby').admit).toEqual({});
   });
 
-  it('does not take a conversation for a room because of a name every object has', () => {
-    expect(policyOf(channel, 'constructor').admit).toEqual({ senderPerSecond: 20, denySenders: ['mallory'] });
+  it.for(['constructor', '__proto__', 'toString', 'OPS', 'Ops', 'ops ', ' ops', 'ops\u200b', 'ops\u0000', '\uff4fps', 'o\u0440s', ''])('takes a conversation named %j for no room but its own', (conversation) => {
+    expect(policyOf(channel, conversation)).toBe(policyOf(channel, 'lobby'));
+  });
+
+  it('takes a room whose name every object has for that conversation, and no other', () => {
+    const rooms = JSON.parse('{ "__proto__": { "admit": { "senderPerSecond": 1 } } }') as Record<string, object>;
+    expect(policyOf({ rooms }, '__proto__').admit).toEqual({ senderPerSecond: 1 });
+    expect(policyOf({ rooms }, 'lobby').admit).toEqual({});
+    expect(policyOf({ rooms }, 'admit').admit).toEqual({});
+  });
+
+  it('tells names apart that look the same: composed and decomposed letters are two conversations', () => {
+    const composed = { rooms: { 'caf\u00e9': { admit: { senderPerSecond: 1 } } } };
+    expect(policyOf(composed, 'cafe\u0301').admit).toEqual({});
   });
 });
