@@ -5,7 +5,7 @@ export { defineChannel, defineModeration, defineSkill, defineTool } from './defi
 
 // What handlers are given and what they answer with.
 export type { PluginContext } from './context.ts';
-export type { Direction, Message, MediaReference, Reply, RespondResult, Sender, Session, StageRecord } from '../schemas/message.ts';
+export type { Direction, Message, MediaReference, Reply, RespondResult, Room, Sender, Session, StageRecord } from '../schemas/message.ts';
 export type { Decision } from '../schemas/message.ts';
 export type { Action, ChannelRequest, ConversationItem, Delivery, HttpResponse, InboundMessage, ReceiveResult, SendResult } from '../schemas/message.ts';
 

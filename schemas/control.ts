@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
-import { Direction, Outcome, Sender, StageRecord } from './message.ts';
+import { Direction, Outcome, Room, Sender, StageRecord } from './message.ts';
 import { Grant } from './capability.ts';
 
 export const Severity = oneOf('fatal', 'degraded', 'warning');
@@ -75,6 +75,9 @@ export const MessageView = closed({
   text: Type.Optional(Type.String()),
   senderMessageId: Type.Optional(text(256)),
   inReplyTo: Type.Optional(text(256)),
+  room: Type.Optional(Room),
+  thread: Type.Optional(text(256)),
+  account: Type.Optional(text(256)),
   at: Timestamp,
   /** Sends of plugins between this message and one from outside; absent when there are none. */
   hops: Type.Optional(whole(1, 1000)),

@@ -14,6 +14,17 @@ export type Direction = Static<typeof Direction>;
 export const Sender = closed({ id: externalId, name: Type.Optional(text(256)) });
 export type Sender = Static<typeof Sender>;
 
+/** The place a conversation is, as far as its channel tells: two people, a closed group, or a channel that anybody may read. */
+export const Room = closed({ kind: oneOf('direct', 'group', 'channel'), name: Type.Optional(text(256)) });
+export type Room = Static<typeof Room>;
+
+/** Where in its channel a message was said. A channel names what it has; what it does not have stays absent. */
+const whereabouts = {
+  room: Type.Optional(Room),
+  thread: Type.Optional(text(256, { minLength: 1, description: 'The thread of the conversation it belongs to.' })),
+  account: Type.Optional(text(256, { minLength: 1, description: 'The account of the channel it came to, where the channel serves several.' })),
+};
+
 export const MediaReference = closed({ kind: oneOf('image', 'audio', 'video', 'file'), url: text(2000), name: Type.Optional(text(256)), mimeType: Type.Optional(text(100)) });
 
 /** What a channel's `receive` returns for each message that arrived. */
@@ -26,6 +37,7 @@ export const InboundMessage = closed({
   media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
   replyTo: Type.Optional(externalId),
   at: Type.Optional(Timestamp),
+  ...whereabouts,
 });
 export type InboundMessage = Static<typeof InboundMessage>;
 
@@ -54,6 +66,7 @@ export const Message = closed({
   mentions: Type.Array(text(256), { maxItems: 100 }),
   media: Type.Array(MediaReference, { maxItems: 16 }),
   replyTo: Type.Optional(externalId),
+  ...whereabouts,
   at: Timestamp,
   flags: Type.Array(text(100), { maxItems: 100 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
@@ -109,11 +122,13 @@ export type ReceiveResult = Static<typeof ReceiveResult>;
 export const SendResult = closed({ actions: Type.Array(Action, { maxItems: BOUNDS.actionsPerCall }) });
 export type SendResult = Static<typeof SendResult>;
 
-/** What the host hands to a channel's `send`; `inReplyTo` is the sender's own id. */
+/** What the host hands to a channel's `send`; `inReplyTo` is the sender's own id, `thread` and `account` are those of the message it answers. */
 export const Delivery = closed({
   id: text(64),
   conversation: externalId,
   inReplyTo: Type.Union([externalId, Type.Null()]),
+  thread: whereabouts.thread,
+  account: whereabouts.account,
   text: messageText,
   media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
   at: Timestamp,

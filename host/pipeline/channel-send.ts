@@ -5,6 +5,7 @@ import { isLost } from '../sandbox/sandbox.ts';
 import { compileSchema } from '../schema.ts';
 import type { MessageRow } from '../store/tables.ts';
 import { isAway, type PluginCalls } from './plugin-calls.ts';
+import { placeOf } from './whereabouts.ts';
 
 /** The channel's answer: what the host is to do, and what the channel wrote. */
 export interface ToDo {
@@ -30,5 +31,5 @@ export async function askToSend(calls: PluginCalls, row: MessageRow, { attempts,
 }
 
 function deliveryOf(row: MessageRow, attempts: number): Delivery {
-  return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1, ...(row.hops === undefined ? {} : { hops: row.hops }) };
+  return { id: row.id, conversation: row.conversation, inReplyTo: row.inReplyTo ?? null, ...placeOf(row), text: row.text, ...(row.media.length > 0 ? { media: [...row.media] } : {}), at: row.at, attempt: attempts + 1, ...(row.hops === undefined ? {} : { hops: row.hops }) };
 }

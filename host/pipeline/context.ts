@@ -5,6 +5,7 @@ import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
 import type { Policy } from './policy.ts';
 import type { Recorded } from './run-stages.ts';
+import { whereaboutsOf } from './whereabouts.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
 export interface InboundContext extends Recorded {
@@ -108,6 +109,7 @@ export function messageOf(row: MessageRow): Message {
     mentions: [...row.mentions],
     media: [...row.media],
     ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
+    ...whereaboutsOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     flags: [...row.flags],
@@ -128,6 +130,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     mentions: arrived.mentions ?? [],
     media: arrived.media ?? [],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
+    ...whereaboutsOf(arrived),
     at,
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     flags: context.flags,

@@ -15,6 +15,7 @@ import type { ChannelEntry } from './plugin-directory.ts';
 import { NO_POLICY, policyOf } from './policy.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
+import { whereaboutsOf } from './whereabouts.ts';
 
 export interface Arrival {
   readonly channel: ChannelEntry;
@@ -107,7 +108,7 @@ export class Inbound {
       messageId: message.id,
       instance: message.instance,
       policy: NO_POLICY,
-      arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], media: [...message.media], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }) },
+      arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], media: [...message.media], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
       stages: [...message.stages],
       scopes: [],
       flags: [...message.flags],

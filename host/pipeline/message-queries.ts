@@ -5,6 +5,7 @@ import { GatehouseError } from '../errors.ts';
 import { readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { messages, type MessageRow } from '../store/tables.ts';
+import { whereaboutsOf } from './whereabouts.ts';
 
 export interface MessageFilter {
   readonly instance?: string;
@@ -65,6 +66,7 @@ function viewOf(row: MessageRow): MessageView {
     text: row.text,
     ...(row.senderMessageId === undefined ? {} : { senderMessageId: row.senderMessageId }),
     ...(row.inReplyTo === undefined ? {} : { inReplyTo: row.inReplyTo }),
+    ...whereaboutsOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     flags: [...row.flags],

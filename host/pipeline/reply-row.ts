@@ -2,6 +2,7 @@
 import { toTimestamp } from '../clock.ts';
 import type { MessageRow } from '../store/tables.ts';
 import type { DraftReply, LaneContext } from './context.ts';
+import { placeOf } from './whereabouts.ts';
 
 export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
   return {
@@ -17,6 +18,7 @@ export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id
     media: draft.media ?? [],
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
+    ...placeOf(row),
     answers: row.id,
     at: toTimestamp(nowMs),
     ...(row.hops === undefined ? {} : { hops: row.hops }),

@@ -32,7 +32,7 @@ describe('the stored form of a message', () => {
   });
 
   it('gives the message back, lists that are empty and lists that are not', () => {
-    const full: MessageRow = { ...ROW, mentions: ['@a'], flags: ['masked'], media: [{ kind: 'image', url: 'https://x.example/a.png' }] };
+    const full: MessageRow = { ...ROW, mentions: ['@a'], flags: ['masked'], media: [{ kind: 'image', url: 'https://x.example/a.png' }], room: { kind: 'group', name: 'Team' }, thread: 't', account: 'a' };
     for (const row of [ROW, full]) expect(unpackMessage(packMessage(row))).toEqual(row);
     expect(packMessage(ROW)).not.toHaveProperty('mentions');
   });

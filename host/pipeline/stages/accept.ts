@@ -7,6 +7,7 @@ import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import type { SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
+import { whereaboutsOf } from '../whereabouts.ts';
 
 export interface AcceptParts {
   readonly store: Store;
@@ -77,6 +78,7 @@ export function messageRow(context: InboundContext): MessageRow {
     media: arrived.media ?? [],
     senderMessageId: arrived.id,
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
+    ...whereaboutsOf(arrived),
     at: toTimestamp(context.receivedAtMs),
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     flags: context.flags,

@@ -10,7 +10,8 @@ export const normalize: Stage<InboundContext> = {
   run(context) {
     const { arrived, instance } = context;
     // Ids are kept as they are: changed, they would no longer be the sender's. What no store key and no UTF-8 can hold is refused.
-    for (const id of [arrived.id, arrived.conversation, arrived.sender.id]) if (!id.isWellFormed()) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: 'an id holds half of a surrogate pair' } };
+    const { thread = '', account = '' } = arrived;
+    for (const id of [arrived.id, arrived.conversation, arrived.sender.id, thread, account]) if (!id.isWellFormed()) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: 'an id holds half of a surrogate pair' } };
     const text = normalizeText(arrived.text);
     if (Buffer.byteLength(text) > BOUNDS.messageTextBytes) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: `the text has more than ${BOUNDS.messageTextBytes} bytes` } };
     if (text.trim() === '' && !arrived.media?.length) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: 'the message is empty' } };
