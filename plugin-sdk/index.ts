@@ -5,7 +5,8 @@ export { defineChannel, defineModeration, defineSkill, defineTool } from './defi
 
 // What handlers are given and what they answer with.
 export type { PluginContext } from './context.ts';
-export type { Direction, Message, MediaReference, Reply, RespondResult, Room, Sender, Session, StageRecord } from '../schemas/message.ts';
+export type { Direction, Message, Reply, RespondResult, Room, Sender, Session, StageRecord } from '../schemas/message.ts';
+export type { LinkedBlob, MediaBlock, MediaContact, MediaLocation, MediaReference, StoredBlob } from '../schemas/media.ts';
 export type { Decision } from '../schemas/message.ts';
 export type { Action, ChannelRequest, ConversationItem, Delivery, HttpResponse, InboundMessage, ReceiveResult, SendResult } from '../schemas/message.ts';
 

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
+import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, Room, Sender, StageRecord } from './message.ts';
 import { Grant } from './capability.ts';
 
@@ -73,6 +74,7 @@ export const MessageView = closed({
   direction: Direction,
   outcome: Outcome,
   text: Type.Optional(Type.String()),
+  media: Type.Optional(Type.Array(MediaBlock, { maxItems: MEDIA_PER_MESSAGE })),
   senderMessageId: Type.Optional(text(256)),
   inReplyTo: Type.Optional(text(256)),
   room: Type.Optional(Room),

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { InstanceName, SecretHandle, Timestamp } from './ids.ts';
+import { ArrivingMedia, MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 
 const externalId = text(256, { minLength: 1 });
 const messageText = text(BOUNDS.messageTextBytes);
@@ -25,7 +26,7 @@ const whereabouts = {
   account: Type.Optional(text(256, { minLength: 1, description: 'The account of the channel it came to, where the channel serves several.' })),
 };
 
-export const MediaReference = closed({ kind: oneOf('image', 'audio', 'video', 'file'), url: text(2000), name: Type.Optional(text(256)), mimeType: Type.Optional(text(100)) });
+const media = Type.Array(MediaBlock, { maxItems: MEDIA_PER_MESSAGE });
 
 /** What a channel's `receive` returns for each message that arrived. */
 export const InboundMessage = closed({
@@ -34,14 +35,14 @@ export const InboundMessage = closed({
   sender: Sender,
   text: messageText,
   mentions: Type.Optional(Type.Array(text(256), { maxItems: 100 })),
-  media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
+  media: Type.Optional(Type.Array(ArrivingMedia, { maxItems: MEDIA_PER_MESSAGE })),
   replyTo: Type.Optional(externalId),
   at: Type.Optional(Timestamp),
   ...whereabouts,
 });
 export type InboundMessage = Static<typeof InboundMessage>;
 
-export const Reply = closed({ text: messageText, media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })), replyTo: Type.Optional(externalId) });
+export const Reply = closed({ text: messageText, media: Type.Optional(media), replyTo: Type.Optional(externalId) });
 export type Reply = Static<typeof Reply>;
 
 /** One step of the record every message carries; `instance` and `cpuUs` where a plugin did the work. */
@@ -64,7 +65,7 @@ export const Message = closed({
   sender: Sender,
   text: messageText,
   mentions: Type.Array(text(256), { maxItems: 100 }),
-  media: Type.Array(MediaReference, { maxItems: 16 }),
+  media,
   replyTo: Type.Optional(externalId),
   ...whereabouts,
   at: Timestamp,
@@ -130,7 +131,7 @@ export const Delivery = closed({
   thread: whereabouts.thread,
   account: whereabouts.account,
   text: messageText,
-  media: Type.Optional(Type.Array(MediaReference, { maxItems: 16 })),
+  media: Type.Optional(media),
   at: Timestamp,
   attempt: whole(1, 1000),
   hops,

@@ -13,6 +13,7 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/registry/'],
   ['host/sandbox/'],
   ['host/egress/'],
+  ['host/media/'],
   ['host/capabilities/', 'host/broker/'],
   ['host/supervisor/'],
   ['host/pipeline/', 'host/outbound/'],

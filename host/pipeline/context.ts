@@ -1,6 +1,7 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
 import type { Action, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
+import { publicBlocks, type Block } from '../media/blocks.ts';
 import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
 import type { Policy } from './policy.ts';
@@ -28,6 +29,8 @@ export interface InboundContext extends Recorded {
   readonly heldVersion?: number;
   /** Set by normalize; moderation may replace its text. */
   text: string;
+  /** Set by normalize: the blocks of `arrived`, tidied; the media stage replaces what it stores. */
+  media: readonly Block[];
   /** Set by admit: sends of plugins that led to it, 0 for what people write. */
   hops: number;
   /** sha256 of the text as it arrived, once a gate has modified it. */
@@ -128,7 +131,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     sender: arrived.sender,
     text: context.text,
     mentions: arrived.mentions ?? [],
-    media: arrived.media ?? [],
+    media: [...publicBlocks(context.media)],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
     at,

@@ -78,7 +78,7 @@ export class Held implements AsyncDisposable {
     let result: 'committed' | 'conflict' | 'failed' = 'failed';
     try {
       carried = await this.#parts.writes.of(context.scopes, context.instance);
-      const sealed = await this.#parts.seal.seal({ ...message, outcome: 'held' });
+      const sealed = await this.#parts.seal.seal({ ...message, media: context.media, outcome: 'held' });
       const row: HeldRow = { instance: context.instance, keyHash: String(context.dedupeKey.at(-1)), sealed, sizeBytes, heldAtMs: context.receivedAtMs };
       const written = carried?.rows();
       result = await this.#parts.store.commit({

@@ -89,6 +89,7 @@ export class Inbound {
       sessionKey: sessionKeyOf(channel.instance, message.conversation),
       dedupeKey: key,
       text: message.text,
+      media: message.media ?? [],
       hops: 0,
       reserved: false,
     };
@@ -108,7 +109,7 @@ export class Inbound {
       messageId: message.id,
       instance: message.instance,
       policy: NO_POLICY,
-      arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], media: [...message.media], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
+      arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
       stages: [...message.stages],
       scopes: [],
       flags: [...message.flags],
@@ -118,6 +119,7 @@ export class Inbound {
       heldBy: gate,
       heldVersion: version,
       text: message.text,
+      media: message.media,
       hops: message.hops ?? 0,
       reserved: false,
     };

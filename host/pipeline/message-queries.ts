@@ -64,6 +64,7 @@ function viewOf(row: MessageRow): MessageView {
     direction: row.direction,
     outcome: row.outcome,
     text: row.text,
+    ...(row.media.length === 0 ? {} : { media: [...row.media] }),
     ...(row.senderMessageId === undefined ? {} : { senderMessageId: row.senderMessageId }),
     ...(row.inReplyTo === undefined ? {} : { inReplyTo: row.inReplyTo }),
     ...whereaboutsOf(row),

@@ -1,7 +1,8 @@
 // Every table of the store: its name, its key layout, its row and who writes it. Nobody else spells a table name or a key.
 import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
-import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
+import type { MediaBlock } from '../../schemas/media.ts';
+import type { Direction, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { Key, Table } from './store.ts';
@@ -37,10 +38,10 @@ function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A message with everything known about it; `MessageView` is what the control plane shows of it. */
-export interface MessageRow extends Omit<MessageView, 'text' | 'flags' | 'stages'> {
+export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages'> {
   readonly text: string;
   readonly mentions: readonly string[];
-  readonly media: Message['media'];
+  readonly media: readonly MediaBlock[];
   /** What the sender marked as quoted: the sender's own id. */
   readonly replyTo?: string;
   readonly sessionKey: string;

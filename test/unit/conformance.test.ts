@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { tidyBlock, type Block } from '../../host/media/blocks.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 
 interface Case<Input = unknown> {
@@ -12,6 +13,7 @@ interface Case<Input = unknown> {
 
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
 const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
+  'media-blocks': (block: Block) => tidyBlock(block),
   sanitize: (text: string) => sanitizeText(text),
 };
 

@@ -1,6 +1,7 @@
 // The one durable commit that makes a message the host's responsibility: dedupe key, message, session touch, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
+import { publicBlocks } from '../../media/blocks.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
@@ -75,7 +76,7 @@ export function messageRow(context: InboundContext): MessageRow {
     outcome: 'accepted',
     text: context.text,
     mentions: arrived.mentions ?? [],
-    media: arrived.media ?? [],
+    media: publicBlocks(context.media),
     senderMessageId: arrived.id,
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),

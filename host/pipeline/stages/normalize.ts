@@ -1,5 +1,6 @@
 // Same text for the same input on every channel: NFC, one kind of line end, no control characters, bounded.
 import { BOUNDS } from '../../../schemas/bounds.ts';
+import { tidyBlock, type Block } from '../../media/blocks.ts';
 import type { InboundContext } from '../context.ts';
 import { PASS, type Stage } from '../stage.ts';
 
@@ -15,6 +16,13 @@ export const normalize: Stage<InboundContext> = {
     const text = normalizeText(arrived.text);
     if (Buffer.byteLength(text) > BOUNDS.messageTextBytes) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: `the text has more than ${BOUNDS.messageTextBytes} bytes` } };
     if (text.trim() === '' && !arrived.media?.length) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: 'the message is empty' } };
+    const blocks: Block[] = [];
+    for (const [index, each] of (arrived.media ?? []).entries()) {
+      const tidied = tidyBlock(each);
+      if ('problem' in tidied) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: `media ${index + 1}: ${tidied.problem}` } };
+      blocks.push(tidied.block);
+    }
+    context.media = blocks;
     context.text = text;
     return PASS;
   },

@@ -1,6 +1,7 @@
 // Replies as they may leave: the same normal form as inbound text, without characters that reorder or hide text.
 import { BOUNDS } from '../../../schemas/bounds.ts';
-import type { LaneContext } from '../context.ts';
+import { publicBlocks, tidyBlock } from '../../media/blocks.ts';
+import type { DraftReply, LaneContext } from '../context.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { normalizeText } from './normalize.ts';
 
@@ -12,10 +13,18 @@ export const sanitize: Stage<LaneContext> = {
   budgetMs: 5,
   onFailure: 'retry',
   run(context) {
-    context.replies = context.replies.map((reply) => ({ ...reply, text: sanitizeText(reply.text) })).filter((reply) => reply.text.trim() !== '' || reply.media?.length);
+    context.replies = context.replies.map(sanitizeReply).filter((reply) => reply.text.trim() !== '' || reply.media?.length);
     return PASS;
   },
 };
+
+/** Blocks that are none are left out. */
+function sanitizeReply(reply: DraftReply): DraftReply {
+  const text = sanitizeText(reply.text);
+  if (!reply.media?.length) return { ...reply, text };
+  const media = publicBlocks(reply.media.map(tidyBlock).flatMap((tidied) => ('block' in tidied ? [tidied.block] : [])));
+  return { ...reply, text, media: [...media] };
+}
 
 export function sanitizeText(text: string): string {
   const clean = normalizeText(text).replaceAll(HIDING, '');
