@@ -80,16 +80,19 @@ export class PluginLife {
 
   /** Required instances, gates and channels first, then the rest. Resolves when each has settled or the boot deadline has passed. */
   async startAll(): Promise<Settled> {
-    const { registry, config } = this.#parts;
+    const { registry, supervisor, config } = this.#parts;
     const startable = registry.list().filter(({ state }) => state === 'approved');
     const first = startable.filter(isFirst);
     const rest = startable.filter((each) => !isFirst(each));
+    // Work from before the host's end waits for them already.
+    supervisor.announce(startable.map(({ instance }) => instance));
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), config.boot.deadlineMs);
     const passed = new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true }));
     const all = Promise.all(first.map((each) => this.start(each))).then(() => Promise.all(rest.map((each) => this.start(each))));
     await Promise.race([all, passed]);
     clearTimeout(timer);
+    void all.then(() => supervisor.announcedAll());
     this.#settled = true;
     for (const diagnostic of this.#sinceStart()) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
     const active = registry.list().filter(({ state }) => isAvailable(state));

@@ -1,7 +1,7 @@
 // What the store still holds when the host starts: messages without an answer and replies without a delivery, streamed page by page.
 import type { Queued } from '../store/lanes.ts';
 import { scan, type Store } from '../store/store.ts';
-import { deliveries, lanes } from '../store/tables.ts';
+import { deliveries, lanes, type DeliveryRow, type LaneRow } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import type { LaneItem } from './lane-work.ts';
 
@@ -13,7 +13,7 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
     yield rows.map(({ key, value }) => ({
       lane: value.sessionKey,
       item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) },
-      ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }),
+      ...waitOf(value),
     }));
   }
 }
@@ -23,7 +23,12 @@ export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryIt
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.filter(({ key }) => !isFresh(String(key[1]))).map(({ key, value }) => {
       const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }), ...(value.progress === undefined ? {} : { progress: value.progress }) };
-      return { lane: laneOf(item), item, ...(value.notBeforeMs === undefined ? {} : { notBeforeMs: value.notBeforeMs }) };
+      return { lane: laneOf(item), item, ...waitOf(value) };
     });
   }
+}
+
+/** Who waited for a plugin that was away asks anew: this host has started all of them. */
+function waitOf({ attempts, failures = 0, notBeforeMs }: LaneRow | DeliveryRow): { readonly notBeforeMs?: number } {
+  return notBeforeMs === undefined || (attempts > 0 && failures === 0) ? {} : { notBeforeMs };
 }

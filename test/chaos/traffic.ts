@@ -104,8 +104,8 @@ abstract class Conversation implements AsyncDisposable {
   readonly #unanswered = new Set<string>();
   /** Ids that have their reply: it may come before the acknowledgement that was lost the first time. */
   readonly #answered = new Set<string>();
-  /** Why the last tries came to nothing. */
-  readonly #trouble: string[] = [];
+  /** Why tries came to nothing since the last that did not, and how often. */
+  readonly #trouble = new Map<string, number>();
   #next = 0;
   #changed = Promise.withResolvers<void>();
   protected address: string | undefined;
@@ -159,8 +159,11 @@ abstract class Conversation implements AsyncDisposable {
     const giveUpAt = performance.now() + PATIENCE_MS;
     for (;;) {
       const told = await this.say(said);
-      if (told) return told;
-      if (performance.now() > giveUpAt) throw new Error(`${this.channel} ${this.id}: no acknowledgement of ${said.id}; the last tries: ${this.#trouble.join(', ')}`);
+      if (told) {
+        this.#trouble.clear();
+        return told;
+      }
+      if (performance.now() > giveUpAt) throw new Error(`${this.channel} ${this.id}: no acknowledgement of ${said.id}; ${[...this.#trouble].map(([why, times]) => `${times} times ${why}`).join(', ')}`);
       await Promise.race([this.#changed.promise, sleep(AGAIN_MS)]);
     }
   }
@@ -173,8 +176,7 @@ abstract class Conversation implements AsyncDisposable {
   }
 
   protected failed(why: string): undefined {
-    this.#trouble.push(`${Math.round(performance.now())} ${why}`);
-    if (this.#trouble.length > 40) this.#trouble.shift();
+    this.#trouble.set(why, (this.#trouble.get(why) ?? 0) + 1);
   }
 
   protected wake(): void {

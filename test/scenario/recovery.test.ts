@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
+import { startProcess } from '../support/process.ts';
 import { webhookClient } from '../support/webhook.ts';
 
 /** What is promised; a test machine has work of its own, so that the best of some counts. */
@@ -42,4 +43,36 @@ describe('a sandbox killed from outside', () => {
     expect(Math.min(...took)).toBeLessThan(BACK_WITHIN_MS);
     expect(gatehouse.host.plugins.show(instance)).toMatchObject({ state: 'active', strikes: 0, restarts: KILLS });
   }, 90_000);
+});
+
+const ASKER = `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => {
+  if (ctx.config.patient) await ctx.sleep(10000);
+  const { iso } = await ctx.tool.call('gatehouse.clock/now', {});
+  return { replies: [{ text: message.text + ' at ' + typeof iso }] };
+} } });`;
+
+describe('a host killed with messages in work', () => {
+  it('waits, when it starts again, for plugins that start after the others: no try is spent on them', async () => {
+    await using home = await aHome();
+    await addWebhook(home);
+    await addFirstParty(home, 'clock');
+    const schema = { type: 'object', properties: { patient: { type: 'boolean' } }, additionalProperties: false };
+    const patience = (patient: boolean) => home.add({ name: 'asker', kind: 'skill', source: ASKER, manifest: { capabilities: [{ name: 'tool.call', tools: ['gatehouse.clock/now'] }], config: schema }, enablement: { required: true, config: { patient } } });
+    await patience(true);
+    const first = await startProcess(home.path);
+    const client = webhookClient(first.address, WEBHOOK_SECRET);
+    for (const lane of ['a', 'b', 'c', 'd']) expect((await client.post({ id: '1', conversation: lane, text: lane })).status).toBe(202);
+    first.child.kill('SIGKILL');
+    await first.exited;
+
+    await patience(false);
+    await using gatehouse = await startGatehouse(home);
+    const again = webhookClient(gatehouse.address, WEBHOOK_SECRET);
+    for (const lane of ['a', 'b', 'c', 'd']) {
+      await eventually(async () => expect((await again.replies(lane)).items).toHaveLength(1));
+      const { items } = await gatehouse.host.messages.list({ conversation: lane, direction: 'inbound' });
+      expect(items[0]).toMatchObject({ outcome: 'answered' });
+      expect(items[0]?.stages?.filter(({ decision }) => decision === 'failed' || decision === 'retry')).toEqual([]);
+    }
+  });
 });
