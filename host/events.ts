@@ -26,6 +26,12 @@ export interface Events {
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };
   'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
+  /** Of the host's own workers. `problem` is the message of an error of ours. */
+  'worker.pass': { worker: string; ok: boolean; durationMs: number };
+  'worker.failed': { worker: string; problem: string; /** In a row. */ failures: number };
+  'worker.stuck': { worker: string; deadlineMs: number };
+  'worker.degraded': { worker: string; problem: string };
+  'worker.recovered': { worker: string };
   'host.ready': { address: string };
   'host.stopping': { reason: string };
 }

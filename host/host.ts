@@ -40,6 +40,7 @@ import { newestId } from './store/newest-id.ts';
 import type { Store } from './store/store.ts';
 import type { DeadLetterRow } from './store/tables.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
+import type { WorkerView } from './supervisor/worker.ts';
 import { VERSION } from './version.ts';
 
 export interface Page<Item> {
@@ -78,6 +79,7 @@ export interface HostStatus {
   readonly lanes: { readonly waiting: number; readonly running: number };
   readonly deliveries: { readonly waiting: number; readonly running: number };
   readonly deadLetters: number;
+  readonly workers: readonly WorkerView[];
   readonly reload: ReloadStatus;
 }
 
@@ -266,6 +268,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         lanes: { waiting: pipeline.lanes.waiting, running: pipeline.lanes.running },
         deliveries: { waiting: pipeline.deliveries.waiting, running: pipeline.deliveries.running },
         deadLetters: await pipeline.deadLetters.count(),
+        workers: pipeline.workers.views(),
         reload: reload.status,
       };
     },

@@ -6,12 +6,13 @@ import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { GatehouseError } from '../errors.ts';
-import { publish } from '../events.ts';
+import { hasListeners, publish } from '../events.ts';
 import { Actions, type ActionParts } from '../outbound/actions.ts';
 import { SocketHub } from '../outbound/sockets.ts';
 import { createLanes, type Lanes } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
+import { Workers } from '../supervisor/workers.ts';
 import type { DeliveryContext, InboundContext, LaneContext, Offered } from './context.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
@@ -29,7 +30,7 @@ import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
 import { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
-import { Sweeper } from './sweeper.ts';
+import { sweeper } from './sweeper.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
@@ -95,6 +96,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly outbox: Outbox;
   readonly deadLetters: DeadLetters;
   readonly held: Held;
+  /** What works beside the messages. */
+  readonly workers: Pick<Workers, 'views'>;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
   readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running'>;
   /** Takes up what the store still holds from before; work begins at once. */
@@ -139,7 +142,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const operator = new OperatorSend({ ...parts, writes, enqueueDelivery });
   const held: Held = new Held({ clock, store, log, writes, seal: parts.heldSeal, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const onSettled = (row: MessageRow) => {
-    publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }) });
+    if (hasListeners('message.outcome')) {
+      publish('message.outcome', { messageId: row.id, instance: row.instance, direction: 'outbound', outcome: row.outcome, ...(row.answers === undefined ? {} : { answers: row.answers }), durationMs: Math.max(0, clock.now() - Date.parse(row.at)) });
+    }
     operator.settled(row);
   };
   const everything = {
@@ -176,11 +181,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
   const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
-  const sweeper = new Sweeper({ clock, log, store, held });
+  const workers = new Workers(clock);
+  workers.start(sweeper({ clock, store, held }));
 
   const drain = async (deadlineMs: number) => {
     const giveUpAt = clock.monotonicMs() + deadlineMs;
-    sweeper[Symbol.dispose]();
+    await workers[Symbol.asyncDispose]();
     await held[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
     await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
@@ -193,6 +199,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     outbox,
     deadLetters,
     held,
+    workers,
     lanes: messageLanes,
     deliveries: deliveryLanes,
     async recover() {

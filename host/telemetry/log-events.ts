@@ -34,6 +34,10 @@ export function logEvents(log: Log, clock: Clock = systemClock): Disposable {
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),
     subscribe('sandbox.late-rejection', (fields) => log.warn(fields, 'plugin rejected a promise nobody awaited')),
     subscribe('dead-letter.created', (fields) => log.warn(fields, 'dead letter')),
+    subscribe('worker.failed', (fields) => log.warn(fields, 'a pass of a worker failed')),
+    subscribe('worker.stuck', (fields) => log.error(fields, 'a pass of a worker does not end')),
+    subscribe('worker.degraded', (fields) => log.error(fields, 'a worker cannot go on; it is tried once a minute')),
+    subscribe('worker.recovered', (fields) => log.info(fields, 'a worker goes on')),
     subscribe('host.stopping', (fields) => log.info(fields, 'host stopping')),
   ];
   return {

@@ -12,6 +12,9 @@ export interface Metrics extends Disposable {
 /** Seconds; a stage takes microseconds in the host and milliseconds in a sandbox. */
 const STAGE_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
+/** A reply may wait for a remote for hours. */
+const DELIVERY_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 10, 60, 600, 3600];
+
 /** Gauges are read from the host at each scrape; everything else is counted as it happens. */
 export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status'>): Metrics {
   const registry = new Registry();
@@ -19,6 +22,8 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   collectDefaultMetrics({ register: registry, prefix: '' });
 
   const outcomes = new Counter({ name: 'gatehouse_messages_total', help: 'Messages by what became of them.', labelNames: ['instance', 'direction', 'outcome', 'code'], registers });
+  const ingest = new Histogram({ name: 'gatehouse_ingest_seconds', help: 'From the arrival of a message to its durable acceptance.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
+  const delivery = new Histogram({ name: 'gatehouse_delivery_seconds', help: 'From the commit that stored a reply to the end of its delivery.', labelNames: ['instance'], buckets: DELIVERY_SECONDS, registers });
   const stages = new Histogram({ name: 'gatehouse_stage_seconds', help: 'Time a message spent in a stage.', labelNames: ['stage'], buckets: STAGE_SECONDS, registers });
   const decisions = new Counter({ name: 'gatehouse_stage_decisions_total', help: 'Decisions of stages.', labelNames: ['stage', 'decision'], registers });
   const calls = new Counter({ name: 'gatehouse_plugin_calls_total', help: 'Calls into plugins.', labelNames: ['instance', 'handler', 'result'], registers });
@@ -36,10 +41,13 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
   const commits = new Histogram({ name: 'gatehouse_store_commit_seconds', help: 'Time of durable commits.', labelNames: ['outcome'], buckets: STAGE_SECONDS, registers });
   const rows = new Counter({ name: 'gatehouse_store_rows_total', help: 'Rows written and removed.', registers });
+  const passes = new Counter({ name: 'gatehouse_worker_passes_total', help: 'Passes of the host\'s own workers.', labelNames: ['worker', 'result'], registers });
   pluginGauges(host, registers);
 
   // Events of the hot path keep their labelled children at hand: prom-client's own look-up costs more than the counting.
   const outcomeOf = remember((...labels) => outcomes.labels(...labels));
+  const ingestOf = remember((...labels) => ingest.labels(...labels));
+  const deliveryOf = remember((...labels) => delivery.labels(...labels));
   const stageOf = remember((...labels) => stages.labels(...labels));
   const decisionOf = remember((...labels) => decisions.labels(...labels));
   const callOf = remember((...labels) => calls.labels(...labels));
@@ -63,7 +71,12 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       stageOf(stage).observe(durationMs / 1000);
       decisionOf(stage, decision).inc();
     }),
-    count('message.outcome', ({ instance, direction, outcome, code }) => outcomeOf(instance, direction, outcome, knownCode(code)).inc()),
+    count('message.outcome', ({ instance, direction, outcome, code, durationMs }) => {
+      outcomeOf(instance, direction, outcome, knownCode(code)).inc();
+      if (durationMs === undefined) return;
+      if (outcome === 'accepted') ingestOf(instance).observe(durationMs / 1000);
+      else if (outcome === 'delivered') deliveryOf(instance).observe(durationMs / 1000);
+    }),
     count('plugin.call', ({ instance, handler, ok, code, cpuUs, wallMs }) => {
       callOf(instance, handler, ok ? 'ok' : knownCode(code)).inc();
       cpuOf(instance).inc(cpuUs / 1e6);
@@ -83,6 +96,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       fetchSeconds.observe({ instance }, durationMs / 1000);
     }),
     count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
+    count('worker.pass', ({ worker, ok }) => passes.inc({ worker, result: ok ? 'ok' : 'failed' })),
     count('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
     count('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),
   ];
@@ -108,6 +122,10 @@ function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, regi
   });
   gauge('gatehouse_plugins_degraded', 'Optional instances that are not available.', [], (self) => self.set(host.readiness().degraded.length));
   gauge('gatehouse_ready', 'Whether every required instance is active.', [], (self) => self.set(host.readiness().ready ? 1 : 0));
+  gauge('gatehouse_workers_degraded', 'Workers of the host that cannot go on.', [], async (self) => {
+    const { workers } = await host.status();
+    self.set(workers.filter(({ state }) => state === 'degraded' || state === 'stuck').length);
+  });
   gauge('gatehouse_lanes', 'Accepted messages waiting and in work.', ['state'], async (self) => {
     const { lanes, deliveries } = await host.status();
     self.set({ state: 'waiting' }, lanes.waiting);

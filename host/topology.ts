@@ -1,0 +1,40 @@
+// Every part of the host that lives on its own: who owns it, what ends it, how it comes back, what follows when it does not. docs/topology.md shows this table; a test holds both against the code.
+import type { CrashClass } from './registry/crash-classes.ts';
+import { DEFAULT_POLICY } from './supervisor/restart-policy.ts';
+import { WORKER_BUDGET } from './supervisor/worker.ts';
+
+export interface Subsystem {
+  /** The files that hold its timers and its ending; every file of the host that has some is named by one row. */
+  readonly owners: readonly string[];
+  /** `fatal`: the host ends. `degraded`: it goes on without and says so. `recoverable`: mended without anybody. */
+  readonly class: CrashClass;
+  /** What brings it back, how often in what time. */
+  readonly restarts: string;
+  /** What follows when that is used up. */
+  readonly beyond: string;
+  /** Where an operator sees it. */
+  readonly seen: string;
+}
+
+const { strikes, outside, first, again } = DEFAULT_POLICY;
+const minutes = (ms: number) => `${ms / 60_000} min`;
+
+export const TOPOLOGY = {
+  launcher: { owners: ['host/bin/gatehouse.js'], class: 'fatal', restarts: 'none: the service manager starts it again', beyond: 'the host ends with it', seen: 'exit code' },
+  host: { owners: ['host/host.ts'], class: 'fatal', restarts: 'none: the service manager starts it again; what was accepted is taken up', beyond: 'exit 1 for a crash, 3 by policy', seen: 'exit code, last log line' },
+  store: { owners: ['host/store/lmdb.ts'], class: 'recoverable', restarts: 'a commit that fails is refused to its source, or tried again by whoever works', beyond: 'nothing is accepted while commits fail; one that cannot be opened ends the start with exit 1', seen: '`gatehouse_store_commit_seconds{outcome="failed"}`, `STORE_FAILED`' },
+  'message lanes': { owners: ['host/store/lanes.ts', 'host/pipeline/pipeline.ts'], class: 'recoverable', restarts: 'a lane whose work throws tries it again after 1 s; other lanes go on', beyond: 'the message becomes a dead letter, and the lane goes on behind it', seen: '`gatehouse_lanes`, `gatehouse_dead_letters_total`' },
+  'delivery lanes': { owners: ['host/store/lanes.ts', 'host/pipeline/pipeline.ts'], class: 'recoverable', restarts: 'a delivery that fails is tried again with pauses; other conversations go on', beyond: 'dead letter, and the lane goes on behind it', seen: '`gatehouse_lanes`, `gatehouse_dead_letters_total`' },
+  'held messages': { owners: ['host/pipeline/held.ts'], class: 'recoverable', restarts: 'a release that stops is taken up again after 5 s', beyond: 'messages stay held, at most 24 h', seen: 'log `held messages stay held for now`' },
+  'instances in front': { owners: ['host/supervisor/supervisor.ts'], class: 'fatal', restarts: `required ones, gates and channels: at once, then ${strikes} proven strikes in ${minutes(DEFAULT_POLICY.windowMs)}; from outside ${outside.perMinute} a minute each, all together ${first.perMinute} a minute`, beyond: 'quarantine; a required one drains the host and ends it with exit 3', seen: '`gatehouse_plugin_restarts_total`, `gatehouse_plugin_strikes_total`, `/readyz`' },
+  'optional instances': { owners: ['host/supervisor/supervisor.ts'], class: 'degraded', restarts: `as those in front; from the second restart of a row on, all together ${again.perMinute} a minute`, beyond: 'quarantine with evidence; the host goes on without it', seen: '`gatehouse_plugins_degraded`, `gatehouse plugins show`' },
+  watchdog: { owners: ['host/sandbox/watchdog.ts'], class: 'recoverable', restarts: 'one for each sandbox, made and ended with it', beyond: 'SIGKILL to its sandbox', seen: '`gatehouse_sandbox_ended_total`' },
+  'sandbox pool': { owners: ['host/sandbox/pool.ts'], class: 'recoverable', restarts: 'a blank sandbox that ends is replaced', beyond: 'instances start their own, some 60 ms later', seen: '`gatehouse_sandbox_start_seconds`' },
+  egress: { owners: ['host/egress/egress.ts', 'host/egress/connections.ts'], class: 'recoverable', restarts: 'each request stands alone', beyond: 'typed refusals to the plugin', seen: '`gatehouse_egress_requests_total`' },
+  'egress bytes': { owners: ['host/egress/daily-bytes.ts'], class: 'recoverable', restarts: 'what could not be written is written with the next second', beyond: 'counted in memory; a crash forgets what was not written', seen: 'log `egress bytes could not be written`' },
+  workers: { owners: ['host/supervisor/worker.ts', 'host/supervisor/workers.ts'], class: 'degraded', restarts: `each pass after a failure with growing pauses, ${WORKER_BUDGET.failures} failures in ${minutes(WORKER_BUDGET.windowMs)}`, beyond: `shown as degraded, and tried once in ${minutes(WORKER_BUDGET.pauseMs)}`, seen: '`gatehouse_workers_degraded`, `gatehouse status`' },
+  reload: { owners: ['host/reload/reload.ts', 'host/reload/watcher.ts', 'host/reload/settling.ts', 'host/reload/replacing.ts'], class: 'degraded', restarts: 'each look stands alone; a watcher that fails is told once', beyond: 'what runs goes on; `gatehouse plugins reload` looks', seen: '`gatehouse status`, log `reload.judged`' },
+  'control plane': { owners: ['host/control/server.ts', 'host/control/sockets.ts'], class: 'fatal', restarts: 'each request and socket stands alone', beyond: 'an address that cannot be listened on ends the start with exit 1', seen: '`/healthz`' },
+  telemetry: { owners: ['host/telemetry/metrics.ts', 'host/telemetry/log-events.ts'], class: 'recoverable', restarts: 'an event that cannot be counted is skipped', beyond: 'numbers are missing, messages are not', seen: '`gatehouse_metrics_errors_total`' },
+  'stop request': { owners: ['host/cli/stop-request.ts'], class: 'recoverable', restarts: 'none', beyond: 'a second signal ends the host at once; the store holds what was accepted', seen: 'exit code 130 or 143' },
+} as const satisfies Record<string, Subsystem>;
