@@ -40,6 +40,17 @@ export const BOUNDS = {
   sleepMaxMs: 10_000,
   dedupeWindowMs: 7 * 24 * 3600 * 1000,
   laneDepth: 1000,
+  /** What an operator may raise the depth of a lane to. */
+  laneDepthMost: 10_000,
+  /** Messages that one run takes as one. */
+  collectMessages: 100,
+  /** Times that a run of one lane is interrupted before it may end. */
+  interruptsInARow: 5,
+  /** So many times its debounce a message waits for others at most. */
+  debounceTimes: 10,
+  /** Dropped messages that the summary of a run quotes, and characters of each. */
+  summaryMessages: 20,
+  summaryCharacters: 80,
   senderPerSecond: 200,
   senderBurst: 400,
   heldMessages: 10_000,

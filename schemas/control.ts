@@ -4,6 +4,7 @@ import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, Room, Sender, StageRecord } from './message.ts';
+import { QueueMode } from './policy.ts';
 import { Grant } from './capability.ts';
 
 export const Severity = oneOf('fatal', 'degraded', 'warning');
@@ -83,10 +84,37 @@ export const MessageView = closed({
   at: Timestamp,
   /** Sends of plugins between this message and one from outside; absent when there are none. */
   hops: Type.Optional(whole(1, 1000)),
+  /** The message whose run ended this one: with an answer to both, or because it came later. */
+  ranWith: Type.Optional(text(64)),
+  /** Of a message that ran for others: how many it stood for, itself included, and how many were dropped before it. */
+  collected: Type.Optional(whole(2, 1_000_000)),
+  dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
+  code: Type.Optional(text(100)),
   flags: Type.Optional(Type.Array(text(100))),
   stages: Type.Optional(Type.Array(StageRecord)),
 });
 export type MessageView = Static<typeof MessageView>;
+
+/** Where a lane stands: in work, waiting for its turn, or until a moment. `stuck` is in work and has made no step for too long. */
+export const LaneState = oneOf('running', 'stuck', 'ready', 'delayed');
+export type LaneState = Static<typeof LaneState>;
+
+/** The ordered work of one session, while there is any. */
+export const LaneView = closed({
+  session: text(600),
+  mode: QueueMode,
+  state: LaneState,
+  depth: whole(0, Number.MAX_SAFE_INTEGER, { description: 'Messages in it: waiting, in work, and on their way in.' }),
+  runningSince: Type.Optional(Timestamp),
+  nextTryAt: Type.Optional(Timestamp),
+});
+export type LaneView = Static<typeof LaneView>;
+
+/** `POST /api/v1/lanes/mode`: null goes back to what the policy says. */
+export const LaneModeBody = closed({ session: text(600, { minLength: 1 }), mode: Type.Union([QueueMode, Type.Null()]) });
+
+/** `POST /api/v1/lanes/interrupt`. */
+export const LaneInterruptBody = closed({ session: text(600, { minLength: 1 }) });
 
 /** `POST /api/v1/messages`: an outbound message from the operator. */
 export const SendMessageBody = closed({ channel: InstanceName, to: text(256, { minLength: 1 }), text: text(65_536, { minLength: 1 }) });

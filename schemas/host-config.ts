@@ -1,6 +1,8 @@
 // `manifests/host.json`: the operator's settings. Every key has a default.
 import { Type, type Static } from 'typebox';
+import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { DropPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy } from './policy.ts';
 
 export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
 export type Profile = Static<typeof Profile>;
@@ -14,7 +16,33 @@ export const EgressException = closed({
 });
 
 /** How messages flow through this host. A block that `schemas/policy.ts` has as well is the default of that block, for every channel; the others are about the whole. */
-export const PipelineSettings = closed({}, { default: {} });
+export const PipelineSettings = closed(
+  {
+    queue: Type.Optional(
+      closed(
+        {
+          mode: Type.Optional(Type.Unsafe<QueueMode>({ ...QueueMode, default: QUEUE_DEFAULTS.mode })),
+          debounceMs: Type.Optional({ ...QueuePolicy.properties.debounceMs, default: QUEUE_DEFAULTS.debounceMs }),
+          cap: Type.Optional({ ...QueuePolicy.properties.cap, default: QUEUE_DEFAULTS.cap }),
+          drop: Type.Optional(Type.Unsafe<DropPolicy>({ ...DropPolicy, default: QUEUE_DEFAULTS.drop })),
+          maxAgeMs: Type.Optional({ ...QueuePolicy.properties.maxAgeMs, default: QUEUE_DEFAULTS.maxAgeMs }),
+        },
+        { default: {} },
+      ),
+    ),
+    lanes: Type.Optional(
+      closed(
+        {
+          runBudget: Type.Optional(whole(1, 4096, { default: BOUNDS.lanesInFlight, description: 'Lanes that are worked at once.' })),
+          depth: Type.Optional(whole(1, BOUNDS.laneDepthMost, { default: BOUNDS.laneDepth, description: 'Messages in one lane: waiting, in work, and on their way in.' })),
+          stuckAfterMs: Type.Optional(whole(1000, 24 * 3600 * 1000, { default: 600_000, description: 'A run that has made no step for so long is reported and ended.' })),
+        },
+        { default: {} },
+      ),
+    ),
+  },
+  { default: {} },
+);
 export type PipelineSettings = Static<typeof PipelineSettings>;
 
 export const HostConfig = closed(

@@ -72,6 +72,8 @@ export const Message = closed({
   flags: Type.Array(text(100), { maxItems: 100 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
   hops,
+  collected: Type.Optional(whole(2, BOUNDS.collectMessages, { description: 'How many messages it stands for, whose texts it has in order; id, sender and time are those of the last.' })),
+  dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER, { description: 'How many messages were dropped in its favour or since the run before: nobody answers them.' })),
 });
 export type Message = Static<typeof Message>;
 

@@ -1,6 +1,7 @@
 // What operators decide about the traffic of a channel instance, and of single conversations of it. Each block is a key of the enablement; `rooms` may say the same once more for one conversation.
 import { Type, type Static } from 'typebox';
-import { closed, text, whole } from './closed.ts';
+import { BOUNDS } from './bounds.ts';
+import { closed, oneOf, text, whole } from './closed.ts';
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
 export const AdmitPolicy = closed({
@@ -12,11 +13,35 @@ export const AdmitPolicy = closed({
 });
 export type AdmitPolicy = Static<typeof AdmitPolicy>;
 
+/**
+ * What a run of a lane takes. `followup`: the oldest message. `collect`: everything that waits, as one message. `steer`: the newest; what it overtakes is dropped.
+ * `interrupt`: as `steer`, and a newer message ends the run that is under way.
+ */
+export const QueueMode = oneOf('followup', 'collect', 'steer', 'interrupt');
+export type QueueMode = Static<typeof QueueMode>;
+
+/** Which message gives way when `cap` of them wait: the one that comes (its sender is told), the oldest, or the oldest with a line about it in the next run. */
+export const DropPolicy = oneOf('new', 'old', 'summarize');
+export type DropPolicy = Static<typeof DropPolicy>;
+
+/** How the messages of one session wait for their answers. Times in milliseconds. */
+export const QueuePolicy = closed({
+  mode: Type.Optional(QueueMode),
+  debounceMs: Type.Optional(whole(0, 60_000, { description: 'So long nobody may have written before a run begins; ten times as long at most.' })),
+  cap: Type.Optional(whole(1, BOUNDS.laneDepthMost, { description: 'Messages that may wait in one lane.' })),
+  drop: Type.Optional(DropPolicy),
+  maxAgeMs: Type.Optional(whole(1000, 365 * 24 * 3600 * 1000, { description: 'What has waited for longer when the host starts is neither answered nor sent, and becomes a dead letter.' })),
+});
+export type QueuePolicy = Static<typeof QueuePolicy>;
+
+/** Where neither room nor enablement nor host.json says anything: every message is answered, in order, at once. */
+export const QUEUE_DEFAULTS: Required<QueuePolicy> = { mode: 'followup', debounceMs: 0, cap: BOUNDS.laneDepth, drop: 'new', maxAgeMs: 24 * 3600 * 1000 };
+
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
-export const POLICY_BLOCKS = { admit: AdmitPolicy } as const;
+export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy } as const;
 
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), queue: Type.Optional(QueuePolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

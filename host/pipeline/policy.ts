@@ -1,6 +1,6 @@
 // What holds for one conversation of a channel instance: what its room says, else its enablement, else host.json, else the defaults. Stages ask here and nowhere else.
 import type { PipelineSettings } from '../../schemas/host-config.ts';
-import type { AdmitPolicy, RoomPolicy, Rooms } from '../../schemas/policy.ts';
+import { QUEUE_DEFAULTS, type AdmitPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {
@@ -11,6 +11,7 @@ export interface ChannelPolicy extends RoomPolicy {
 /** Resolved: every block is there. */
 export interface Policy {
   readonly admit: AdmitPolicy;
+  readonly queue: Required<QueuePolicy>;
 }
 
 /** Each channel's own, resolved once, and once for each of its rooms; conversations without a room share one. */
@@ -36,6 +37,7 @@ function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
   const { defaults = {} } = channel;
   return {
     admit: { ...defaults.admit, ...channel.admit, ...room.admit },
+    queue: { ...QUEUE_DEFAULTS, ...defaults.queue, ...channel.queue, ...room.queue },
   };
 }
 

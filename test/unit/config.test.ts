@@ -47,7 +47,10 @@ describe('settings', () => {
     expect(at.load()).toEqual({
       home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), homeDataDir: join(at.home, 'data'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
-      pipeline: {},
+      pipeline: {
+        queue: { mode: 'followup', debounceMs: 0, cap: 1000, drop: 'new', maxAgeMs: 86_400_000 },
+        lanes: { runBudget: 256, depth: 1000, stuckAfterMs: 600_000 },
+      },
     });
   });
 
@@ -91,7 +94,11 @@ describe('settings', () => {
   });
 
   it('know a variable for every setting', () => {
-    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS', 'GATEHOUSE_SANDBOX_MOSTRUNNING', 'GATEHOUSE_SANDBOX_HIBERNATEAFTERMS', 'GATEHOUSE_RELOAD_WATCH', 'GATEHOUSE_RELOAD_QUIETMS', 'GATEHOUSE_RELOAD_MOSTMS']);
+    const pipeline = [
+      'QUEUE_MODE', 'QUEUE_DEBOUNCEMS', 'QUEUE_CAP', 'QUEUE_DROP', 'QUEUE_MAXAGEMS',
+      'LANES_RUNBUDGET', 'LANES_DEPTH', 'LANES_STUCKAFTERMS',
+    ];
+    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS', 'GATEHOUSE_SANDBOX_MOSTRUNNING', 'GATEHOUSE_SANDBOX_HIBERNATEAFTERMS', 'GATEHOUSE_RELOAD_WATCH', 'GATEHOUSE_RELOAD_QUIETMS', 'GATEHOUSE_RELOAD_MOSTMS', ...pipeline.map((name) => `GATEHOUSE_PIPELINE_${name}`)]);
   });
 
   it.each([
