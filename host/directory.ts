@@ -1,4 +1,5 @@
 // The pipeline's view of who takes part, made from the registry's. Rebuilt only when membership changes, asked for every message.
+import type { Ability } from '../schemas/abilities.ts';
 import type { Direction } from '../schemas/message.ts';
 import { LIMITS } from '../schemas/bounds.ts';
 import type { PipelineSettings } from '../schemas/host-config.ts';
@@ -23,14 +24,22 @@ export interface Directory extends PluginDirectory {
   tool(address: string): ActiveTool | undefined;
 }
 
-/** `defaults` is what host.json says for every channel. */
-export function directoryOf(registry: Registry, secrets: Secrets, defaults: PipelineSettings): Directory {
+/** What the registry does not know of channels. */
+export interface ChannelFacts {
+  readonly secrets: Secrets;
+  /** What host.json says for every channel. */
+  readonly defaults: PipelineSettings;
+  /** What the newest sandbox of an instance has registered; undefined before its first. */
+  readonly handlersOf: (instance: string) => readonly string[] | undefined;
+}
+
+export function directoryOf(registry: Registry, facts: ChannelFacts): Directory {
   let members: Members | undefined;
   let view: View | undefined;
   const current = (): View => {
     if (!view || members !== registry.members) {
       members = registry.members;
-      view = viewOf(members, secrets, defaults);
+      view = viewOf(members, facts);
     }
     return view;
   };
@@ -47,12 +56,12 @@ export function directoryOf(registry: Registry, secrets: Secrets, defaults: Pipe
   };
 }
 
-function viewOf({ gates, observers, skills, channels, tools }: Members, secrets: Secrets, defaults: PipelineSettings): View {
+function viewOf({ gates, observers, skills, channels, tools }: Members, facts: ChannelFacts): View {
   return {
     gates: { inbound: gates.inbound.map(gateOf), outbound: gates.outbound.map(gateOf) },
     observers: { inbound: observers.inbound.map(gateOf), outbound: observers.outbound.map(gateOf) },
     skills: skills.map(skillOf),
-    channels: new Map(channels.flatMap((each) => channelOf(each, secrets, defaults))),
+    channels: new Map(channels.flatMap((each) => channelOf(each, facts))),
     tools: new Map([...tools].filter(([, { state }]) => mayAnswer(state)).flatMap(([address, each]) => toolOf(address, each))),
   };
 }
@@ -71,11 +80,12 @@ function skillOf(each: Instance): SkillEntry {
 }
 
 /** Ingress secrets are read when a request is verified, and stay in the host. */
-function channelOf(each: Instance, secrets: Secrets, defaults: PipelineSettings): [string, ChannelEntry][] {
-  const { resolved } = each;
+function channelOf(each: Instance, { secrets, defaults, handlersOf }: ChannelFacts): [string, ChannelEntry][] {
+  const { instance, resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
-  return [[each.instance, { instance: each.instance, wallMs: wallMsOf(each), section, policy: { ...resolved.enablement, defaults }, reachesOut: reachesOut(resolved.grants), secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
+  const can = (ability: Ability) => section.abilities.includes(ability) && (handlersOf(instance)?.includes(ability) ?? true);
+  return [[instance, { instance, wallMs: wallMsOf(each), section, policy: { ...resolved.enablement, defaults }, reachesOut: reachesOut(resolved.grants), can, secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

@@ -162,7 +162,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
   const secrets = new Secrets({ home: config.home, env }, clock);
-  const directory = directoryOf(registry, secrets, config.pipeline);
+  const directory = directoryOf(registry, { secrets, defaults: config.pipeline, handlersOf: (instance) => supervisor.handlers(instance) });
   const ledger = new KvLedger(store);
   const quotas = new MinuteQuotas(clock);
   const bytes = parts.use(await DailyBytes.open({ store, clock, log }));

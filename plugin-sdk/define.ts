@@ -1,4 +1,6 @@
 // defineChannel, defineSkill, defineModeration, defineTool: one per kind of plugin. Each is the single `gatehouse.register` call a plugin makes.
+import { ABILITIES, type Ability, type OptionalAbility } from '../schemas/abilities.ts';
+import type { HandlerInput, HandlerOutput } from '../schemas/channel.ts';
 import type { ChannelRequest, Decision, Delivery, Direction, Message, ReceiveResult, RespondResult, SendResult, Session } from '../schemas/message.ts';
 import type { JsonObject, JsonValue, PluginContext } from './context.ts';
 import { PluginError } from './plugin-error.ts';
@@ -27,16 +29,50 @@ export interface ModerationHandlers<Config> {
   evaluate(input: EvaluateInput, ctx: PluginContext<Config>): MaybePromise<Decision>;
 }
 
+/**
+ * `receive` and `send` are what a channel is; everything else is an ability it may have, and plugin.json names under `channel.abilities`. Where one is missing the host
+ * has an answer of its own, which `schemas/channel.ts` says. Failing is the same for all: what is thrown is tried again where that is of use, unless it is a
+ * `PluginError` with `{ retry: false }`.
+ */
 export interface ChannelHandlers<Config> {
   /**
    * Something arrived at an ingress route or a socket of the manifest. Its signature has been checked by the host as the manifest says.
    *
    * With `messages` the host answers by itself, once they are durable (or were duplicates, or were denied); `respond` answers requests without messages.
-   * The message id is the sender's own: it is the dedupe key, so the same event must always carry the same id.
+   * The message id is the sender's own: it is the dedupe key, so the same event must always carry the same id. Refuse a payload that makes no sense by throwing
+   * a `PluginError` with `{ retry: false }`: its sender is told, and the operator sees it counted.
    */
   receive(request: ChannelRequest, ctx: PluginContext<Config>): MaybePromise<ReceiveResult>;
   /** A message goes out, a reply or what a plugin sent (then `inReplyTo` is null): say what the host is to do for it. No actions means it is delivered by being readable (`ctx.message.list`). */
   send(delivery: Delivery, ctx: PluginContext<Config>): MaybePromise<SendResult>;
+  /** Before any traffic, each time a sandbox is new: look whether the remote takes the credentials. While this says no, or throws, the instance is not active. It runs again after every restart, so twice must do no harm. */
+  start?(input: HandlerInput<'start'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'start'>>;
+  /** The instance leaves for now: switched off, removed, or the host stops. Best effort: a crash does not call it, and nobody waits for long. */
+  stop?(input: HandlerInput<'stop'>, ctx: PluginContext<Config>): MaybePromise<void>;
+  /** Whether the remote can be reached. Asked every half minute; after three times no the instance is `impaired`, after six it is started anew. */
+  health?(input: HandlerInput<'health'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'health'>>;
+  /** A second look at a request that the host found to be genuine, before `receive` sees it. It can refuse, never admit. */
+  verify?(request: HandlerInput<'verify'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'verify'>>;
+  /** The text of a message in the remote's own markup, escaped as the remote wants it. The same text for the same text. */
+  sanitize?(input: HandlerInput<'sanitize'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'sanitize'>>;
+  /** How to get the bytes behind a media reference: address, headers, and which secrets to send along. */
+  media?(input: HandlerInput<'media'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'media'>>;
+  /** Changes what a delivered message says. */
+  edit?(input: HandlerInput<'edit'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'edit'>>;
+  /** Puts a mark on a message, or takes it away. */
+  react?(input: HandlerInput<'react'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'react'>>;
+  /** Shows that an answer is being written, or no longer is. */
+  typing?(input: HandlerInput<'typing'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'typing'>>;
+  /** Shows a reply while it comes into being. `send` follows with the whole of it, under the same id. */
+  stream?(input: HandlerInput<'stream'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'stream'>>;
+  /** Which thread an answer goes to. */
+  threads?(input: HandlerInput<'threads'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'threads'>>;
+  /** Whether a message speaks to the bot in a way `receive` cannot say. Only ever adds a mention. */
+  mentions?(input: HandlerInput<'mentions'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'mentions'>>;
+  /** All commands there are, so that the remote can offer them to its users. */
+  commands?(input: HandlerInput<'commands'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'commands'>>;
+  /** People or rooms of the remote by name, at most `limit`. */
+  directory?(query: HandlerInput<'directory'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'directory'>>;
 }
 
 /** One function per tool that plugin.json declares, by the tool's name. Arguments were held against its `inputSchema`, the result will be against its `outputSchema`. */
@@ -52,12 +88,15 @@ export interface ModerationPlugin<Config = JsonObject> {
   readonly kind: 'moderation';
   readonly handlers: { evaluate(input: EvaluateInput, ctx: PluginContext<Config>): Promise<Decision> };
 }
+/** The abilities a channel has beside `receive` and `send`, as it registers them. */
+export type ChannelAbilities<Config = JsonObject> = { readonly [A in OptionalAbility]?: (input: HandlerInput<A>, ctx: PluginContext<Config>) => Promise<HandlerOutput<A>> };
+
 export interface ChannelPlugin<Config = JsonObject> {
   readonly kind: 'channel';
   readonly handlers: {
     receive(request: ChannelRequest, ctx: PluginContext<Config>): Promise<ReceiveResult>;
     send(delivery: Delivery, ctx: PluginContext<Config>): Promise<SendResult>;
-  };
+  } & ChannelAbilities<Config>;
 }
 export interface ToolPlugin<Config = JsonObject> {
   readonly kind: 'tool';
@@ -107,13 +146,10 @@ export function defineModeration<Config = JsonObject>(handlers: ModerationHandle
  * });
  */
 export function defineChannel<Config = JsonObject>(handlers: ChannelHandlers<Config>): ChannelPlugin<Config> {
-  return register({
-    kind: 'channel',
-    handlers: {
-      receive: async (request, ctx) => await handlers.receive(request, ctx),
-      send: async (delivery, ctx) => await handlers.send(delivery, ctx),
-    },
-  });
+  const registered: Partial<Record<Ability, (input: never, ctx: PluginContext<Config>) => Promise<unknown>>> = {};
+  for (const name of ABILITIES) if (handlers[name] !== undefined) registered[name] = async (input, ctx) => (await handlers[name]?.(input, ctx)) ?? null;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each is the author's own of that name, and `receive` and `send` are there by their type
+  return register({ kind: 'channel', handlers: registered as ChannelPlugin<Config>['handlers'] });
 }
 
 /**

@@ -11,7 +11,7 @@ export type { Decision } from '../schemas/message.ts';
 export type { Action, ChannelRequest, ConversationItem, Delivery, HttpResponse, InboundMessage, ReceiveResult, SendResult } from '../schemas/message.ts';
 
 // Failing with a code, and telling why a host call failed.
-export { hasCode, PluginError, type HostErrorCode } from './plugin-error.ts';
+export { hasCode, PluginError, type HostErrorCode, type PluginErrorOptions } from './plugin-error.ts';
 
 // Pure helpers for what the sandbox leaves out: it has no URL, URLSearchParams, TextEncoder, atob or Buffer.
 export { formatQuery, parseQuery, parseUrl, type ParsedUrl } from './url.ts';
@@ -21,6 +21,8 @@ export { decodeUtf8, encodeUtf8, utf8Length } from './utf8.ts';
 // The host's bounds, so that a plugin can refuse early and in its own words.
 export { BOUNDS } from '../schemas/bounds.ts';
 
-// Less often needed: the parts of the types above.
+// Less often needed: the parts of the types above. `HandlerInput<'edit'>` and `HandlerOutput<'edit'>` are what a channel's handler of that name takes and gives.
+export type { Ability } from '../schemas/abilities.ts';
+export type { HandlerInput, HandlerOutput } from '../schemas/channel.ts';
 export type { ChannelHandlers, ChannelPlugin, EvaluateInput, ModerationHandlers, ModerationPlugin, Plugin, RespondInput, SkillHandlers, SkillPlugin, ToolHandlers, ToolPlugin } from './define.ts';
 export type { FetchInit, FetchResponse, HttpClient, JsonObject, JsonValue, KvClient, Logger, MessageClient, Page, ToolClient } from './context.ts';

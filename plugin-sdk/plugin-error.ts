@@ -23,21 +23,31 @@ export type HostErrorCode =
   | 'CALL_OVER'
   | 'INTERNAL';
 
+export interface PluginErrorOptions {
+  /** False when trying again is of no use, because the same work would fail the same way: a payload that is malformed, a recipient that does not exist. Default true. */
+  readonly retry?: boolean;
+}
+
 /**
  * Thrown by a plugin to fail with a code. Name, code and the first 500 characters of the message reach the host; a stack never does.
  *
- * A plain `Error` works as well. To refuse a message, do not throw: a moderation plugin returns `{ effect: 'deny', reason }`.
+ * Work that failed is tried again, as often as its kind allows. With `{ retry: false }` it is given up at once: a delivery becomes a dead letter, and whoever sent
+ * a payload that `receive` refuses this way is told so, with up to 200 characters of the message. A plain `Error` works as well, and is tried again.
+ * To refuse a message, do not throw: a moderation plugin returns `{ effect: 'deny', reason }`.
  *
  * @example throw new PluginError('FEED_UNREADABLE', `The feed ${url} is not valid JSON.`);
+ * @example throw new PluginError('EVENT_MALFORMED', 'The event has no room.', { retry: false });
  */
 export class PluginError extends Error {
   // Fields define own data properties, which work where the prototypes are frozen and are all that the sandbox reads of an error.
   override readonly name = 'PluginError';
   readonly code: string;
+  readonly retry: boolean;
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, { retry = true }: PluginErrorOptions = {}) {
     super(message);
     this.code = code;
+    this.retry = retry;
   }
 }
 

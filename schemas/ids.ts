@@ -11,8 +11,10 @@ export type PluginId = Static<typeof PluginId>;
 export const Publisher = Type.String({ pattern: `^${SEGMENT}$`, maxLength: 40, description: 'a name in lower case: a letter, then letters, digits and dashes, 40 in all' });
 export type Publisher = Static<typeof Publisher>;
 
+const INSTANCE = '^[a-z][a-z0-9-]{0,63}$';
+
 /** One running enablement. */
-export const InstanceName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$', maxLength: 64, description: 'a name in lower case: a letter, then letters, digits and dashes, 64 in all' });
+export const InstanceName = Type.String({ pattern: INSTANCE, maxLength: 64, description: 'a name in lower case: a letter, then letters, digits and dashes, 64 in all' });
 export type InstanceName = Static<typeof InstanceName>;
 
 /** A tool's own name; it is addressed from outside as `<plugin id>/<tool>`. */
@@ -44,3 +46,50 @@ export type Timestamp = Static<typeof Timestamp>;
 
 /** A secure origin, `https://host[:port]`, lower case, no path. */
 export const HttpsOrigin = Type.String({ pattern: '^https://[a-z0-9.-]+(:\\d{1,5})?$', maxLength: 300, description: 'an https origin in lower case without a path, as https://api.example.com' });
+
+// ---- Ids as the host passes them around
+
+declare const brand: unique symbol;
+
+/** Text that is known to be one kind of id; no other kind can take its place. */
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+interface Brand<Name extends string> {
+  is(text: string): text is Branded<Name>;
+  /** Throws TypeError for text that is no such id. */
+  of(text: string): Branded<Name>;
+}
+
+function brandOf<const Name extends string>(name: Name, fits: RegExp): Brand<Name> {
+  const is = (text: string): text is Branded<Name> => fits.test(text);
+  return {
+    is,
+    of(text) {
+      if (is(text)) return text;
+      throw new TypeError(`${JSON.stringify(text.slice(0, 80))} is not ${name}`);
+    },
+  };
+}
+
+/** What a remote calls something: any text of 1 to 256 UTF-16 units. */
+const EXTERNAL = /^[^]{1,256}$/;
+
+export const InstanceId = brandOf('an instance id', new RegExp(INSTANCE));
+export type InstanceId = Branded<'an instance id'>;
+
+export const ConversationId = brandOf('a conversation id', EXTERNAL);
+export type ConversationId = Branded<'a conversation id'>;
+
+export const SenderId = brandOf('a sender id', EXTERNAL);
+export type SenderId = Branded<'a sender id'>;
+
+export const ThreadId = brandOf('a thread id', EXTERNAL);
+export type ThreadId = Branded<'a thread id'>;
+
+/** The host's own id of a message, as `host/ids.ts` makes them (RFC 9562, version 7). */
+export const MessageId = brandOf('a message id', /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+export type MessageId = Branded<'a message id'>;
+
+/** Which lane answers; made from instance, scope and ids of the remote. */
+export const SessionKey = brandOf('a session key', /^[^]{1,600}$/);
+export type SessionKey = Branded<'a session key'>;

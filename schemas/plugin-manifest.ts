@@ -1,12 +1,13 @@
 // `plugin.json`: what the author claims and asks for.
 import { Type, type Static } from 'typebox';
+import { ABILITIES } from './abilities.ts';
 import { LIMITS } from './bounds.ts';
 import { Capability } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
 
 /** The plugin API this host offers; a manifest's `hostApi` range is held against it. */
-export const HOST_API_VERSION = '1.0.0';
+export const HOST_API_VERSION = '1.1.0';
 
 export const PluginKind = oneOf('channel', 'skill', 'moderation', 'tool');
 export type PluginKind = Static<typeof PluginKind>;
@@ -46,7 +47,7 @@ export const IngressRoute = closed({
 export type IngressRoute = Static<typeof IngressRoute>;
 
 export const ChannelSection = closed({
-  abilities: Type.Array(oneOf('receive', 'send', 'typing', 'edit', 'react', 'media', 'stream', 'threads', 'mentions', 'commands'), { maxItems: 16, uniqueItems: true }),
+  abilities: Type.Array(oneOf(...ABILITIES), { maxItems: ABILITIES.length, uniqueItems: true, description: 'Its handlers, by name; what a sandbox registers is held against them.' }),
   ingress: Type.Array(IngressRoute, { maxItems: 32 }),
   assets: Type.Optional(closed({ path: Type.String({ pattern: '^/[A-Za-z0-9_./-]*$', maxLength: 200 }), dir: Type.String({ pattern: '^assets(/[A-Za-z0-9_.-]+)*$', maxLength: 200 }) })),
   socket: Type.Optional(

@@ -37,8 +37,8 @@ export const HostFrame = Type.Union([
 ]);
 export type HostFrame = Static<typeof HostFrame>;
 
-/** What plugin code threw, read without running any of its code outside a slice. */
-export const SandboxError = closed({ name: text(100), message: text(500), code: Type.Optional(text(100)) });
+/** What plugin code threw, read without running any of its code outside a slice. `retry: false`: the author says that trying again is of no use. */
+export const SandboxError = closed({ name: text(100), message: text(500), code: Type.Optional(text(100)), retry: Type.Optional(Type.Literal(false)) });
 
 export const ResultPost = closed({ t: Type.Literal('result'), call: id, ok: Type.Literal(true), value: Type.Unknown() });
 export const FailurePost = closed({ t: Type.Literal('result'), call: id, ok: Type.Literal(false), error: SandboxError });

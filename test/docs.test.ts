@@ -12,7 +12,9 @@ import { SCOPES } from '../host/control/scopes.ts';
 import { ERRORS } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
 import { createMetrics } from '../host/telemetry/metrics.ts';
+import { OPTIONAL_ABILITIES } from '../schemas/abilities.ts';
 import { Capability } from '../schemas/capability.ts';
+import { WITHOUT } from '../schemas/channel.ts';
 import { PluginState } from '../schemas/control.ts';
 import { Enablement } from '../schemas/enablement.ts';
 import { HostConfig } from '../schemas/host-config.ts';
@@ -92,6 +94,11 @@ describe('documentation', () => {
     const text = read('docs/write-a-plugin.md');
     const firstPartyOnly = new Set(['ui']);
     expect(capabilityNames().filter((name) => !firstPartyOnly.has(name) && !text.includes(`\`${name}\``) && !text.includes(`"name": "${name}"`))).toEqual([]);
+  });
+
+  it('says of every ability of a channel what the host does without it', () => {
+    const listed = tableUnder('docs/write-a-plugin.md', 'Abilities').filter(([name]) => isOptional(plain(name)));
+    expect(listed.map(([name, , without]) => [plain(name), without])).toEqual(Object.entries(WITHOUT));
   });
 
   it('accounts for every runtime dependency', () => {
@@ -224,6 +231,8 @@ function tableUnder(page: string, heading: string): string[][] {
   }
   return rows.filter((cells, index) => !isRule(cells) && !isRule(rows[index + 1] ?? []));
 }
+
+const isOptional = (name: string) => OPTIONAL_ABILITIES.some((each) => each === name);
 
 const isRule = (cells: readonly string[]) => cells.length > 0 && cells.every((cell) => /^:?-+:?$/.test(cell));
 

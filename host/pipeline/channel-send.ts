@@ -1,7 +1,7 @@
 // Asks a channel what is to be done to send one message. deliver.ts asks when its turn has come, offer.ts before a reply is stored.
 import { Delivery, SendResult, type Action, type StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { isLost } from '../sandbox/sandbox.ts';
+import { failureClassOf, isLost } from '../sandbox/sandbox.ts';
 import { compileSchema } from '../schema.ts';
 import type { MessageRow } from '../store/tables.ts';
 import { isAway, type PluginCalls } from './plugin-calls.ts';
@@ -15,17 +15,18 @@ export interface ToDo {
   readonly record: StageRecord;
 }
 
-export type Asked = ToDo | { readonly ok: false; readonly away: boolean; readonly problem: string };
+/** `away`: the channel was not there, which says nothing about the message. `terminal`: it would fail the same way again. */
+export type Asked = ToDo | { readonly ok: false; readonly away: boolean; readonly terminal: boolean; readonly problem: string };
 
 const sendResult = compileSchema<SendResult>(SendResult);
 
 /** `attempts` counts those before this one; `waitMs` is how long a channel that restarts is waited for. The scope of an answer is the caller's to commit or release. */
 export async function askToSend(calls: PluginCalls, row: MessageRow, { attempts, waitMs }: { readonly attempts: number; readonly waitMs: number }): Promise<Asked> {
   const { result, scope } = await calls.call(row.instance, 'send', deliveryOf(row, attempts), { attemptKey: row.id, waitMs, hops: row.hops });
-  if (!result.ok) return { ok: false, away: isAway(result.code) || isLost(result), problem: result.message };
+  if (!result.ok) return { ok: false, away: isAway(result.code) || isLost(result), terminal: failureClassOf(result) === 'terminal', problem: result.message };
   if (!sendResult.is(result.value)) {
     scope.release();
-    return { ok: false, away: false, problem: 'its result is not { actions: […] }' };
+    return { ok: false, away: false, terminal: false, problem: 'its result is not { actions: […] }' };
   }
   return { ok: true, actions: result.value.actions, scope, record: { stage: 'send', decision: 'sent', instance: row.instance, durationMs: result.wallMs, cpuUs: result.cpuUs } };
 }

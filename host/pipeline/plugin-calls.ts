@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly hops?: number | undefined;
   /** False for calls whose sends nobody commits. */
   readonly maySend?: boolean;
+  /** Less wall time than the instance has. */
+  readonly wallMs?: number;
 }
 
 /** How long a tool's caller waits for a tool that is restarting. */
@@ -38,11 +40,11 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend }: CallOptions): Promise<ScopedResult> {
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs }: CallOptions): Promise<ScopedResult> {
     const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }) });
     let worked = false;
     try {
-      const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey }, { waitMs });
+      const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey, ...(wallMs !== undefined && { wallMs }) }, { waitMs });
       worked = result.ok;
       return { result, scope };
     } finally {

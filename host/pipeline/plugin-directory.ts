@@ -1,4 +1,5 @@
 // Who takes part in the pipeline right now, in the order that counts. The registry knows; stages only ask.
+import type { Ability } from '../../schemas/abilities.ts';
 import type { CapabilityName, Grant } from '../../schemas/capability.ts';
 import type { Direction } from '../../schemas/message.ts';
 import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
@@ -29,6 +30,8 @@ export interface ChannelEntry {
   readonly policy: ChannelPolicy;
   /** Whether its handlers hold a power that works while they run: a request, a message elsewhere, a tool. What they return is done by the host, later or never. */
   readonly reachesOut: boolean;
+  /** Whether its manifest declares the ability and its sandbox has the handler; what only one of them says counts for nothing. */
+  readonly can: (ability: Ability) => boolean;
   /** Resolves an ingress secret; never leaves the host. */
   readonly secret: (handle: string) => string | undefined;
 }

@@ -64,7 +64,8 @@ function isPost(post: unknown): post is Post {
 }
 
 const isSandboxError = (error: unknown): boolean =>
-  isObject(error) && has(error, 2 + Number(error.code !== undefined)) && isText(error.name, 100) && isText(error.message, 500) && (error.code === undefined || isText(error.code, 100));
+  isObject(error) && has(error, 2 + Number(error.code !== undefined) + Number(error.retry !== undefined)) && isText(error.name, 100) && isText(error.message, 500) &&
+  (error.code === undefined || isText(error.code, 100)) && (error.retry === undefined || error.retry === false);
 
 const isObject = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isWhole = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -352,9 +352,9 @@ class SandboxProcess implements Sandbox, Watched {
       else this.#finish(live, this.#thrown(live, `the result nests deeper than ${BOUNDS.valueDepth} levels`));
       return;
     }
-    const { name, message, code } = post.error;
+    const { name, message, code, retry } = post.error;
     if (code === 'RESULT_TOO_LARGE') this.#finish(live, this.#failure(live.call, 'RESULT_TOO_LARGE', { limit: BOUNDS.resultBytes }, false, live));
-    else this.#finish(live, this.#thrown(live, name === 'Error' || name === '' ? message : `${name}: ${message}`, code));
+    else this.#finish(live, this.#thrown(live, name === 'Error' || name === '' ? message : `${name}: ${message}`, { code, terminal: retry === false }));
   }
 
   #onLog({ level, text, fields, dropped = 0 }: Extract<Post, { t: 'log' }>): void {
@@ -514,9 +514,10 @@ class SandboxProcess implements Sandbox, Watched {
     const { wallMsPerCall, cpuMsPerCall } = this.#spec.limits;
     for (const live of this.#live.values()) {
       const pausedMs = live.pausedMs + (live.openHostCalls > 0 ? nowMs - live.pausedAt : 0);
-      if (nowMs - live.startedAt <= callDeadlineMs(this.#spec.limits, pausedMs)) continue;
+      const wallMs = Math.min(wallMsPerCall, live.call.wallMs ?? wallMsPerCall);
+      if (nowMs - live.startedAt <= callDeadlineMs(wallMs, pausedMs)) continue;
       const usedMs = live.cpuUs / 1000 + (this.#runningCall() === live ? this.#cpuOfLongFrameMs() : 0);
-      const timedOut = usedMs > cpuMsPerCall ? this.#failure(live.call, 'CALL_CPU', { usedMs: Math.round(usedMs), limitMs: cpuMsPerCall }, false, live) : this.#failure(live.call, 'CALL_TIMEOUT', { limitMs: wallMsPerCall }, true, live);
+      const timedOut = usedMs > cpuMsPerCall ? this.#failure(live.call, 'CALL_CPU', { usedMs: Math.round(usedMs), limitMs: cpuMsPerCall }, false, live) : this.#failure(live.call, 'CALL_TIMEOUT', { limitMs: wallMs }, true, live);
       this.#cancelled.add(live.id);
       this.#send(live.id, `{"t":"cancel","call":${live.id}}`);
       this.#finish(live, timedOut);
@@ -598,8 +599,8 @@ class SandboxProcess implements Sandbox, Watched {
     return this.#clock.monotonicMs() - live.startedAt;
   }
 
-  #thrown(live: LiveCall, message: string, errorCode?: string): CallResult {
-    return { ok: false, code: 'CALL_FAILED', message, retry: false, ...(errorCode === undefined ? {} : { errorCode }), cpuUs: live.cpuUs, wallMs: this.#wallMs(live) };
+  #thrown(live: LiveCall, message: string, { code, terminal = false }: { readonly code?: string | undefined; readonly terminal?: boolean } = {}): CallResult {
+    return { ok: false, code: 'CALL_FAILED', message, retry: false, ...(code === undefined ? {} : { errorCode: code }), ...(terminal ? { terminal } : {}), cpuUs: live.cpuUs, wallMs: this.#wallMs(live) };
   }
 
   #failure(call: PluginCall, code: CallFailure, fields: Fields | undefined, retry: boolean, live?: LiveCall): CallResult {

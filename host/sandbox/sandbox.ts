@@ -20,7 +20,7 @@ export interface SandboxSpec {
 }
 
 export interface PluginCall {
-  /** `receive`, `send`, `respond`, `evaluate` or `call`. */
+  /** `respond`, `evaluate`, `call`, or an ability of a channel. */
   readonly handler: string;
   /** A JSON value; already bounded by the caller. */
   readonly input: unknown;
@@ -28,19 +28,50 @@ export interface PluginCall {
   readonly callId: string;
   /** Stable across retries of the same work. */
   readonly attemptKey: string;
+  /** Where this call gets less wall time than the instance's `wallMsPerCall`. */
+  readonly wallMs?: number;
 }
 
 /**
  * How a call ended. `cpuUs` is process CPU as the child reports it. Only `ok: false` with `retry` may be tried again without blaming the plugin for this call.
- * `message` is for people; of CALL_FAILED it is what the plugin threw, at most 600 characters. `errorCode` is the `code` of the thrown error, if it had one.
+ * `message` is for people; of CALL_FAILED it is what the plugin threw, at most 600 characters. `errorCode` is the `code` of the thrown error, if it had one; `terminal`: it said `retry: false`.
  */
 export type CallResult =
   | { readonly ok: true; readonly value: unknown; readonly cpuUs: number; readonly wallMs: number }
-  | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly errorCode?: string; readonly cpuUs: number; readonly wallMs: number };
+  | { readonly ok: false; readonly code: CallFailure; readonly message: string; readonly retry: boolean; readonly errorCode?: string; readonly terminal?: true; readonly cpuUs: number; readonly wallMs: number };
+
+export type FailedCall = Extract<CallResult, { ok: false }>;
 
 /** Whether the call failed for reasons that lie neither in the plugin nor in the work: it was not there, or its sandbox ended under it. A call that was too slow is not among them. */
-export function isLost(result: Extract<CallResult, { ok: false }>): boolean {
+export function isLost(result: FailedCall): boolean {
   return result.retry && result.code !== 'CALL_TIMEOUT';
+}
+
+/** `retry`: another try may work. `terminal`: it would fail the same way. `crash`: the call broke its sandbox, or used up what one may use. */
+export type FailureClass = 'retry' | 'terminal' | 'crash';
+
+/** The one judgement of a failed handler, whichever it was. */
+export function failureClassOf({ code, retry, terminal }: Pick<FailedCall, 'code' | 'retry' | 'terminal'>): FailureClass {
+  switch (code) {
+    case 'CALL_FAILED':
+      return terminal ? 'terminal' : 'retry';
+    case 'RESULT_TOO_LARGE':
+    case 'PLUGIN_HANDLER_MISSING':
+      return 'terminal';
+    case 'CALL_CPU':
+    case 'SANDBOX_FRAME':
+      return 'crash';
+    case 'SANDBOX_DIED':
+    case 'CALL_TIMEOUT':
+      // Told apart by whose doing it was: an innocent call may be tried again, and so may one that was merely slow.
+      return retry ? 'retry' : 'crash';
+    case 'CALL_CANCELLED':
+    case 'INSTANCE_UNAVAILABLE':
+    case 'INSTANCE_BUSY':
+      return 'retry';
+    default:
+      return code satisfies never;
+  }
 }
 
 /** Codes of `errors.ts` that a call can end with. */

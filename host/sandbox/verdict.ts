@@ -10,7 +10,7 @@ export const sliceMs = ({ cpuMsPerCall }: SandboxLimits): number => Math.max(500
 export const callCpuUs = (limits: SandboxLimits): number => sliceMs(limits) * 1000;
 
 /** Longest a call may take: its own wall time, plus the time spent in host calls, up to four times as much. */
-export const callDeadlineMs = ({ wallMsPerCall }: SandboxLimits, pausedMs: number): number => wallMsPerCall + Math.min(pausedMs, 4 * wallMsPerCall);
+export const callDeadlineMs = (wallMs: number, pausedMs: number): number => wallMs + Math.min(pausedMs, 4 * wallMs);
 
 /** A blank process with one isolate needs some 50 MB; V8 overshoots an isolate's limit two- or threefold before it gives up. */
 export const memoryCapBytes = ({ heapMb }: SandboxLimits): number => Math.max(160, 64 + 3 * heapMb) * 1024 * 1024;

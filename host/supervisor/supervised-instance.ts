@@ -90,6 +90,8 @@ export class SupervisedInstance {
   #state: SupervisedState = 'stopped';
   #trouble: Trouble | undefined;
   #sandbox: Sandbox | undefined;
+  /** Of the newest sandbox; between two of them, of the one before. */
+  #handlers: readonly string[] | undefined;
   /** Sandboxes that were replaced and finish their calls. */
   readonly #retiring = new Set<Sandbox>();
   /** Counts up whenever what is under way no longer matters. */
@@ -128,6 +130,10 @@ export class SupervisedInstance {
 
   get standing(): Standing {
     return this.#parts.standing();
+  }
+
+  get handlers(): readonly string[] | undefined {
+    return this.#handlers;
   }
 
   get stats(): InstanceStats {
@@ -250,6 +256,7 @@ export class SupervisedInstance {
 
   #adopt(sandbox: Sandbox): void {
     this.#sandbox = sandbox;
+    this.#handlers = sandbox.handlers;
     this.#activeSince = this.#usedAtMs = this.#parts.clock.monotonicMs();
     void sandbox.ended.then((exit) => this.#onEnded(sandbox, exit));
     if (this.#state !== 'active') this.#move('starting'); // a replacement may find it asleep, or between two tries

@@ -128,6 +128,11 @@ export class Supervisor implements AsyncDisposable {
     for (const each of toHibernate([...this.#instances.values()], clock.monotonicMs(), mostRunning)) each.hibernate();
   }
 
+  /** What the newest sandbox of the instance registered; undefined before its first. */
+  handlers(instance: string): readonly string[] | undefined {
+    return this.#instances.get(instance)?.handlers;
+  }
+
   /** Undefined for an instance that was never started. */
   stats(instance: string): InstanceStats | undefined {
     return this.#instances.get(instance)?.stats;

@@ -1,9 +1,11 @@
 // runPlugin: calls a plugin's handlers as the host would, call after call, over fakes that a test can look into.
 import type { TSchema } from 'typebox';
 import { Errors } from 'typebox/value';
+import type { OptionalAbility } from '../../schemas/abilities.ts';
+import { CHANNEL_HANDLERS, type HandlerInput, type HandlerOutput } from '../../schemas/channel.ts';
 import { Decision, Delivery, ReceiveResult, RespondResult, SendResult, type ChannelRequest, type Direction, type Message, type Session } from '../../schemas/message.ts';
 import type { JsonObject, JsonValue, PluginContext } from '../context.ts';
-import type { ChannelPlugin, ModerationPlugin, Plugin, SkillPlugin, ToolPlugin } from '../define.ts';
+import type { ChannelAbilities, ChannelPlugin, ModerationPlugin, Plugin, SkillPlugin, ToolPlugin } from '../define.ts';
 import { PluginError } from '../plugin-error.ts';
 import { aDelivery, aMessage, aSession } from './samples.ts';
 import { asJson, contextIn, worldOf, type LogLine, type SentMessage, type TestOptions } from './test-context.ts';
@@ -27,6 +29,8 @@ export interface ModerationRun extends Inspected {
 export interface ChannelRun extends Inspected {
   receive(request: ChannelRequest): Promise<ReceiveResult>;
   send(delivery?: Partial<Delivery>): Promise<SendResult>;
+  /** Calls any other handler of the channel. Rejects with `PLUGIN_HANDLER_MISSING` when it has none of that name. */
+  ask<A extends OptionalAbility>(ability: A, input: HandlerInput<A>): Promise<HandlerOutput<A>>;
 }
 export interface ToolRun extends Inspected {
   call(tool: string, args?: JsonValue): Promise<JsonValue>;
@@ -72,6 +76,12 @@ export function runPlugin<Config = JsonObject>(plugin: Plugin<Config>, options: 
         ...inspected,
         receive: (request) => call((input, ctx) => plugin.handlers.receive(input, ctx), request, ReceiveResult),
         send: (delivery) => call((input, ctx) => plugin.handlers.send(input, ctx), aDelivery(delivery), SendResult, delivery?.hops),
+        async ask(ability, input) {
+          const abilities: ChannelAbilities<Config> = plugin.handlers;
+          const handler = abilities[ability];
+          if (!handler) throw new PluginError('PLUGIN_HANDLER_MISSING', `This channel has no handler '${ability}'.`);
+          return await call(handler, input, CHANNEL_HANDLERS[ability].output);
+        },
       };
     case 'tool':
       return { ...inspected, call: (tool, args = {}) => call((input, ctx) => plugin.handlers.call(input, ctx), { tool, arguments: args }) };

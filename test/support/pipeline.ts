@@ -141,7 +141,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     const plugin = plugins.get(instance);
     if (plugin?.kind !== 'channel') return undefined;
     const { abilities = ['receive', 'send'] } = plugin;
-    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: { admit: { senderPerSecond: 100_000 } }, reachesOut: reachesOut(plugin.grants ?? []), secret: () => undefined };
+    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: { admit: { senderPerSecond: 100_000 } }, reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
   const pipeline = createPipeline({
     clock: systemClock,

@@ -6,6 +6,7 @@ import { openStore } from '../../host/store/lmdb.ts';
 import { newestId } from '../../host/store/newest-id.ts';
 import { put } from '../../host/store/store.ts';
 import { held, lanes, transitions, type HeldRow, type TransitionRow } from '../../host/store/tables.ts';
+import { ConversationId, InstanceId, MessageId, SenderId, SessionKey, ThreadId } from '../../schemas/ids.ts';
 import { tempDir } from '../support/temp.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -62,5 +63,31 @@ describe('the newest id of a store', () => {
       await store.commit({ put: [place(id)] });
       expect(await newestId(store)).toBe(id);
     }
+  });
+});
+
+describe('a branded id', () => {
+  it.each([
+    ['InstanceId', InstanceId, ['webchat', 'a', `a${'-'.repeat(63)}`], ['', 'Webchat', '1st', 'a b', 'a\n', `a${'b'.repeat(64)}`]],
+    ['ConversationId', ConversationId, ['c', 'x'.repeat(256), 'any text\nat all 𝄞'], ['', 'x'.repeat(257)]],
+    ['SenderId', SenderId, ['ada'], ['', 'x'.repeat(257)]],
+    ['ThreadId', ThreadId, ['17.5'], ['', 'x'.repeat(257)]],
+    ['MessageId', MessageId, [createIds(systemClock).next()], ['', '01932b6e-4a00-4000-8000-000000000001', '01932B6E-4A00-7000-8000-000000000001', ' 01932b6e-4a00-7000-8000-000000000001']],
+    ['SessionKey', SessionKey, ['webchat:c'], ['', 'x'.repeat(601)]],
+  ] as const)('%s is made only of what is one', (_, brand, good, bad) => {
+    for (const text of good) expect(brand.of(text)).toBe(text);
+    for (const text of bad) {
+      expect(brand.is(text)).toBe(false);
+      expect(() => brand.of(text)).toThrow(TypeError);
+    }
+  });
+
+  it('takes the place of its own kind alone', () => {
+    const greet = (instance: InstanceId) => instance;
+    expect(greet(InstanceId.of('webchat'))).toBe('webchat');
+    // @ts-expect-error another kind of id
+    greet(ConversationId.of('webchat'));
+    // @ts-expect-error text that nobody has looked at
+    greet('webchat');
   });
 });

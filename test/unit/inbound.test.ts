@@ -19,7 +19,7 @@ describe('intake', () => {
       clock: systemClock, ids: createIds(systemClock), log: silentLog, store, stages: [], stagesAfterHold: [],
       messagesWaiting: () => messagesWaiting, deliveriesWaiting: () => deliveriesWaiting, unreserve: () => undefined, onAccepted: () => undefined,
     });
-    const channel = { instance: 'door', wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy: {}, reachesOut: false, secret: () => undefined };
+    const channel = { instance: 'door', wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy: {}, reachesOut: false, can: () => false, secret: () => undefined };
     expect(await inbound.submit({ channel, message: { id: '1', conversation: 'c', sender: { id: 's' }, text: 'hi' }, stages: [], scopes: [] })).toMatchObject(outcome);
   });
 });

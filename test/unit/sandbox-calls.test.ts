@@ -1,7 +1,7 @@
 // Calls into a real sandbox process: what plugin code is given, what comes back, and what becomes of a call that goes wrong.
 import { afterAll, describe, expect, it } from 'vitest';
 import { BOUNDS } from '../../schemas/bounds.ts';
-import type { CallResult } from '../../host/sandbox/sandbox.ts';
+import { failureClassOf, type CallResult } from '../../host/sandbox/sandbox.ts';
 import { aCall, aPool, aSpec, openSandbox, recordingHooks, toolSource } from '../support/sandboxes.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -91,6 +91,20 @@ describe('a call that fails', () => {
   it('tells what the handler threw, with name and code, and is not for trying again', async () => {
     await using open = await openSandbox(pool, { source: toolSource('throw Object.assign(new TypeError("no such town"), { code: "TOWN" })') });
     expect(failureOf(await open.sandbox.call(aCall()))).toMatchObject({ code: 'CALL_FAILED', message: 'TypeError: no such town', errorCode: 'TOWN', retry: false });
+  });
+
+  it('is terminal only when what was thrown says so itself, as data', async () => {
+    const source = toolSource('throw ({ said: Object.assign(new Error("x"), { retry: false }), unsaid: new Error("x"), otherwise: Object.assign(new Error("x"), { retry: 0 }), getter: Object.defineProperty(new Error("x"), "retry", { get() { return false } }) })[input]');
+    await using open = await openSandbox(pool, { source });
+    for (const [how, expected] of [['said', 'terminal'], ['unsaid', 'retry'], ['otherwise', 'retry'], ['getter', 'retry']] as const) {
+      const failed = await open.sandbox.call(aCall(how));
+      expect([how, failed.ok || failureClassOf(failed)]).toEqual([how, expected]);
+    }
+  });
+
+  it('gets less time than the instance has, where its caller says so', async () => {
+    await using open = await openSandbox(pool, { source: toolSource('return new Promise(() => {})'), limits: { wallMsPerCall: 60_000 } });
+    expect(failureOf(await open.sandbox.call({ ...aCall(), wallMs: 50 }))).toMatchObject({ code: 'CALL_TIMEOUT', retry: true, message: expect.stringContaining('50 ms') as string });
   });
 
   it('logs the stack for the author, naming places in the plugin only', async () => {

@@ -88,7 +88,7 @@ describe('the check of a child’s frames', () => {
   const good: object[] = [
     { t: 'ready' }, { t: 'loaded', handlers: ['a', 'b'], cpuUs: 0 }, { t: 'load-failed', reason: 'r', cpuUs: 1 }, { t: 'late', message: 'm' },
     { t: 'fatal', cause: 'memory', reason: 'r' }, { t: 'posts', posts: [] }, { t: 'slice', cpuUs: 5, posts: [result, failure, request, log] }, { t: 'timeout', cpuUs: 5, posts: [] },
-    { t: 'slice', cpuUs: 5, posts: [{ ...failure, error: { name: 'E', message: 'm', code: 'C' } }, { ...log, fields: { a: 1 } }, { ...log, dropped: 3 }, { ...result, value: null }] },
+    { t: 'slice', cpuUs: 5, posts: [{ ...failure, error: { name: 'E', message: 'm', code: 'C', retry: false } }, { ...log, fields: { a: 1 } }, { ...log, dropped: 3 }, { ...result, value: null }] },
   ];
   const odd: unknown[] = [undefined, null, 0, -1, 1.5, 2 ** 53, '', 'x', 'x'.repeat(10_000), true, [], {}, [result], { t: 'ready' }];
 

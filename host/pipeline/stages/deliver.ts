@@ -38,7 +38,7 @@ export function deliver({ calls, directory, sockets, actions }: DeliverParts): S
 
       const asked = context.offered ?? (await askToSend(calls, row, { attempts: context.attempts, waitMs: channel.wallMs }));
       context.offered = undefined;
-      if ('ok' in asked && !asked.ok) return asked.away ? away(context, asked.problem) : failed(context, asked.problem);
+      if ('ok' in asked && !asked.ok) return asked.away ? away(context, asked.problem) : asked.terminal ? refusedBy(context, asked.problem) : failed(context, asked.problem);
       const { actions: wanted, record } = asked;
       const scope = 'scope' in asked ? asked.scope : undefined;
       let performed: Performed;
@@ -58,6 +58,11 @@ export function deliver({ calls, directory, sockets, actions }: DeliverParts): S
       return PASS;
     },
   };
+}
+
+/** The channel says that no other try will do better. */
+function refusedBy({ row: { instance }, attempts }: DeliveryContext, problem: string): Verdict {
+  return { decision: 'give-up', code: 'DELIVERY_REFUSED', fields: { instance, attempts: attempts + 1, problem }, problem };
 }
 
 function undone(context: DeliveryContext, performed: Exclude<Performed, { outcome: 'done' }>): Verdict {

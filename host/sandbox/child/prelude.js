@@ -306,15 +306,21 @@ function bootstrap(post, settingsText) {
 
   // --- Errors that plugin code throws ------------------------------------------------------------------------------------------------------------
 
-  /** Reads a data property without running accessors; a Proxy's traps still run, inside the slice's time. @param {unknown} thrown @param {string} name */
-  const ownText = (thrown, name) => {
+  /** Reads a data property without running accessors; a Proxy's traps still run, inside the slice's time. @param {unknown} thrown @param {string} name @returns {unknown} */
+  const dataOf = (thrown, name) => {
     let holder = thrown;
     for (let depth = 0; depth < 4 && typeof holder === 'object' && holder !== null; depth += 1) {
       const found = getOwnPropertyDescriptor(holder, name);
-      if (found) return typeof found.value === 'string' ? found.value : undefined;
+      if (found) return found.value;
       holder = getPrototypeOf(holder);
     }
     return undefined;
+  };
+
+  /** @param {unknown} thrown @param {string} name */
+  const textOf = (thrown, name) => {
+    const value = dataOf(thrown, name);
+    return typeof value === 'string' ? value : undefined;
   };
 
   /** @param {unknown} thrown anything at all */
@@ -322,14 +328,16 @@ function bootstrap(post, settingsText) {
     let name = 'Error';
     let message = typeof thrown === 'string' ? thrown : 'something that is not an Error was thrown';
     let code;
+    let retry;
     try {
-      name = ownText(thrown, 'name') ?? name;
-      message = ownText(thrown, 'message') ?? message;
-      code = ownText(thrown, 'code');
+      name = textOf(thrown, 'name') ?? name;
+      message = textOf(thrown, 'message') ?? message;
+      code = textOf(thrown, 'code');
+      retry = dataOf(thrown, 'retry') === false ? false : undefined;
     } catch {
       message = 'an error that cannot be read was thrown';
     }
-    return { __proto__: null, name: cut(name, 0, 100), message: cut(message, 0, 500), code: code === undefined ? undefined : cut(code, 0, 100) };
+    return { __proto__: null, name: cut(name, 0, 100), message: cut(message, 0, 500), code: code === undefined ? undefined : cut(code, 0, 100), retry };
   };
 
   /** @param {unknown} thrown */
