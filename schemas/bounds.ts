@@ -11,6 +11,11 @@ export const BOUNDS = {
   repliesPerMessage: 16,
   messagesPerReceive: 64,
   actionsPerCall: 512,
+  /** Characters of a command's name, and UTF-16 units of what follows it. */
+  commandName: 40,
+  commandArguments: 16 * 1024,
+  /** By which one instance may be called. */
+  ownNames: 16,
   hostCallsPerCall: 64,
   hostCallsPerProcess: 256,
   hostCallBytes: 64 * 1024 + 4096,

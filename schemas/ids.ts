@@ -47,6 +47,9 @@ export type Timestamp = Static<typeof Timestamp>;
 /** A secure origin, `https://host[:port]`, lower case, no path. */
 export const HttpsOrigin = Type.String({ pattern: '^https://[a-z0-9.-]+(:\\d{1,5})?$', maxLength: 300, description: 'an https origin in lower case without a path, as https://api.example.com' });
 
+/** A command as it is registered; senders may write `_` for `-`, and capital letters. */
+export const CommandName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$', maxLength: 40, description: 'a name in lower case: a letter, then letters, digits and dashes, 40 in all' });
+
 // ---- Ids as the host passes them around
 
 declare const brand: unique symbol;

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { InstanceName, SecretHandle, Timestamp } from './ids.ts';
+import { CommandName, InstanceName, SecretHandle, Timestamp } from './ids.ts';
 import { ArrivingMedia, MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 
 const externalId = text(256, { minLength: 1 });
@@ -56,6 +56,10 @@ export const StageRecord = closed({
 });
 export type StageRecord = Static<typeof StageRecord>;
 
+/** What a text asks for by name: `/time Europe/Vienna` is `{ name: 'time', arguments: 'Europe/Vienna' }`. The host has checked that the sender may. */
+export const Command = closed({ name: CommandName, arguments: text(BOUNDS.commandArguments) });
+export type Command = Static<typeof Command>;
+
 /** The canonical message, as skills and moderation see it. */
 export const Message = closed({
   id: text(64),
@@ -71,6 +75,9 @@ export const Message = closed({
   at: Timestamp,
   flags: Type.Array(text(100), { maxItems: 100 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
+  command: Type.Optional(Command),
+  wasMentioned: Type.Optional(Type.Literal(true, { description: 'It names this instance; absent when it does not, or the instance has no names.' })),
+  repliesToBot: Type.Optional(Type.Literal(true, { description: 'It answers a reply of this host; looked up only where a mention is required.' })),
   hops,
   collected: Type.Optional(whole(2, BOUNDS.collectMessages, { description: 'How many messages it stands for, whose texts it has in order; id, sender and time are those of the last.' })),
   dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER, { description: 'How many messages were dropped in its favour or since the run before: nobody answers them.' })),

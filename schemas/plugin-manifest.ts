@@ -4,7 +4,7 @@ import { ABILITIES } from './abilities.ts';
 import { LIMITS } from './bounds.ts';
 import { Capability } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
+import { CommandName, PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
 
 /** The plugin API this host offers; a manifest's `hostApi` range is held against it. */
 export const HOST_API_VERSION = '1.1.0';
@@ -61,11 +61,20 @@ export const ChannelSection = closed({
 });
 export type ChannelSection = Static<typeof ChannelSection>;
 
+/** A command of a skill, as `/help` shows it. */
+export const CommandDeclaration = closed({
+  name: CommandName,
+  description: text(200, { minLength: 1 }),
+  usage: Type.Optional(text(100, { minLength: 1, description: 'What follows the name, such as <zone>.' })),
+  permission: Type.Optional(Type.Unsafe<'everyone' | 'owners'>(Type.String({ enum: ['everyone', 'owners'], default: 'everyone' }))),
+});
+export type CommandDeclaration = Static<typeof CommandDeclaration>;
+
 export const SkillSection = closed({
   triggers: Type.Optional(
     closed({
       prefixes: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { maxItems: 64 })),
-      commands: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' }), { maxItems: 64 })),
+      commands: Type.Optional(Type.Array(Type.Union([CommandName, CommandDeclaration]), { maxItems: 64 })),
       always: Type.Optional(Type.Boolean()),
     }),
   ),

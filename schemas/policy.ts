@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { CommandName } from './ids.ts';
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
 export const AdmitPolicy = closed({
@@ -10,6 +11,10 @@ export const AdmitPolicy = closed({
   allowConversations: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
   senderPerSecond: Type.Optional(whole(1, 1_000_000)),
   senderBurst: Type.Optional(whole(1, 1_000_000)),
+  requireMention: Type.Optional(Type.Boolean({ default: false, description: 'Whether a message must name this instance, or answer it, to be taken. A direct room never asks for it.' })),
+  prefixes: Type.Optional(Type.Array(Type.String({ pattern: '^[!#$%&+,./:;=?^~|\\\\]{1,3}$', description: 'signs that stand before a command, such as /' }), { maxItems: 8, uniqueItems: true, default: ['/'] })),
+  names: Type.Optional(Type.Array(Type.String({ pattern: '^[\\p{L}\\p{N}]([\\p{L}\\p{M}\\p{N} _.:+-]{0,62}[\\p{L}\\p{M}\\p{N}])?$', description: 'a name that people use, without @: letters and digits, and _ . : + - or spaces between them, 64 in all' }), { maxItems: BOUNDS.ownNames, default: [], description: 'What this instance is called here, its own id on the service among them.' })),
+  owners: Type.Optional(Type.Array(text(256, { minLength: 1 }), { maxItems: 256, default: [], description: 'Sender ids that may use the commands that are for owners.' })),
 });
 export type AdmitPolicy = Static<typeof AdmitPolicy>;
 
@@ -40,8 +45,19 @@ export const QUEUE_DEFAULTS: Required<QueuePolicy> = { mode: 'followup', debounc
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
 export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy } as const;
 
+/** What holds for one command; whatever is absent is as who offers the command says. */
+export const CommandPolicy = closed({
+  allow: Type.Optional(Type.Union([oneOf('everyone', 'owners'), Type.Array(text(256, { minLength: 1 }), { maxItems: 1000 })])),
+  enabled: Type.Optional(Type.Boolean({ default: true, description: 'False: there is no such command here, and the message is a text like any other.' })),
+});
+export type CommandPolicy = Static<typeof CommandPolicy>;
+
+/** By command name, of plugins and of the host alike. */
+export const CommandsPolicy = Type.Record(CommandName, CommandPolicy, { maxProperties: 256, additionalProperties: false });
+export type CommandsPolicy = Static<typeof CommandsPolicy>;
+
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), queue: Type.Optional(QueuePolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

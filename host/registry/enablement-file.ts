@@ -26,7 +26,7 @@ export function readEnablement(bytes: Uint8Array, file: string): ResolvedEnablem
   }
   return {
     instance: given.plugin.slice(given.plugin.lastIndexOf('.') + 1),
-    version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, rooms: {}, approvals: 0, hibernate: true,
+    version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, rooms: {}, approvals: 0, hibernate: true,
     ...given,
   };
 }

@@ -1,6 +1,6 @@
 // What an instance may do, before and after a change of its files: grants, limits that the package sets for itself, and where it is called. Pure; asked by plan.ts.
 import type { Direction } from '../../schemas/message.ts';
-import type { ChannelSection, IngressRoute, Limits, ModerationSection, PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
+import type { ChannelSection, CommandDeclaration, IngressRoute, Limits, ModerationSection, PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
 import { grantChanges, grantChangesInWords, type GrantChanges } from '../registry/grant-changes.ts';
 import type { ResolvedPlugin } from '../registry/resolve.ts';
 
@@ -68,7 +68,11 @@ function skillHooks({ triggers }: SkillSection): Hook[] {
   const prefixText = (prefix: string) => `answers messages that begin with '${prefix}'`;
   return [
     ...prefixes.map((prefix) => ({ text: prefixText(prefix), within: [EVERY_MESSAGE, ...beginnings(prefix).map(prefixText)] })),
-    ...commands.map((command) => ({ text: `answers the command /${command}`, within: [EVERY_MESSAGE, ...beginnings(`/${command}`).map(prefixText)] })),
+    ...commands.map((command) => (typeof command === 'string' ? { name: command } : command)).map(({ name, permission }: Pick<CommandDeclaration, 'name' | 'permission'>) => {
+      const text = `answers the command /${name}`;
+      const within = [EVERY_MESSAGE, ...beginnings(`/${name}`).map(prefixText)];
+      return permission === 'owners' ? { text: `${text} of owners`, within: [text, ...within] } : { text, within };
+    }),
   ];
 }
 

@@ -3,7 +3,12 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tidyBlock, type Block } from '../../host/media/blocks.ts';
+import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
+import { isMentioned } from '../../host/pipeline/commands/mentions.ts';
+import { parseCommand } from '../../host/pipeline/commands/parse.ts';
+import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
+import type { AdmitPolicy } from '../../schemas/policy.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
@@ -14,6 +19,9 @@ interface Case<Input = unknown> {
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
 const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   'media-blocks': (block: Block) => tidyBlock(block),
+  // The text as it arrives, so that the cases say what becomes of it on every channel.
+  commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
+  mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),
   sanitize: (text: string) => sanitizeText(text),
 };
 

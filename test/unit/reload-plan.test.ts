@@ -7,13 +7,13 @@ import type { Findings } from '../../host/registry/instance.ts';
 import type { RefusedPlugin, ResolvedPlugin } from '../../host/registry/resolve.ts';
 import type { Grant } from '../../schemas/capability.ts';
 import type { PluginState } from '../../schemas/control.ts';
-import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
 
 const kv = (quotaBytes: number): Grant => ({ name: 'kv', quotaBytes });
 const read: Grant = { name: 'message.read', conversations: 'own' };
 
 function anEnablement(changes: Partial<ResolvedEnablement> = {}): ResolvedEnablement {
-  return { plugin: 'acme.weather', instance: 'weather', version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, rooms: {}, approvals: 0, hibernate: true, source: 'plugins/weather', ...changes };
+  return { plugin: 'acme.weather', instance: 'weather', version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, rooms: {}, approvals: 0, hibernate: true, source: 'plugins/weather', ...changes };
 }
 
 interface Running {
@@ -216,7 +216,7 @@ describe('what an instance may do', () => {
     manifest: { kind: 'channel', channel: { abilities: ['receive'], ingress: [{ method: 'POST', path: '/in', verify }], ...(socket ? { socket: { path: '/ws', conversation: { query: 'c' }, origin: socket, maxFrameBytes: 1 } } : {}) } },
   });
   const signed = { scheme: 'hmac-sha256', secret: 'signing', header: 'x-signature', over: 'body' } as const;
-  const skill = (triggers?: { prefixes?: string[]; commands?: string[]; always?: boolean }): Running => ({ manifest: { skill: triggers ? { triggers } : {} } });
+  const skill = (triggers?: { prefixes?: string[]; commands?: NonNullable<NonNullable<SkillSection['triggers']>['commands']>; always?: boolean }): Running => ({ manifest: { skill: triggers ? { triggers } : {} } });
   const moderating = (mode: 'gate' | 'observer', phase: 'policy' | 'telemetry' = 'policy', directions: ('inbound' | 'outbound')[] = ['inbound']): Running => ({ manifest: { kind: 'moderation', moderation: { mode, phase, directions } } });
 
   it.each<[string, Running, Running, string[]]>([
@@ -224,6 +224,7 @@ describe('what an instance may do', () => {
     ['a socket', channel(signed), channel(signed, 'same'), ['added: takes WebSockets at /ws from its own pages']],
     ['a socket for any page', channel(signed, 'same'), channel(signed, 'any'), ['added: takes WebSockets at /ws from pages of any site']],
     ['a command', skill({ commands: ['a'] }), skill({ commands: ['a', 'b'] }), ['added: answers the command /b']],
+    ['a command for everyone', skill({ commands: [{ name: 'a', description: 'A.', permission: 'owners' }] }), skill({ commands: ['a'] }), ['added: answers the command /a']],
     ['every message', skill({ commands: ['a'] }), skill(), ['added: answers every message']],
     ['a gate where an observer was', moderating('observer'), moderating('gate'), ['added: decides on inbound messages in phase policy']],
     ['another direction', moderating('gate'), moderating('gate', 'policy', ['inbound', 'outbound']), ['added: decides on outbound messages in phase policy']],
@@ -237,6 +238,7 @@ describe('what an instance may do', () => {
     ['a route that is signed now', channel({ scheme: 'none' }), channel(signed)],
     ['a socket for its own pages only', channel(signed, 'any'), channel(signed, 'same')],
     ['a command instead of every message', skill(), skill({ commands: ['a'] })],
+    ['a command for owners only, and with words about it', skill({ commands: ['a'] }), skill({ commands: [{ name: 'a', description: 'A.', permission: 'owners' }] })],
     ['a command that begins with its prefix', skill({ prefixes: ['/'] }), skill({ commands: ['a'] })],
     ['a longer prefix', skill({ prefixes: ['we'] }), skill({ prefixes: ['weather'] })],
     ['an observer where a gate was', moderating('gate'), moderating('observer')],
