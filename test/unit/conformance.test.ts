@@ -9,6 +9,8 @@ import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import type { AdmitPolicy } from '../../schemas/policy.ts';
+import { inspect, type Claim } from '../../host/media/inspect.ts';
+import { bytesOf, type Recipe } from '../support/media-bytes.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
@@ -22,6 +24,7 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   // The text as it arrives, so that the cases say what becomes of it on every channel.
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
   mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),
+  'media-inspect': ({ bytes, ...claim }: Claim & { readonly bytes: Recipe }) => inspect(bytesOf(bytes), claim),
   sanitize: (text: string) => sanitizeText(text),
 };
 
