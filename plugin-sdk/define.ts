@@ -73,6 +73,8 @@ export interface ChannelHandlers<Config> {
   commands?(input: HandlerInput<'commands'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'commands'>>;
   /** People or rooms of the remote by name, at most `limit`. */
   directory?(query: HandlerInput<'directory'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'directory'>>;
+  /** Whether the remote has what was sent under this id. Asked before a send is repeated that may have been carried out; throw where that cannot be told. */
+  lookup?(input: HandlerInput<'lookup'>, ctx: PluginContext<Config>): MaybePromise<HandlerOutput<'lookup'>>;
 }
 
 /** One function per tool that plugin.json declares, by the tool's name. Arguments were held against its `inputSchema`, the result will be against its `outputSchema`. */

@@ -4,7 +4,7 @@
 export const REQUIRED_ABILITIES = ['receive', 'send'] as const;
 
 /** What a channel may do beside them. For each one it lacks, the host has a fixed answer of its own. */
-export const OPTIONAL_ABILITIES = ['start', 'stop', 'health', 'verify', 'sanitize', 'media', 'edit', 'react', 'typing', 'stream', 'threads', 'mentions', 'commands', 'directory'] as const;
+export const OPTIONAL_ABILITIES = ['start', 'stop', 'health', 'verify', 'sanitize', 'media', 'edit', 'react', 'typing', 'stream', 'threads', 'mentions', 'commands', 'directory', 'lookup'] as const;
 
 export const ABILITIES = [...REQUIRED_ABILITIES, ...OPTIONAL_ABILITIES] as const;
 

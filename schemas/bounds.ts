@@ -43,6 +43,12 @@ export const BOUNDS = {
   kvValueBytes: 64 * 1024,
   sleepMinMs: 10,
   sleepMaxMs: 10_000,
+  /** A message that is too long for its channel leaves in so many pieces at most. */
+  piecesPerDelivery: 500,
+  /** Pieces of a reply that is still being written: no two frames of a conversation sooner after each other, so much text waiting for the next, so much in all. */
+  streamFrameMs: 50,
+  streamWaitingBytes: 16 * 1024,
+  streamBytes: 64 * 1024,
   dedupeWindowMs: 7 * 24 * 3600 * 1000,
   laneDepth: 1000,
   /** What an operator may raise the depth of a lane to. */

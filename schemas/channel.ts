@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { Ability, OptionalAbility } from './abilities.ts';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { SecretHandle } from './ids.ts';
+import { SecretHandle, Timestamp } from './ids.ts';
 import { LinkedBlob } from './media.ts';
 import { Action, ChannelRequest, Delivery, ReceiveResult, Sender, SendResult } from './message.ts';
 
@@ -47,8 +47,8 @@ export const MediaResult = closed({
   request: closed({ url: text(2000, { minLength: 1 }), headers: Type.Optional(Type.Record(Type.String({ maxLength: 200 }), text(8192))), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }),
 });
 
-/** A delivered message says something else from now on. `id` is that of its delivery. */
-export const EditInput = closed({ id: text(64), conversation: externalId, thread, text: messageText, attempt });
+/** A delivered message says something else from now on. `id` is that of its delivery, `remoteIds` what the remote called it, one for each piece that it left in, where that is known. */
+export const EditInput = closed({ id: text(64), remoteIds: Type.Optional(Type.Array(externalId, { maxItems: BOUNDS.piecesPerDelivery })), conversation: externalId, thread, text: messageText, attempt });
 
 /** A mark on a message of the remote, put there or taken away. `message` is the sender's own id. */
 export const ReactInput = closed({ conversation: externalId, message: externalId, emoji: text(64, { minLength: 1 }), remove: Type.Boolean(), attempt });
@@ -56,8 +56,11 @@ export const ReactInput = closed({ conversation: externalId, message: externalId
 /** Somebody writes there, or has stopped. Never tried again. */
 export const TypingInput = closed({ conversation: externalId, thread, on: Type.Boolean() });
 
-/** A reply while it comes into being: `text` is all of it so far, `sequence` counts from 1. The last has `done`; the reply itself follows as `send`, under the same `id`. Never tried again. */
-export const StreamInput = closed({ id: text(64), conversation: externalId, thread, inReplyTo: Type.Union([externalId, Type.Null()]), text: messageText, sequence: whole(1, 1_000_000), done: Type.Boolean() });
+/**
+ * A reply while it comes into being: `text` is all of it so far, `delta` what came since the call before, `sequence` counts from 1. The last has `done`; the reply itself follows
+ * as `send`, under the same `id`, unless it is `withdrawn`: then there is none, and what was shown is to go. Never tried again.
+ */
+export const StreamInput = closed({ id: text(64), conversation: externalId, thread, inReplyTo: Type.Union([externalId, Type.Null()]), text: messageText, delta: messageText, sequence: whole(1, 1_000_000), done: Type.Boolean(), withdrawn: Type.Optional(Type.Literal(true)) });
 
 /** Which thread an answer to this message goes to; null for none. */
 export const ThreadsInput = closed({ conversation: externalId, message: externalId, thread });
@@ -73,6 +76,10 @@ export const CommandsInput = closed({ commands: Type.Array(closed({ name: Type.S
 /** Names at the remote, for an operator who looks for somebody to write to. */
 export const DirectoryInput = closed({ kind: oneOf('person', 'room'), text: text(256), limit: whole(1, 50) });
 export const DirectoryResult = closed({ items: Type.Array(closed({ id: externalId, name: text(256) }), { maxItems: 50 }) });
+
+/** Whether the remote has what was sent under this id (the `id` of a `send`). Asked before a send is repeated that may have been carried out; a handler that cannot tell throws. */
+export const LookupInput = closed({ id: text(64), conversation: externalId, thread, text: messageText, at: Timestamp });
+export const LookupResult = closed({ found: Type.Boolean(), remoteId: Type.Optional(externalId) });
 
 /** Every handler of a channel. */
 export const CHANNEL_HANDLERS = {
@@ -92,6 +99,7 @@ export const CHANNEL_HANDLERS = {
   mentions: { input: MentionsInput, output: MentionsResult },
   commands: { input: CommandsInput, output: fewActions },
   directory: { input: DirectoryInput, output: DirectoryResult },
+  lookup: { input: LookupInput, output: LookupResult },
 } as const satisfies Record<Ability, unknown>;
 
 type Inputs = { readonly [A in Ability]: Static<(typeof CHANNEL_HANDLERS)[A]['input']> };
@@ -116,4 +124,5 @@ export const WITHOUT: Readonly<Record<OptionalAbility, string>> = {
   mentions: 'what `receive` says of mentions stands',
   commands: 'the remote is told of no commands; those that are typed work all the same',
   directory: 'nobody is found',
+  lookup: 'a send that may have been carried out is repeated under its id',
 };

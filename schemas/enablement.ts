@@ -4,7 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
-import { AdmitPolicy, CommandsPolicy, QueuePolicy, Rooms } from './policy.ts';
+import { AdmitPolicy, CommandsPolicy, OutboundPolicy, QueuePolicy, Rooms } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -32,6 +32,7 @@ export const Enablement = closed(
     admit: Type.Optional(AdmitPolicy),
     queue: Type.Optional(QueuePolicy),
     commands: Type.Optional(CommandsPolicy),
+    outbound: Type.Optional(OutboundPolicy),
     rooms: Type.Optional(Rooms),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
     hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),

@@ -42,7 +42,20 @@ export const InboundMessage = closed({
 });
 export type InboundMessage = Static<typeof InboundMessage>;
 
-export const Reply = closed({ text: messageText, media: Type.Optional(media), replyTo: Type.Optional(externalId) });
+const hostId = text(64, { minLength: 1 });
+
+/**
+ * A reply is a message of its own unless it names another by the host's id: `edits` an earlier reply of the same skill in the same conversation, whose text it
+ * replaces; `reacts` any message of the conversation, on which its text, one emoji, is put. A channel that cannot edit gets the text as a message of its own; one
+ * that cannot react gets nothing.
+ */
+export const Reply = closed({
+  text: messageText,
+  media: Type.Optional(media),
+  replyTo: Type.Optional(externalId),
+  edits: Type.Optional(hostId),
+  reacts: Type.Optional(hostId),
+});
 export type Reply = Static<typeof Reply>;
 
 /** One step of the record every message carries; `instance` and `cpuUs` where a plugin did the work. */
@@ -117,7 +130,7 @@ export type HttpResponse = Static<typeof HttpResponse>;
 
 /** Work a channel asks the host to perform for it, under the channel's own grants. */
 export const Action = Type.Union([
-  closed({ request: closed({ method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), url: text(2000), headers: Type.Optional(stringMap), body: Type.Optional(text(BOUNDS.resultBytes)), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }) }),
+  closed({ remoteId: Type.Optional(Type.String({ pattern: '^(/[^/]{0,100}){1,8}$', description: 'JSON Pointer (RFC 6901) into the JSON answer: where the remote says what it calls the message.' })), request: closed({ method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), url: text(2000), headers: Type.Optional(stringMap), body: Type.Optional(text(BOUNDS.resultBytes)), secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8 })) }) }),
   closed({ frame: Type.Union([closed({ connection: text(64) }), closed({ conversation: externalId })]), text: text(BOUNDS.resultBytes) }),
 ]);
 export type Action = Static<typeof Action>;
@@ -129,12 +142,16 @@ export const ReceiveResult = closed({
 });
 export type ReceiveResult = Static<typeof ReceiveResult>;
 
-export const SendResult = closed({ actions: Type.Array(Action, { maxItems: BOUNDS.actionsPerCall }) });
+const remoteId = text(256, { minLength: 1 });
+
+/** `remoteId`: what the remote calls the message, where the channel knows it without asking; else an action may find it in its answer. */
+export const SendResult = closed({ actions: Type.Array(Action, { maxItems: BOUNDS.actionsPerCall }), remoteId: Type.Optional(remoteId) });
 export type SendResult = Static<typeof SendResult>;
 
-/** What the host hands to a channel's `send`; `inReplyTo` is the sender's own id, `thread` and `account` are those of the message it answers. */
+/** What the host hands to a channel's `send`; `inReplyTo` is the sender's own id, `thread` and `account` are those of the message it answers. `id` is the idempotency key, of a piece of a longer message `<message id>/<index>`. */
 export const Delivery = closed({
   id: text(64),
+  part: Type.Optional(closed({ of: text(64), index: whole(1, 10_000), count: whole(2, 10_000) })),
   conversation: externalId,
   inReplyTo: Type.Union([externalId, Type.Null()]),
   thread: whereabouts.thread,

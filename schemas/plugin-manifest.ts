@@ -5,6 +5,7 @@ import { LIMITS } from './bounds.ts';
 import { Capability } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { CommandName, PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
+import { TextLimits } from './text-limits.ts';
 
 /** The plugin API this host offers; a manifest's `hostApi` range is held against it. */
 export const HOST_API_VERSION = '1.1.0';
@@ -48,6 +49,7 @@ export type IngressRoute = Static<typeof IngressRoute>;
 
 export const ChannelSection = closed({
   abilities: Type.Array(oneOf(...ABILITIES), { maxItems: ABILITIES.length, uniqueItems: true, description: 'Its handlers, by name; what a sandbox registers is held against them.' }),
+  limits: Type.Optional(TextLimits),
   ingress: Type.Array(IngressRoute, { maxItems: 32 }),
   assets: Type.Optional(closed({ path: Type.String({ pattern: '^/[A-Za-z0-9_./-]*$', maxLength: 200 }), dir: Type.String({ pattern: '^assets(/[A-Za-z0-9_.-]+)*$', maxLength: 200 }) })),
   socket: Type.Optional(

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { CommandName } from './ids.ts';
+import { TextLimits } from './text-limits.ts';
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
 export const AdmitPolicy = closed({
@@ -42,8 +43,32 @@ export type QueuePolicy = Static<typeof QueuePolicy>;
 /** Where neither room nor enablement nor host.json says anything: every message is answered, in order, at once. */
 export const QUEUE_DEFAULTS: Required<QueuePolicy> = { mode: 'followup', debounceMs: 0, cap: BOUNDS.laneDepth, drop: 'new', maxAgeMs: 24 * 3600 * 1000 };
 
+const permission = oneOf('allow', 'deny');
+
+/** What may leave through a channel instance, how fast, and how often it is tried. Absent keys leave everything as the channel has it. */
+export const OutboundPolicy = closed({
+  send: Type.Optional(
+    Type.Union([permission, closed({ direct: Type.Optional(permission), group: Type.Optional(permission), channel: Type.Optional(permission) })], {
+      description: 'Of all, or by kind of room. Where a kind is denied, a conversation whose kind nobody knows is denied too.',
+    }),
+  ),
+  perSecond: Type.Optional(Type.Number({ minimum: 0.001, maximum: 10_000, description: 'Tries at the remote a second, of the whole instance; in `rooms` those of the room, beside the instance’s own.' })),
+  burst: Type.Optional(whole(1, 10_000, { default: 1, description: 'How many of them may go at once after a rest.' })),
+  pause: Type.Optional(oneOf('instance', 'conversation')),
+  retry: Type.Optional(
+    closed({
+      attempts: Type.Optional(whole(1, 20, { default: 12 })),
+      firstMs: Type.Optional(whole(10, 600_000, { default: 1000 })),
+      mostMs: Type.Optional(whole(10, 900_000, { default: 600_000 })),
+    }),
+  ),
+  chunk: Type.Optional(TextLimits),
+  typing: Type.Optional(closed({ afterMs: whole(0, 60_000) })),
+});
+export type OutboundPolicy = Static<typeof OutboundPolicy>;
+
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
-export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy } as const;
+export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy } as const;
 
 /** What holds for one command; whatever is absent is as who offers the command says. */
 export const CommandPolicy = closed({
@@ -57,7 +82,7 @@ export const CommandsPolicy = Type.Record(CommandName, CommandPolicy, { maxPrope
 export type CommandsPolicy = Static<typeof CommandsPolicy>;
 
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

@@ -20,4 +20,5 @@ export const DEFAULTS: { readonly [A in OptionalAbility]: (input: HandlerInput<A
   mentions: () => ({ mentioned: false }),
   commands: nothingToDo,
   directory: () => ({ items: [] }),
+  lookup: () => ({ found: false }),
 };

@@ -1,6 +1,7 @@
 // What holds for one conversation of a channel instance: what its room says, else its enablement, else host.json, else the defaults. Stages ask here and nowhere else.
 import type { PipelineSettings } from '../../schemas/host-config.ts';
 import { QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
+import { outboundRules, type OutboundRules } from '../outbound/rules.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {
@@ -13,6 +14,7 @@ export interface Policy {
   readonly admit: AdmitPolicy;
   readonly queue: Required<QueuePolicy>;
   readonly commands: CommandsPolicy;
+  readonly outbound: OutboundRules;
 }
 
 /** Each channel's own, resolved once, and once for each of its rooms; conversations without a room share one. */
@@ -40,6 +42,7 @@ function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
     admit: { ...defaults.admit, ...channel.admit, ...room.admit },
     queue: { ...QUEUE_DEFAULTS, ...defaults.queue, ...channel.queue, ...room.queue },
     commands: { ...defaults.commands, ...channel.commands, ...room.commands },
+    outbound: outboundRules({ ...defaults.outbound, ...channel.outbound }, room.outbound),
   };
 }
 

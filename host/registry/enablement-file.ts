@@ -9,7 +9,7 @@ import { GatehouseError } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { parseStrict } from '../strict-json.ts';
 
-type Optional = 'source' | 'digest' | 'onQuarantine' | 'queue';
+type Optional = 'source' | 'digest' | 'onQuarantine' | 'queue' | 'outbound';
 
 /** An enablement with every default applied. */
 export interface ResolvedEnablement extends Required<Omit<Enablement, '$schema' | Optional>>, Pick<Enablement, Optional> {}

@@ -20,11 +20,12 @@ const INPUTS: { readonly [A in OptionalAbility]: HandlerInput<A> } = {
   edit: { id: 'd1', conversation: 'c', text: 'changed', attempt: 1 },
   react: { conversation: 'c', message: 'm1', emoji: '👍', remove: false, attempt: 1 },
   typing: { conversation: 'c', on: true },
-  stream: { id: 'd1', conversation: 'c', inReplyTo: null, text: 'so f', sequence: 1, done: false },
+  stream: { id: 'd1', conversation: 'c', inReplyTo: null, text: 'so f', delta: 'f', sequence: 1, done: false },
   threads: { conversation: 'c', message: 'm1', thread: 't1' },
   mentions: { conversation: 'c', sender: { id: 'ada' }, text: 'hi', mentions: [] },
   commands: { commands: [{ name: 'help', description: 'Says what there is.' }] },
   directory: { kind: 'person', text: 'ad', limit: 10 },
+  lookup: { id: 'd1', conversation: 'c', text: 'hello', at: '2026-11-21T08:00:00.000Z' },
 };
 
 const channelOf = (can: boolean) => ({ instance: 'street', can: () => can });

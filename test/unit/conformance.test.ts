@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { chunk } from '../../host/outbound/chunk.ts';
 import { tidyBlock, type Block } from '../../host/media/blocks.ts';
 import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
 import { isMentioned } from '../../host/pipeline/commands/mentions.ts';
@@ -11,6 +12,7 @@ import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import type { AdmitPolicy } from '../../schemas/policy.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
 import { bytesOf, type Recipe } from '../support/media-bytes.ts';
+import type { TextLimits } from '../../schemas/text-limits.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
@@ -20,6 +22,7 @@ interface Case<Input = unknown> {
 
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
 const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
+  chunking: ({ text, limits }: { text: string; limits: TextLimits }) => chunk(text, limits),
   'media-blocks': (block: Block) => tidyBlock(block),
   // The text as it arrives, so that the cases say what becomes of it on every channel.
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
