@@ -4,10 +4,11 @@ import { isIP, isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
-import { HostConfig, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
+import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
 import { GatehouseError, problemOf } from './errors.ts';
 import { nearestOf } from './nearest.ts';
 import { compileSchema, parseDocument } from './schema.ts';
+import { timeZone } from './time-zone.ts';
 
 /** Settings with every default applied and every path absolute. */
 export interface ResolvedConfig {
@@ -27,6 +28,7 @@ export interface ResolvedConfig {
   readonly sandbox: { readonly warm: number; readonly jitless: boolean; readonly mostRunning: number; readonly hibernateAfterMs: number };
   readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
   readonly pipeline: PipelineSettings;
+  readonly identities: IdentityLinks;
 }
 
 export interface ConfigSources {
@@ -71,6 +73,7 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     sandbox: settings.sandbox,
     reload: settings.reload,
     pipeline: settings.pipeline,
+    identities: settings.identities,
   };
   refuseUnsafe(config);
   return config;
@@ -107,7 +110,7 @@ export function httpAddress({ host, port }: ResolvedConfig['listen']): string {
 }
 
 /** Combinations nobody should find out about afterwards. */
-function refuseUnsafe({ profile, listen, egress }: ResolvedConfig): void {
+function refuseUnsafe({ profile, listen, egress, pipeline, identities }: ResolvedConfig): void {
   const refuse = (problem: string, remedy: string): never => {
     throw new GatehouseError('CONFIG_UNSAFE', { problem, remedy });
   };
@@ -118,10 +121,27 @@ function refuseUnsafe({ profile, listen, egress }: ResolvedConfig): void {
     if (written !== host) refuse(`egress.allow names '${host}', and no URL ever has that host`, written === undefined ? 'Correct it in manifests/host.json.' : `Write '${written}' in manifests/host.json.`);
     if (address !== undefined && isIP(address) === 0) refuse(`egress.allow pins '${host}' to '${address}', which is no IP address`, 'Correct it in manifests/host.json.');
   }
+  const zone = pipeline.session?.reset?.timeZone;
+  if (zone !== undefined && !timeZone(zone)) refuse(`pipeline.session.reset names the time zone '${zone}', which this host does not know`, 'Write a name of the IANA time zone database, such as Europe/Berlin, in manifests/host.json.');
+  const twice = twiceLinked(identities);
+  if (twice) refuse(`identities link '${twice.sender}' to '${twice.one}' and to '${twice.other}'`, 'Leave it with one of them in manifests/host.json.');
   if (profile !== 'internet') return;
   const [exception] = egress.allow;
   if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');
   if (isExposed) refuse(`profile internet listens on ${listen.host} without TLS`, 'Listen on 127.0.0.1 behind a proxy that ends TLS.');
+}
+
+/** A sender with two identities, if there is one. */
+function twiceLinked(links: IdentityLinks): { readonly sender: string; readonly one: string; readonly other: string } | undefined {
+  const seen = new Map<string, string>();
+  for (const [identity, senders] of Object.entries(links)) {
+    for (const sender of senders) {
+      const one = seen.get(sender);
+      if (one !== undefined) return { sender, one, other: identity };
+      seen.set(sender, identity);
+    }
+  }
+  return undefined;
 }
 
 // ---- the schema read as data: defaults and environment names both come from it
@@ -193,6 +213,8 @@ function fromText(schema: TSchema, text: string): unknown {
       return text === 'true' ? true : text === 'false' ? false : text;
     case 'integer':
       return /^-?\d+$/.test(text) ? Number(text) : text;
+    case 'object':
+      return JSON.parse(text);
     case 'array':
       return text.trimStart().startsWith('[') ? JSON.parse(text) : text.split(',').map((item) => item.trim()).filter((item) => item !== '');
     default:

@@ -23,6 +23,7 @@ import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
 import { channelFace, type ChannelFace } from './pipeline/channel-face.ts';
 import { HeldSeal } from './pipeline/held-seal.ts';
+import { Identities } from './pipeline/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
@@ -196,8 +197,9 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       onQuarantine: (instance, evidence) => life.exhausted(instance, evidence),
     }),
   );
+  const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const life: PluginLife = new PluginLife({
     config,

@@ -4,7 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
-import { AdmitPolicy, CommandsPolicy, OutboundPolicy, QueuePolicy, Rooms } from './policy.ts';
+import { AdmitPolicy, CommandsPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -33,6 +33,7 @@ export const Enablement = closed(
     queue: Type.Optional(QueuePolicy),
     commands: Type.Optional(CommandsPolicy),
     outbound: Type.Optional(OutboundPolicy),
+    session: Type.Optional(SessionPolicy),
     rooms: Type.Optional(Rooms),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
     hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { DropPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy } from './policy.ts';
+import { DropPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
 export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
 export type Profile = Static<typeof Profile>;
@@ -30,6 +30,7 @@ export const PipelineSettings = closed(
         { default: {} },
       ),
     ),
+    session: Type.Optional(SessionPolicy),
     lanes: Type.Optional(
       closed(
         {
@@ -44,6 +45,14 @@ export const PipelineSettings = closed(
   { default: {} },
 );
 export type PipelineSettings = Static<typeof PipelineSettings>;
+
+/** One person by a name of the operator's choice: `<instance>:<sender id>` for each channel that person writes from. */
+export const IdentityLinks = Type.Record(
+  Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,63}$' }),
+  Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}:', minLength: 3, maxLength: 321, description: 'an instance, a colon and the id of a sender there, as webhook:ada' }), { minItems: 1, maxItems: 64 }),
+  { maxProperties: 1000, additionalProperties: false, default: {} },
+);
+export type IdentityLinks = Static<typeof IdentityLinks>;
 
 export const HostConfig = closed(
   {
@@ -79,6 +88,7 @@ export const HostConfig = closed(
       ),
     ),
     pipeline: Type.Optional(PipelineSettings),
+    identities: Type.Optional(IdentityLinks),
   },
   { title: 'Gatehouse host configuration' },
 );

@@ -97,7 +97,8 @@ export const Message = closed({
 });
 export type Message = Static<typeof Message>;
 
-export const Session = closed({ key: text(600), startedAt: Timestamp, messages: whole(0, Number.MAX_SAFE_INTEGER) });
+/** `id` names the session since its last reset: what a skill keeps under it belongs to what has been said since then. */
+export const Session = closed({ key: text(600), id: text(700), startedAt: Timestamp, messages: whole(0, Number.MAX_SAFE_INTEGER) });
 export type Session = Static<typeof Session>;
 
 /** What became of a message. `held` waits for a quarantined gate; `replayed` marks a dead letter put back to work. */

@@ -67,8 +67,27 @@ export const OutboundPolicy = closed({
 });
 export type OutboundPolicy = Static<typeof OutboundPolicy>;
 
+/** Which messages make one session, and so share a lane: those of a conversation, of everybody, of a person, of a person on one channel, of a person on one account of a channel. */
+export const SessionScope = oneOf('conversation', 'main', 'peer', 'channel-peer', 'account-channel-peer');
+export type SessionScope = Static<typeof SessionScope>;
+
+/** When a session is over: never, daily at an hour of a time zone, or after minutes without a message. */
+export const SessionReset = closed({
+  policy: Type.Optional(Type.Unsafe<'none' | 'daily' | 'idle'>(Type.String({ enum: ['none', 'daily', 'idle'], default: 'none' }))),
+  hour: Type.Optional(whole(0, 23, { default: 4 })),
+  timeZone: Type.Optional(text(64, { minLength: 1, default: 'UTC', description: 'A name of the IANA time zone database, as Europe/Berlin.' })),
+  idleMinutes: Type.Optional(whole(1, 525_600, { default: 60 })),
+});
+export type SessionReset = Static<typeof SessionReset>;
+
+export const SessionPolicy = closed({
+  scope: Type.Optional(Type.Unsafe<SessionScope>({ ...SessionScope, default: 'conversation' })),
+  reset: Type.Optional(SessionReset),
+});
+export type SessionPolicy = Static<typeof SessionPolicy>;
+
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
-export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy } as const;
+export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy } as const;
 
 /** What holds for one command; whatever is absent is as who offers the command says. */
 export const CommandPolicy = closed({
@@ -82,7 +101,7 @@ export const CommandsPolicy = Type.Record(CommandName, CommandPolicy, { maxPrope
 export type CommandsPolicy = Static<typeof CommandsPolicy>;
 
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy), session: Type.Optional(SessionPolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

@@ -11,11 +11,14 @@ import { dedupe, dedupeKey, type MessageRow, type SessionRow } from '../store/ta
 import type { Acceptance } from './acceptance.ts';
 import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
-import type { ChannelEntry } from './plugin-directory.ts';
+import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { NO_POLICY, policyOf } from './policy.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
-import { whereaboutsOf } from './whereabouts.ts';
+import type { Identities } from './identities.ts';
+import { sessionKey } from './session-keys.ts';
+import { scopeOf } from './session-rules.ts';
+import { placeOf, whereaboutsOf } from './whereabouts.ts';
 
 export interface Arrival {
   readonly channel: ChannelEntry;
@@ -33,6 +36,8 @@ export interface InboundParts {
   readonly stages: readonly Stage<InboundContext>[];
   /** What a message that was held still has to pass. */
   readonly stagesAfterHold: readonly Stage<InboundContext>[];
+  readonly directory: Pick<PluginDirectory, 'channel'>;
+  readonly identities: Pick<Identities, 'of'>;
   readonly deliveriesWaiting: () => number;
   /** Accepted messages that wait for their answer, over all lanes. */
   readonly messagesWaiting: () => number;
@@ -77,16 +82,18 @@ export class Inbound {
     if (unanswered >= MOST_MESSAGES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'messages', depth: unanswered } };
     if (this.#inWork.size >= MOST_IN_WORK) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'host', depth: this.#inWork.size } };
 
+    const policy = policyOf(channel.policy, message.conversation);
+    const identity = this.#parts.identities.of(channel.instance, message.sender.id);
     const context: InboundContext = {
       messageId: this.#parts.ids.next(),
       instance: channel.instance,
-      policy: policyOf(channel.policy, message.conversation),
+      policy,
       arrived: message,
       stages: arrival.stages,
       scopes: arrival.scopes.slice(),
       flags: [],
       receivedAtMs: this.#parts.clock.now(),
-      sessionKey: sessionKeyOf(channel.instance, message.conversation),
+      sessionKey: sessionKey(scopeOf(policy.session, message), { instance: channel.instance, conversation: message.conversation, sender: message.sender.id, ...placeOf(message), ...(identity !== undefined && { identity }) }),
       dedupeKey: key,
       text: message.text,
       media: message.media ?? [],
@@ -105,10 +112,11 @@ export class Inbound {
   /** Judges a held message as if it had just arrived; its content is kept until the commit that ends it. */
   async resume({ gate, message, heldAtMs, version }: Resumed): Promise<Acceptance> {
     const senderMessageId = message.senderMessageId ?? message.id;
+    const channel = this.#parts.directory.channel(message.instance);
     const context: InboundContext = {
       messageId: message.id,
       instance: message.instance,
-      policy: NO_POLICY,
+      policy: channel ? policyOf(channel.policy, message.conversation) : NO_POLICY,
       arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
       stages: [...message.stages],
       scopes: [],
@@ -167,11 +175,6 @@ export class Inbound {
         this.#parts.log.warn({ messageId: context.messageId, code: error instanceof GatehouseError ? error.code : 'INTERNAL' }, 'a tombstone was not written');
       });
   }
-}
-
-/** One session for each conversation of an instance. */
-export function sessionKeyOf(instance: string, conversation: string): string {
-  return `${instance}:${conversation}`;
 }
 
 function outcomeOf(acceptance: Acceptance) {

@@ -9,7 +9,7 @@ import { deliveries, messages, type MessageRow } from '../store/tables.ts';
 import { lineOf } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from './gates.ts';
-import { sessionKeyOf } from './inbound.ts';
+import { sessionKey } from './session-keys.ts';
 import { sanitizeText } from './stages/sanitize.ts';
 
 /** How long `send` waits for the delivery before it reports `pending`. */
@@ -58,7 +58,7 @@ export class OperatorSend {
       id: ids.next(),
       instance: body.channel,
       conversation: body.to,
-      sessionKey: sessionKeyOf(body.channel, body.to),
+      sessionKey: sessionKey('conversation', { instance: body.channel, conversation: body.to, sender: actor }),
       sender: { id: actor },
       direction: 'outbound',
       outcome: 'pending',

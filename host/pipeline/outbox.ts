@@ -11,7 +11,7 @@ import type { MessageRow } from '../store/tables.ts';
 import { PLUGIN_SENDER } from './frozen.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 import { askGates, tellObservers, type GateParts } from './gates.ts';
-import { sessionKeyOf } from './inbound.ts';
+import { sessionKey } from './session-keys.ts';
 import { sanitizeText } from './stages/sanitize.ts';
 
 export interface OutboxParts extends GateParts {
@@ -90,7 +90,7 @@ export class Outbox implements MessageOutbox {
     absorbAll(scope, scopes);
     stages.push({ stage: 'screen', decision: 'pass', instance: by, durationMs: Math.round((clock.monotonicMs() - startedAt) * 1000) / 1000 });
     tellObservers('outbound', attemptKey, () => ({ ...message, text: outcome.text, flags: [...outcome.flags] }), this.#parts);
-    return { id, instance, conversation, sessionKey: sessionKeyOf(instance, conversation), sender, direction: 'outbound', outcome: 'pending', text: outcome.text, mentions: [], media: [], at, flags: outcome.flags, stages, hops };
+    return { id, instance, conversation, sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', text: outcome.text, mentions: [], media: [], at, flags: outcome.flags, stages, hops };
   }
 }
 

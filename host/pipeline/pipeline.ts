@@ -19,6 +19,7 @@ import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
 import { Echoes } from './echoes.ts';
 import { Held } from './held.ts';
 import type { HeldSeal } from './held-seal.ts';
+import type { Identities } from './identities.ts';
 import { Inbound, MOST_DELIVERIES_WAITING } from './inbound.ts';
 import { Ingress } from './ingress.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
@@ -80,6 +81,7 @@ export interface PipelineParts {
   /** What messages are sealed with while they wait for a quarantined gate. */
   readonly heldSeal: HeldSeal;
   readonly rates: SenderRates;
+  readonly identities: Pick<Identities, 'of'>;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
   /** Performs a request of a channel under the channel's grants. */

@@ -2,6 +2,7 @@
 import type { PipelineSettings } from '../../schemas/host-config.ts';
 import { QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
 import { outboundRules, type OutboundRules } from '../outbound/rules.ts';
+import { sessionRules, type SessionRules } from './session-rules.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {
@@ -15,6 +16,7 @@ export interface Policy {
   readonly queue: Required<QueuePolicy>;
   readonly commands: CommandsPolicy;
   readonly outbound: OutboundRules;
+  readonly session: SessionRules;
 }
 
 /** Each channel's own, resolved once, and once for each of its rooms; conversations without a room share one. */
@@ -43,6 +45,7 @@ function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
     queue: { ...QUEUE_DEFAULTS, ...defaults.queue, ...channel.queue, ...room.queue },
     commands: { ...defaults.commands, ...channel.commands, ...room.commands },
     outbound: outboundRules({ ...defaults.outbound, ...channel.outbound }, room.outbound),
+    session: sessionRules(room.session, channel.session, defaults.session),
   };
 }
 

@@ -5,11 +5,13 @@ import { basename, dirname, join } from 'node:path';
 import semver from 'semver';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { Enablement } from '../../schemas/enablement.ts';
+import type { SessionPolicy } from '../../schemas/policy.ts';
 import { GatehouseError } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { parseStrict } from '../strict-json.ts';
+import { timeZone } from '../time-zone.ts';
 
-type Optional = 'source' | 'digest' | 'onQuarantine' | 'queue' | 'outbound';
+type Optional = 'source' | 'digest' | 'onQuarantine' | 'queue' | 'outbound' | 'session';
 
 /** An enablement with every default applied. */
 export interface ResolvedEnablement extends Required<Omit<Enablement, '$schema' | Optional>>, Pick<Enablement, Optional> {}
@@ -24,11 +26,23 @@ export function readEnablement(bytes: Uint8Array, file: string): ResolvedEnablem
     const position = parseStrict(bytes, options).locate('/version');
     throw new GatehouseError('SCHEMA_INVALID', { source: file, path: '/version', ...position, problem: 'it is not a semver range' });
   }
+  for (const [path, session] of sessionsIn(given)) {
+    const zone = session.reset?.timeZone;
+    if (zone === undefined || timeZone(zone)) continue;
+    const pointer = `${path}/reset/timeZone`;
+    throw new GatehouseError('SCHEMA_INVALID', { source: file, path: pointer, ...parseStrict(bytes, options).locate(pointer), problem: 'it is no time zone that this host knows' });
+  }
   return {
     instance: given.plugin.slice(given.plugin.lastIndexOf('.') + 1),
     version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, rooms: {}, approvals: 0, hibernate: true,
     ...given,
   };
+}
+
+/** What it says about sessions, for all conversations and for single ones, by JSON pointer. */
+function sessionsIn({ session, rooms = {} }: Pick<Enablement, 'session' | 'rooms'>): (readonly [string, SessionPolicy])[] {
+  const ofRooms = Object.entries(rooms).flatMap(([room, policy]) => (policy.session ? [[`/rooms/${room.replaceAll('~', '~0').replaceAll('/', '~1')}/session`, policy.session] as const] : []));
+  return [...(session ? [['/session', session] as const] : []), ...ofRooms];
 }
 
 /** Told of the real path and the new text before anybody can see it. */

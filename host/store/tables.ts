@@ -92,9 +92,12 @@ export interface SessionRow {
   readonly startedAt: string;
   readonly lastAt: string;
   readonly messages: number;
+  /** 1 when absent; one more with every reset. */
+  readonly generation?: number;
 }
 
-export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions', 'sessionKey', 'pipeline: accept, respond');
+/** Keys come from `session-keys.ts`. */
+export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions', 'sessionKey', 'pipeline: accept; operator: reset');
 
 // ── Work that waits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

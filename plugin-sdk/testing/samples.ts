@@ -18,7 +18,7 @@ export const aMessage = (parts: Partial<Message> = {}): Message => ({
   ...parts,
 });
 
-export const aSession = (parts: Partial<Session> = {}): Session => ({ key: 'webchat/conversation-1', startedAt: AT, messages: 1, ...parts });
+export const aSession = (parts: Partial<Session> = {}): Session => ({ key: 'webchat:conversation-1', id: 'webchat:conversation-1#1', startedAt: AT, messages: 1, ...parts });
 
 export const aDelivery = (parts: Partial<Delivery> = {}): Delivery => ({
   id: '01932b6e-4a00-7000-8000-000000000002',

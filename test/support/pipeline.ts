@@ -7,11 +7,13 @@ import { kvOperations } from '../../host/capabilities/kv.ts';
 import { messageList } from '../../host/capabilities/message-read.ts';
 import { messageSend } from '../../host/capabilities/message-send.ts';
 import { toolCall } from '../../host/capabilities/tool-call.ts';
-import { systemClock } from '../../host/clock.ts';
+import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/held-seal.ts';
+import { Identities } from '../../host/pipeline/identities.ts';
 import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
+import type { ChannelPolicy } from '../../host/pipeline/policy.ts';
 import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
 import { reachesOut, type ChannelEntry, type GateEntry, type SkillEntry } from '../../host/pipeline/plugin-directory.ts';
 import type { CallResult, PluginCall } from '../../host/sandbox/sandbox.ts';
@@ -49,6 +51,8 @@ export interface StandIn {
   readonly directions?: readonly ('inbound' | 'outbound')[];
   readonly quarantined?: boolean;
   readonly onQuarantine?: 'hold' | 'bypass';
+  /** Of channels: what the operator says about their traffic. */
+  readonly policy?: ChannelPolicy;
   readonly handlers?: Readonly<Record<string, Handler>>;
 }
 
@@ -76,20 +80,32 @@ export interface PipelineWorld extends AsyncDisposable {
 const CHANNEL: Readonly<Record<string, Handler>> = { receive: ({ body }: { body: string }) => ({ messages: [JSON.parse(body)] }), send: () => ({ actions: [] }) };
 const anything = compileSchema<unknown>(Type.Unknown());
 
+/** One object for each stand-in, as the registry has one for each enablement: policies are resolved once for it. */
+const policies = new WeakMap<StandIn, ChannelPolicy>();
+
+function policyFor(plugin: StandIn): ChannelPolicy {
+  const known = policies.get(plugin) ?? { admit: { senderPerSecond: 100_000 }, ...plugin.policy };
+  policies.set(plugin, known);
+  return known;
+}
+
 /** What a later world over the same store opens held messages with. */
 const seals = new WeakMap<Store, HeldSeal>();
 
 export interface WorldOptions {
   /** A store of an earlier world, to go on where it stopped; it is not closed here. */
   readonly store?: Store;
+  /** Default the system's; a hand clock stamps and expires, and timers go on as ever. */
+  readonly clock?: Clock;
+  readonly identities?: Identities;
   /** Default true: what the store holds is taken up. */
   readonly recover?: boolean;
 }
 
-export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, recover = true }: WorldOptions = {}): Promise<PipelineWorld> {
+export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, recover = true, clock = systemClock, identities = new Identities() }: WorldOptions = {}): Promise<PipelineWorld> {
   const plugins = new Map(Object.entries(named));
   const dir = await tempDir();
-  const real = given ?? (await openStore({ dir: dir.path, clock: systemClock }));
+  const real = given ?? (await openStore({ dir: dir.path, clock }));
   const store: Store = {
     get: (table, key) => real.get(table, key),
     async range(table, prefix, options) {
@@ -109,7 +125,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   const of = (kind: StandIn['kind']) => [...plugins].filter(([, each]) => each.kind === kind);
   const broker: Broker = new Broker({
     log: silentLog,
-    quotas: new MinuteQuotas(systemClock),
+    quotas: new MinuteQuotas(clock),
     operations: [
       ...kvOperations(store, ledger),
       messageList(store),
@@ -141,16 +157,17 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     const plugin = plugins.get(instance);
     if (plugin?.kind !== 'channel') return undefined;
     const { abilities = ['receive', 'send'] } = plugin;
-    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: { admit: { senderPerSecond: 100_000 } }, reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
+    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
   const pipeline = createPipeline({
-    clock: systemClock,
-    ids: createIds(systemClock),
+    clock,
+    ids: createIds(clock),
     log: silentLog,
     store,
     ledger,
     heldSeal,
-    rates: new SenderRates(systemClock),
+    rates: new SenderRates(clock),
+    identities,
     calls,
     directory: {
       gates: (direction) => moderating('gate', direction),

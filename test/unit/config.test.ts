@@ -49,8 +49,10 @@ describe('settings', () => {
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
       pipeline: {
         queue: { mode: 'followup', debounceMs: 0, cap: 1000, drop: 'new', maxAgeMs: 86_400_000 },
+        session: { scope: 'conversation', reset: { policy: 'none', hour: 4, timeZone: 'UTC', idleMinutes: 60 } },
         lanes: { runBudget: 256, depth: 1000, stuckAfterMs: 600_000 },
       },
+      identities: {},
     });
   });
 
@@ -88,6 +90,12 @@ describe('settings', () => {
     expect(() => at.load({ env: { GATEHOUSE_STRCIT: 'true' } })).toThrow(/GATEHOUSE_STRICT/);
   });
 
+  it('take who is who from the environment as JSON', async () => {
+    await using at = await aConfiguredHome({});
+    expect(at.load({ env: { GATEHOUSE_IDENTITIES: '{"ada":["webhook:a"]}' } }).identities).toEqual({ ada: ['webhook:a'] });
+    expect(() => at.load({ env: { GATEHOUSE_IDENTITIES: 'ada' } })).toThrow(expect.objectContaining({ code: 'CONFIG_OVERRIDE' }));
+  });
+
   it('leave variables alone that are nobody’s override', async () => {
     await using at = await aConfiguredHome({});
     expect(at.load({ env: { GATEHOUSE_WEBHOOK_SECRET: 's', GATEHOUSE_SERVICE_HOST: '10.0.0.1', GATEHOUSE_PORT_80_TCP: 'tcp://x', GATEHOUSE_HOME: '/x' } }).strict).toBe(false);
@@ -96,9 +104,10 @@ describe('settings', () => {
   it('know a variable for every setting', () => {
     const pipeline = [
       'QUEUE_MODE', 'QUEUE_DEBOUNCEMS', 'QUEUE_CAP', 'QUEUE_DROP', 'QUEUE_MAXAGEMS',
+      'SESSION_SCOPE', 'SESSION_RESET_POLICY', 'SESSION_RESET_HOUR', 'SESSION_RESET_TIMEZONE', 'SESSION_RESET_IDLEMINUTES',
       'LANES_RUNBUDGET', 'LANES_DEPTH', 'LANES_STUCKAFTERMS',
     ];
-    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS', 'GATEHOUSE_SANDBOX_MOSTRUNNING', 'GATEHOUSE_SANDBOX_HIBERNATEAFTERMS', 'GATEHOUSE_RELOAD_WATCH', 'GATEHOUSE_RELOAD_QUIETMS', 'GATEHOUSE_RELOAD_MOSTMS', ...pipeline.map((name) => `GATEHOUSE_PIPELINE_${name}`)]);
+    expect(OVERRIDE_NAMES).toEqual(['GATEHOUSE_LISTEN', 'GATEHOUSE_HOSTS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_PROFILE', 'GATEHOUSE_STRICT', 'GATEHOUSE_COLLISION', 'GATEHOUSE_BOOT_DEADLINEMS', 'GATEHOUSE_EGRESS_ALLOW', 'GATEHOUSE_LOG_LEVEL', 'GATEHOUSE_SANDBOX_WARM', 'GATEHOUSE_SANDBOX_JITLESS', 'GATEHOUSE_SANDBOX_MOSTRUNNING', 'GATEHOUSE_SANDBOX_HIBERNATEAFTERMS', 'GATEHOUSE_RELOAD_WATCH', 'GATEHOUSE_RELOAD_QUIETMS', 'GATEHOUSE_RELOAD_MOSTMS', ...pipeline.map((name) => `GATEHOUSE_PIPELINE_${name}`), 'GATEHOUSE_IDENTITIES']);
   });
 
   it.each([
@@ -110,6 +119,12 @@ describe('settings', () => {
     ['{"listen":"127.0.0.1:99999"}', 'USAGE'],
     ['{"egress":{"allow":[{"host":"A.test","scheme":"http","port":1}]}}', 'SCHEMA_INVALID'],
     ['{"egress":{"allow":[{"host":"a.test/x","scheme":"http","port":1}]}}', 'SCHEMA_INVALID'],
+    ['{"identities":{"Ada":["webhook:a"]}}', 'SCHEMA_UNKNOWN_KEY'],
+    ['{"identities":{"ada":["webhook"]}}', 'SCHEMA_INVALID'],
+    ['{"identities":{"ada":[]}}', 'SCHEMA_INVALID'],
+    ['{"pipeline":{"session":{"scope":"everybody"}}}', 'SCHEMA_INVALID'],
+    ['{"pipeline":{"session":{"reset":{"hour":24}}}}', 'SCHEMA_INVALID'],
+    ['{"pipeline":{"session":{"reset":{"idleMinutes":0}}}}', 'SCHEMA_INVALID'],
     ['{"egress":{"allow":[{"host":"a.test","scheme":"ftp","port":1}]}}', 'SCHEMA_INVALID'],
   ])('refuse a file that says %s', async (content, code) => {
     await using at = await aConfiguredHome(content);
@@ -132,6 +147,9 @@ describe('unsafe combinations', () => {
     ['an egress exception for a host that no URL has', { egress: { allow: [{ host: '127.1', scheme: 'http', port: 1 }] } }, {}],
     ['an egress exception for a long spelling of an address', { egress: { allow: [{ host: '[0:0::1]', scheme: 'http', port: 1 }] } }, {}],
     ['an egress exception pinned to no address', { egress: { allow: [{ host: 'a', scheme: 'http', port: 1, address: '300.1.1.1' }] } }, {}],
+    ['a time zone nobody knows', { pipeline: { session: { reset: { timeZone: 'Europe/Atlantis' } } } }, {}],
+    ['a time zone nobody knows, by environment', {}, { env: { GATEHOUSE_PIPELINE_SESSION_RESET_TIMEZONE: 'nowhere' } }],
+    ['a sender with two identities', { identities: { ada: ['webhook:a', 'webchat:v'], bo: ['webhook:b', 'webhook:a'] } }, {}],
     ['profile internet in the open without TLS', { profile: 'internet', listen: '0.0.0.0:443' }, {}],
   ])('%s does not start', async (_name, content, sources) => {
     await using at = await aConfiguredHome(content);

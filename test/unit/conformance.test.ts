@@ -9,10 +9,12 @@ import { isMentioned } from '../../host/pipeline/commands/mentions.ts';
 import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
-import type { AdmitPolicy } from '../../schemas/policy.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
 import { bytesOf, type Recipe } from '../support/media-bytes.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
+import { sessionKey, type SessionFacts } from '../../host/pipeline/session-keys.ts';
+import { isOver, resetRule } from '../../host/pipeline/session-resets.ts';
+import type { AdmitPolicy, SessionReset, SessionScope } from '../../schemas/policy.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
@@ -29,6 +31,8 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),
   'media-inspect': ({ bytes, ...claim }: Claim & { readonly bytes: Recipe }) => inspect(bytesOf(bytes), claim),
   sanitize: (text: string) => sanitizeText(text),
+  'session-keys': ({ scope, facts }: { scope: SessionScope; facts: SessionFacts }) => sessionKey(scope, facts),
+  'session-resets': ({ reset, lastAt, at }: { reset: SessionReset; lastAt: string; at: string }) => isOver(resetRule(reset), Date.parse(lastAt), Date.parse(at)),
 };
 
 const FIXTURES = join(import.meta.dirname, '../fixtures');

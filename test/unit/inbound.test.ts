@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
+import { Identities } from '../../host/pipeline/identities.ts';
 import { Inbound, MOST_DELIVERIES_WAITING, MOST_MESSAGES_WAITING } from '../../host/pipeline/inbound.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { silentLog } from '../support/sandboxes.ts';
@@ -16,7 +17,7 @@ describe('intake', () => {
     await using dir = await tempDir();
     await using store = await openStore({ dir: dir.path, clock: systemClock });
     const inbound = new Inbound({
-      clock: systemClock, ids: createIds(systemClock), log: silentLog, store, stages: [], stagesAfterHold: [],
+      clock: systemClock, ids: createIds(systemClock), log: silentLog, store, stages: [], stagesAfterHold: [], directory: { channel: () => undefined }, identities: new Identities(),
       messagesWaiting: () => messagesWaiting, deliveriesWaiting: () => deliveriesWaiting, unreserve: () => undefined, onAccepted: () => undefined,
     });
     const channel = { instance: 'door', wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy: {}, reachesOut: false, can: () => false, secret: () => undefined };

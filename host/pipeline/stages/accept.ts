@@ -1,4 +1,4 @@
-// The one durable commit that makes a message the host's responsibility: dedupe key, message, session touch, lane entry, what plugins wrote. The source is acknowledged only after it.
+// The one durable commit that makes a message the host's responsibility: dedupe key, message, session, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { publicBlocks } from '../../media/blocks.ts';
@@ -23,10 +23,11 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
-      const session = await book.touch(context.sessionKey, context.receivedAtMs);
+      using counted = await book.open(context.sessionKey);
       // What was held is the host's since then, whatever became of its channel.
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
+      const session = counted.count(context.receivedAtMs, context.policy.session.reset);
       const row = messageRow(context);
       const place = ids.next();
       Object.assign(context, { session, row, place });
@@ -43,6 +44,7 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
         committed = result === 'committed';
       } finally {
         carried?.done(committed);
+        if (!committed) counted.takeBack(session);
       }
       if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.

@@ -6,6 +6,7 @@ import type { LaneContext } from '../context.ts';
 import { isLost } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
+import { sessionOf } from '../sessions.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
@@ -33,7 +34,7 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
           context.stages.push({ stage: 'skill', decision: 'skipped', instance: skill.instance, durationMs: 0 });
           continue;
         }
-        const input = { message, session: { key: context.sessionKey, startedAt: session.startedAt, messages: session.messages } };
+        const input = { message, session: sessionOf(context.sessionKey, session) };
         const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops });
         if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || isLost(result) || scope.toolWasAway ? AWAY : FAILED);
         if (!respondResult.is(result.value)) {
