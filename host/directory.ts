@@ -6,6 +6,7 @@ import type { PipelineSettings } from '../schemas/host-config.ts';
 import type { ToolDeclaration } from '../schemas/plugin-manifest.ts';
 import type { ActiveTool } from './capabilities/tool-call.ts';
 import { reachesOut, type ChannelEntry, type GateEntry, type PluginDirectory, type SkillEntry } from './pipeline/plugin-directory.ts';
+import { relaxToOf } from './registry/gate-rules.ts';
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import type { Members } from './registry/members.ts';
 import type { Instance, Registry } from './registry/registry.ts';
@@ -71,8 +72,8 @@ const wallMsOf = ({ resolved }: Instance) => resolved?.limits.wallMsPerCall ?? L
 
 function gateOf(each: Instance): GateEntry {
   const { instance, state } = each;
-  const { onQuarantine } = each.enablement;
-  return { instance, wallMs: wallMsOf(each), available: mayAnswer(state), quarantined: state === 'quarantined', ...(onQuarantine === undefined ? {} : { onQuarantine }) };
+  const { onQuarantine, onTimeout } = each.enablement;
+  return { instance, wallMs: wallMsOf(each), available: mayAnswer(state), quarantined: state === 'quarantined', ...(onQuarantine === undefined ? {} : { onQuarantine }), onTimeout, relaxTo: relaxToOf(each.enablement) };
 }
 
 function skillOf(each: Instance): SkillEntry {

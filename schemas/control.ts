@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
-import { Direction, Outcome, Room, Sender, StageRecord } from './message.ts';
+import { Direction, Outcome, provenance, Room, Sender, StageRecord } from './message.ts';
 import { QueueMode } from './policy.ts';
 import { Grant } from './capability.ts';
 
@@ -91,6 +91,7 @@ export const MessageView = closed({
   dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
   code: Type.Optional(text(100)),
   flags: Type.Optional(Type.Array(text(100))),
+  ...provenance,
   stages: Type.Optional(Type.Array(StageRecord)),
 });
 export type MessageView = Static<typeof MessageView>;

@@ -4,7 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
-import { AdmitPolicy, CommandsPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
+import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -34,10 +34,13 @@ export const Enablement = closed(
     commands: Type.Optional(CommandsPolicy),
     outbound: Type.Optional(OutboundPolicy),
     session: Type.Optional(SessionPolicy),
+    gates: Type.Optional(GatesPolicy),
     rooms: Type.Optional(Rooms),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
     hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),
     onQuarantine: Type.Optional(oneOf('hold', 'bypass', 'exit')),
+    onTimeout: Type.Optional(Type.Unsafe<'refuse' | 'pass-with-flag'>(Type.String({ enum: ['refuse', 'pass-with-flag'], default: 'refuse', description: 'Gates: what becomes of a message it gave no answer on in time.' }))),
+    relaxTo: Type.Optional(Type.Unsafe<GateMode>({ ...GateMode, description: 'Gates: the weakest that a channel or a room may make of it. Default `enforce` for a required gate, else `skip`.' })),
   },
   { title: 'Gatehouse enablement' },
 );

@@ -11,7 +11,7 @@ export type PluginId = Static<typeof PluginId>;
 export const Publisher = Type.String({ pattern: `^${SEGMENT}$`, maxLength: 40, description: 'a name in lower case: a letter, then letters, digits and dashes, 40 in all' });
 export type Publisher = Static<typeof Publisher>;
 
-const INSTANCE = '^[a-z][a-z0-9-]{0,63}$';
+export const INSTANCE = '^[a-z][a-z0-9-]{0,63}$';
 
 /** One running enablement. */
 export const InstanceName = Type.String({ pattern: INSTANCE, maxLength: 64, description: 'a name in lower case: a letter, then letters, digits and dashes, 64 in all' });

@@ -7,6 +7,8 @@ import { ArrivingMedia, MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 
 const externalId = text(256, { minLength: 1 });
 const messageText = text(BOUNDS.messageTextBytes);
+/** Flags that only the host sets, each followed by `:` and the gate's instance. */
+export const HOST_MARKS = ['bypassed', 'timeout', 'would-deny', 'would-modify', 'unjudged'] as const;
 const hops = Type.Optional(whole(1, 1000, { description: 'How many sends of plugins lie between this message and one that came from outside; absent when none do.' }));
 
 export const Direction = oneOf('inbound', 'outbound');
@@ -72,6 +74,27 @@ export type StageRecord = Static<typeof StageRecord>;
 /** What a text asks for by name: `/time Europe/Vienna` is `{ name: 'time', arguments: 'Europe/Vienna' }`. The host has checked that the sender may. */
 export const Command = closed({ name: CommandName, arguments: text(BOUNDS.commandArguments) });
 export type Command = Static<typeof Command>;
+const label = Type.String({ minLength: 1, maxLength: 100, pattern: `^(?!(${HOST_MARKS.join('|')}):)`, description: "a word of the gate's own, not one that begins as the host's flags do" });
+const labels = Type.Array(label, { maxItems: 32 });
+
+/** Hex sha256 of a text in UTF-8. */
+const TextHash = Type.String({ pattern: '^[0-9a-f]{64}$' });
+
+/** What a gate left on a message that went on. The host writes it, so it says who did what whatever the labels say. */
+export const GateMark = closed({
+  gate: InstanceName,
+  effect: oneOf('modify', 'flag', ...HOST_MARKS),
+  labels: Type.Optional(labels),
+  before: Type.Optional(TextHash),
+  after: Type.Optional(TextHash),
+});
+export type GateMark = Static<typeof GateMark>;
+
+/** What was done to a text between its arrival and here; both absent while nothing was. `originalSha256` and the marks' `before` are for gates and operators: a short text can be guessed from its hash. */
+export const provenance = {
+  originalSha256: Type.Optional(TextHash),
+  provenance: Type.Optional(Type.Array(GateMark, { maxItems: 4096 })),
+};
 
 /** The canonical message, as skills and moderation see it. */
 export const Message = closed({
@@ -86,11 +109,12 @@ export const Message = closed({
   replyTo: Type.Optional(externalId),
   ...whereabouts,
   at: Timestamp,
-  flags: Type.Array(text(100), { maxItems: 100 }),
+  flags: Type.Array(text(100), { maxItems: 4096 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
   command: Type.Optional(Command),
   wasMentioned: Type.Optional(Type.Literal(true, { description: 'It names this instance; absent when it does not, or the instance has no names.' })),
   repliesToBot: Type.Optional(Type.Literal(true, { description: 'It answers a reply of this host; looked up only where a mention is required.' })),
+  ...provenance,
   hops,
   collected: Type.Optional(whole(2, BOUNDS.collectMessages, { description: 'How many messages it stands for, whose texts it has in order; id, sender and time are those of the last.' })),
   dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER, { description: 'How many messages were dropped in its favour or since the run before: nobody answers them.' })),
@@ -105,7 +129,6 @@ export type Session = Static<typeof Session>;
 export const Outcome = oneOf('accepted', 'answered', 'unanswered', 'denied', 'held', 'pending', 'delivered', 'dead-lettered', 'dropped');
 export type Outcome = Static<typeof Outcome>;
 
-const labels = Type.Array(text(100), { maxItems: 32 });
 const reason = text(500);
 
 /** What a moderation plugin decides. A value, never an exception. */

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { CommandName } from './ids.ts';
+import { CommandName, INSTANCE } from './ids.ts';
 import { TextLimits } from './text-limits.ts';
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
@@ -86,6 +86,15 @@ export const SessionPolicy = closed({
 });
 export type SessionPolicy = Static<typeof SessionPolicy>;
 
+/** What a gate's verdict comes to: it decides (`enforce`), it only leaves a flag (`flag`), or the gate is not asked (`skip`). From the strongest to the weakest. */
+export const GATE_MODES = ['enforce', 'flag', 'skip'] as const;
+export const GateMode = oneOf(...GATE_MODES);
+export type GateMode = Static<typeof GateMode>;
+
+/** By gate instance; a gate that is not named is enforced. How far a gate may be relaxed is said in its own enablement (`relaxTo`). */
+export const GatesPolicy = Type.Record(Type.String({ pattern: INSTANCE }), GateMode, { additionalProperties: false, maxProperties: 256 });
+export type GatesPolicy = Static<typeof GatesPolicy>;
+
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
 export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy } as const;
 
@@ -101,7 +110,7 @@ export const CommandsPolicy = Type.Record(CommandName, CommandPolicy, { maxPrope
 export type CommandsPolicy = Static<typeof CommandsPolicy>;
 
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy), session: Type.Optional(SessionPolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), gates: Type.Optional(GatesPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy), session: Type.Optional(SessionPolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

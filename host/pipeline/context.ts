@@ -1,10 +1,11 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
-import type { Action, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
+import type { Action, GateMark, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { publicBlocks, type Block } from '../media/blocks.ts';
 import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
 import type { Policy } from './policy.ts';
+import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
 import type { Recorded } from './run-stages.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
@@ -17,7 +18,6 @@ export interface InboundContext extends Recorded {
   readonly stages: StageRecord[];
   /** Writes of the plugin calls made for it; they ride in the accept commit. */
   readonly scopes: CallScope[];
-  readonly flags: string[];
   readonly receivedAtMs: number;
   readonly sessionKey: string;
   readonly dedupeKey: Key;
@@ -27,14 +27,17 @@ export interface InboundContext extends Recorded {
   readonly heldBy?: string;
   /** The version of its row there, expected by the commit that takes it over. */
   readonly heldVersion?: number;
-  /** Set by normalize; moderation may replace its text. */
+  /** Set by normalize; moderation may replace it. */
   text: string;
+  /** Set by moderation: labels of gates and flags of the host, and who did what. */
+  flags: string[];
+  provenance?: GateMark[];
+  /** sha256 of the text as the channel handed it over, once normalize or a gate has changed it. */
+  originalSha256?: string;
   /** Set by normalize: the blocks of `arrived`, tidied; the media stage replaces what it stores. */
   media: readonly Block[];
   /** Set by admit: sends of plugins that led to it, 0 for what people write. */
   hops: number;
-  /** sha256 of the text as it arrived, once a gate has modified it. */
-  originalSha256?: string;
   /** Set by accept: its place in the lane, and what it committed. */
   place?: string;
   row?: MessageRow;
@@ -42,11 +45,9 @@ export interface InboundContext extends Recorded {
 }
 
 /** A reply on its way through sanitize and screen. */
-export interface DraftReply {
-  readonly text: string;
+export interface DraftReply extends Judged {
   readonly replyTo?: string;
   readonly media?: Reply['media'];
-  readonly flags: readonly string[];
   /** What its channel said to it before it was stored. */
   readonly offered?: Offered;
 }
@@ -100,27 +101,26 @@ export interface DeliveryContext extends Recorded {
   readonly scopes: CallScope[];
 }
 
-/** A stored inbound message as plugins see it. */
+/** A stored inbound message as skills see it. */
 export function messageOf(row: MessageRow): Message {
-  return {
+  return withoutOriginals({
     id: row.id,
     senderMessageId: row.senderMessageId ?? row.id,
     instance: row.instance,
     conversation: row.conversation,
     sender: row.sender,
-    text: row.text,
+    ...judgedOf(row),
     mentions: [...row.mentions],
     media: [...row.media],
     ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
     ...whereaboutsOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
-    flags: [...row.flags],
     stages: [...row.stages],
-  };
+  });
 }
 
-/** A message on its way in, as plugins see it. */
+/** A message on its way in, as gates see it. */
 export function asMessage(context: InboundContext, at: string): Message {
   const { arrived } = context;
   return {
@@ -129,14 +129,13 @@ export function asMessage(context: InboundContext, at: string): Message {
     instance: context.instance,
     conversation: arrived.conversation,
     sender: arrived.sender,
-    text: context.text,
+    ...judgedOf(context),
     mentions: arrived.mentions ?? [],
     media: [...publicBlocks(context.media)],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
     at,
     ...(context.hops > 0 ? { hops: context.hops } : {}),
-    flags: context.flags,
     stages: context.stages,
   };
 }

@@ -13,6 +13,7 @@ import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { NO_POLICY, policyOf } from './policy.ts';
+import { judgedOf } from './provenance.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
 import type { Identities } from './identities.ts';
@@ -120,13 +121,12 @@ export class Inbound {
       arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
       stages: [...message.stages],
       scopes: [],
-      flags: [...message.flags],
       receivedAtMs: heldAtMs,
       sessionKey: message.sessionKey,
       dedupeKey: dedupeKey(message.instance, message.conversation, senderMessageId),
       heldBy: gate,
       heldVersion: version,
-      text: message.text,
+      ...judgedOf(message),
       media: message.media,
       hops: message.hops ?? 0,
       reserved: false,

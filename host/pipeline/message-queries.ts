@@ -5,6 +5,7 @@ import { GatehouseError } from '../errors.ts';
 import { readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { messages, type MessageRow } from '../store/tables.ts';
+import { judgedOf } from './provenance.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
 export interface MessageFilter {
@@ -63,14 +64,13 @@ function viewOf(row: MessageRow): MessageView {
     sender: row.sender,
     direction: row.direction,
     outcome: row.outcome,
-    text: row.text,
+    ...judgedOf(row),
     ...(row.media.length === 0 ? {} : { media: [...row.media] }),
     ...(row.senderMessageId === undefined ? {} : { senderMessageId: row.senderMessageId }),
     ...(row.inReplyTo === undefined ? {} : { inReplyTo: row.inReplyTo }),
     ...whereaboutsOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
-    flags: [...row.flags],
     stages: [...row.stages],
   };
 }

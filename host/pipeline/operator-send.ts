@@ -9,8 +9,10 @@ import { deliveries, messages, type MessageRow } from '../store/tables.ts';
 import { lineOf } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from './gates.ts';
+import type { PluginWrites } from './plugin-writes.ts';
+import { judgedOf } from './provenance.ts';
 import { sessionKey } from './session-keys.ts';
-import { sanitizeText } from './stages/sanitize.ts';
+import { sanitized } from './stages/sanitize.ts';
 
 /** How long `send` waits for the delivery before it reports `pending`. */
 const WAIT_MS = 10_000;
@@ -19,6 +21,7 @@ export interface OperatorSendParts extends GateParts {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly store: Store;
+  readonly writes: PluginWrites;
   enqueueDelivery(item: DeliveryItem): void;
 }
 
@@ -41,16 +44,16 @@ export class OperatorSend {
   async send(body: SendMessageBody, actor: string): Promise<Sent> {
     const { directory, ids, clock, store, writes } = this.#parts;
     if (!directory.channel(body.channel)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: body.channel });
-    const text = sanitizeText(body.text);
-    if (text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
+    const said = sanitized(body.text);
+    if (said.text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
 
     const stages: MessageRow['stages'][number][] = [];
     const scopes: CallScope[] = [];
     const provisional = ids.next();
-    const message = { id: provisional, senderMessageId: provisional, instance: body.channel, conversation: body.to, sender: { id: actor }, text, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
+    const message = { id: provisional, senderMessageId: provisional, instance: body.channel, conversation: body.to, sender: { id: actor }, ...said, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
     const outcome = await askGates({ message, direction: 'outbound', attemptKey: provisional, stages, scopes }, this.#parts);
     if (outcome.effect === 'deny') return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: outcome.reason };
-    if (outcome.effect !== 'pass') throw outcome.effect === 'hold' ? new GatehouseError('GATE_UNAVAILABLE', { instance: outcome.gate }) : new GatehouseError(outcome.code, outcome.fields);
+    if (outcome.effect !== 'pass') throw new GatehouseError(outcome.effect === 'unavailable' ? outcome.code : 'GATE_UNAVAILABLE', { instance: outcome.gate });
 
     const carried = await writes.of(scopes);
     const written = carried?.rows();
@@ -62,11 +65,10 @@ export class OperatorSend {
       sender: { id: actor },
       direction: 'outbound',
       outcome: 'pending',
-      text: outcome.text,
+      ...judgedOf(outcome.message),
       mentions: [],
       media: [],
       at: toTimestamp(clock.now()),
-      flags: outcome.flags,
       stages,
     };
     const settled = this.#outcomeOf(row.id);

@@ -9,12 +9,15 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { MessageRow } from '../store/tables.ts';
 import { PLUGIN_SENDER } from './frozen.ts';
-import type { ChannelEntry } from './plugin-directory.ts';
-import { askGates, tellObservers, type GateParts } from './gates.ts';
+import { tellObservers, type ObserverParts } from './observers.ts';
+import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
+import { judgedOf, type Judged } from './provenance.ts';
+import { askGates, type GateParts } from './gates.ts';
 import { sessionKey } from './session-keys.ts';
-import { sanitizeText } from './stages/sanitize.ts';
+import { sanitized } from './stages/sanitize.ts';
 
-export interface OutboxParts extends GateParts {
+export interface OutboxParts extends GateParts, ObserverParts {
+  readonly directory: PluginDirectory;
   readonly clock: Clock;
   readonly ids: Ids;
   /** Places in the delivery queue of a conversation. `reserve` throws LANE_FULL or HOST_BUSY. */
@@ -52,11 +55,11 @@ export class Outbox implements MessageOutbox {
     const { reserve, unreserve } = this.#parts;
     const { instance, conversation } = letter;
     const channel = this.#target(letter);
-    const text = sendableText(letter.text);
+    const said = sendable(letter.text);
     reserve(instance, conversation);
     const giveBack = () => unreserve(instance, conversation);
     try {
-      return { row: await this.#judged(letter, text, channel, scope), giveBack };
+      return { row: await this.#judged(letter, said, channel, scope), giveBack };
     } catch (error) {
       giveBack();
       throw error;
@@ -70,14 +73,14 @@ export class Outbox implements MessageOutbox {
     return channel;
   }
 
-  async #judged({ by, conversation, hops }: Letter, text: string, { instance }: ChannelEntry, scope: CallScope): Promise<MessageRow> {
+  async #judged({ by, conversation, hops }: Letter, said: Pick<Judged, 'text' | 'originalSha256'>, { instance }: ChannelEntry, scope: CallScope): Promise<MessageRow> {
     const { ids, clock } = this.#parts;
     const id = ids.next();
     this.#fresh?.add(id);
     const sender = { id: `${PLUGIN_SENDER}${by}` };
     const at = toTimestamp(clock.now());
     const stages: StageRecord[] = [];
-    const message: Message = { id, senderMessageId: id, instance, conversation, sender, text, mentions: [], media: [], at, flags: [], stages, hops };
+    const message: Message = { id, senderMessageId: id, instance, conversation, sender, ...said, mentions: [], media: [], at, flags: [], stages, hops };
     const startedAt = clock.monotonicMs();
     const attemptKey = scope.nextKey(by);
     const scopes: CallScope[] = [];
@@ -85,12 +88,12 @@ export class Outbox implements MessageOutbox {
     if (outcome.effect !== 'pass') {
       publish('message.outcome', { messageId: id, instance, direction: 'outbound', outcome: 'denied', code: outcome.effect === 'unavailable' ? outcome.code : 'REPLY_DENIED' });
       if (outcome.effect === 'deny') throw new GatehouseError('REPLY_DENIED', { reason: outcome.reason });
-      throw outcome.effect === 'unavailable' ? new GatehouseError(outcome.code, outcome.fields) : new GatehouseError('GATE_UNAVAILABLE', { instance: outcome.gate });
+      throw new GatehouseError(outcome.effect === 'unavailable' ? outcome.code : 'GATE_UNAVAILABLE', { instance: outcome.gate });
     }
     absorbAll(scope, scopes);
     stages.push({ stage: 'screen', decision: 'pass', instance: by, durationMs: Math.round((clock.monotonicMs() - startedAt) * 1000) / 1000 });
-    tellObservers('outbound', attemptKey, () => ({ ...message, text: outcome.text, flags: [...outcome.flags] }), this.#parts);
-    return { id, instance, conversation, sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', text: outcome.text, mentions: [], media: [], at, flags: outcome.flags, stages, hops };
+    tellObservers('outbound', attemptKey, outcome.message, this.#parts);
+    return { id, instance, conversation, sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', ...judgedOf(outcome.message), mentions: [], media: [], at, stages, hops };
   }
 }
 
@@ -104,10 +107,10 @@ function absorbAll(scope: CallScope, nested: readonly CallScope[]): void {
   }
 }
 
-function sendableText(raw: string): string {
+function sendable(raw: string): Pick<Judged, 'text' | 'originalSha256'> {
   const wrong = (problem: string) => new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.send', path: '/text', problem });
   if (Buffer.byteLength(raw) > BOUNDS.messageTextBytes) throw wrong(`it has more than ${BOUNDS.messageTextBytes} bytes`);
-  const text = sanitizeText(raw);
-  if (text.trim() === '') throw wrong('it is empty');
-  return text;
+  const said = sanitized(raw);
+  if (said.text.trim() === '') throw wrong('it is empty');
+  return said;
 }

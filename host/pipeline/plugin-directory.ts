@@ -3,6 +3,7 @@ import type { Ability } from '../../schemas/abilities.ts';
 import type { CapabilityName, Grant } from '../../schemas/capability.ts';
 import type { Direction } from '../../schemas/message.ts';
 import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
+import type { GateMode } from '../../schemas/policy.ts';
 import type { ChannelPolicy } from './policy.ts';
 
 export interface GateEntry {
@@ -12,6 +13,10 @@ export interface GateEntry {
   readonly available: boolean;
   readonly quarantined: boolean;
   readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
+  /** What becomes of a message on which it gave no answer in time. */
+  readonly onTimeout: 'refuse' | 'pass-with-flag';
+  /** The weakest that a channel or a room may make of it. */
+  readonly relaxTo: GateMode;
 }
 
 export interface SkillEntry {

@@ -1,6 +1,6 @@
 // What holds for one conversation of a channel instance: what its room says, else its enablement, else host.json, else the defaults. Stages ask here and nowhere else.
 import type { PipelineSettings } from '../../schemas/host-config.ts';
-import { QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
+import { QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type GateMode, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
 import { outboundRules, type OutboundRules } from '../outbound/rules.ts';
 import { sessionRules, type SessionRules } from './session-rules.ts';
 
@@ -17,6 +17,8 @@ export interface Policy {
   readonly commands: CommandsPolicy;
   readonly outbound: OutboundRules;
   readonly session: SessionRules;
+  /** Gates that are relaxed here, by instance; all others are enforced. A map: `constructor` is a name that a gate may have. */
+  readonly gates: ReadonlyMap<string, GateMode>;
 }
 
 /** Each channel's own, resolved once, and once for each of its rooms; conversations without a room share one. */
@@ -46,6 +48,7 @@ function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
     commands: { ...defaults.commands, ...channel.commands, ...room.commands },
     outbound: outboundRules({ ...defaults.outbound, ...channel.outbound }, room.outbound),
     session: sessionRules(room.session, channel.session, defaults.session),
+    gates: new Map(Object.entries({ ...channel.gates, ...room.gates })),
   };
 }
 

@@ -2,6 +2,7 @@
 import { toTimestamp } from '../clock.ts';
 import type { MessageRow } from '../store/tables.ts';
 import type { DraftReply, LaneContext } from './context.ts';
+import { judgedOf } from './provenance.ts';
 import { placeOf } from './whereabouts.ts';
 
 export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
@@ -13,7 +14,7 @@ export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id
     sender: { id: answeredBy ?? row.instance },
     direction: 'outbound',
     outcome: 'pending',
-    text: draft.text,
+    ...judgedOf(draft),
     mentions: [],
     media: draft.media ?? [],
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
@@ -22,7 +23,6 @@ export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id
     answers: row.id,
     at: toTimestamp(nowMs),
     ...(row.hops === undefined ? {} : { hops: row.hops }),
-    flags: draft.flags,
     stages: [],
   };
 }

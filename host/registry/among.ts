@@ -1,8 +1,9 @@
-// Enablements beside each other: names claimed twice, packages that contradict each other, tools offered twice, requirements. Called by resolve.ts.
+// Enablements beside each other: names claimed twice, packages that contradict each other, tools offered twice, requirements, gates that channels relax. Called by resolve.ts.
 import semver from 'semver';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Candidate, Finding } from './examine.ts';
+import { judgeGates } from './gate-rules.ts';
 
 type Policy = ResolvedConfig['collision'];
 
@@ -12,6 +13,7 @@ export function judgeTogether(candidates: readonly Candidate[], policy: Policy):
   judgePackages(candidates, policy);
   judgeTools(candidates);
   judgeRequirements(candidates);
+  judgeGates(candidates);
 }
 
 export const mayRun = ({ findings }: Candidate) => findings.every(({ warning }) => warning);

@@ -11,7 +11,7 @@ import { compileSchema, parseDocument } from '../schema.ts';
 import { parseStrict } from '../strict-json.ts';
 import { timeZone } from '../time-zone.ts';
 
-type Optional = 'source' | 'digest' | 'onQuarantine' | 'queue' | 'outbound' | 'session';
+type Optional = 'source' | 'digest' | 'onQuarantine' | 'relaxTo' | 'queue' | 'outbound' | 'session';
 
 /** An enablement with every default applied. */
 export interface ResolvedEnablement extends Required<Omit<Enablement, '$schema' | Optional>>, Pick<Enablement, Optional> {}
@@ -34,7 +34,7 @@ export function readEnablement(bytes: Uint8Array, file: string): ResolvedEnablem
   }
   return {
     instance: given.plugin.slice(given.plugin.lastIndexOf('.') + 1),
-    version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, rooms: {}, approvals: 0, hibernate: true,
+    version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, gates: {}, rooms: {}, approvals: 0, hibernate: true, onTimeout: 'refuse',
     ...given,
   };
 }

@@ -51,8 +51,6 @@ export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags'
   readonly answers?: string;
   readonly code?: string;
   readonly reason?: string;
-  /** Hex sha256 of the text as it arrived, when moderation changed it. */
-  readonly originalSha256?: string;
   /** Its place in its conversation when that is not its id. */
   readonly place?: string;
 }

@@ -26,6 +26,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const delivery = new Histogram({ name: 'gatehouse_delivery_seconds', help: 'From the commit that stored a reply to the end of its delivery.', labelNames: ['instance'], buckets: DELIVERY_SECONDS, registers });
   const stages = new Histogram({ name: 'gatehouse_stage_seconds', help: 'Time a message spent in a stage.', labelNames: ['stage'], buckets: STAGE_SECONDS, registers });
   const decisions = new Counter({ name: 'gatehouse_stage_decisions_total', help: 'Decisions of stages.', labelNames: ['stage', 'decision'], registers });
+  const verdicts = new Counter({ name: 'gatehouse_gate_verdicts_total', help: 'What gates came to, message by message.', labelNames: ['instance', 'direction', 'effect', 'code'], registers });
   const calls = new Counter({ name: 'gatehouse_plugin_calls_total', help: 'Calls into plugins.', labelNames: ['instance', 'handler', 'result'], registers });
   const cpu = new Counter({ name: 'gatehouse_plugin_cpu_seconds_total', help: 'Process CPU billed to plugin calls.', labelNames: ['instance'], registers });
   const wall = new Histogram({ name: 'gatehouse_plugin_call_seconds', help: 'Wall time of plugin calls.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
@@ -50,6 +51,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const deliveryOf = remember((...labels) => delivery.labels(...labels));
   const stageOf = remember((...labels) => stages.labels(...labels));
   const decisionOf = remember((...labels) => decisions.labels(...labels));
+  const verdictOf = remember((...labels) => verdicts.labels(...labels));
   const callOf = remember((...labels) => calls.labels(...labels));
   const cpuOf = remember((...labels) => cpu.labels(...labels));
   const wallOf = remember((...labels) => wall.labels(...labels));
@@ -77,6 +79,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       if (outcome === 'accepted') ingestOf(instance).observe(durationMs / 1000);
       else if (outcome === 'delivered') deliveryOf(instance).observe(durationMs / 1000);
     }),
+    count('gate.verdict', ({ instance, direction, effect, code }) => verdictOf(instance, direction, effect, knownCode(code)).inc()),
     count('plugin.call', ({ instance, handler, ok, code, cpuUs, wallMs }) => {
       callOf(instance, handler, ok ? 'ok' : knownCode(code)).inc();
       cpuOf(instance).inc(cpuUs / 1e6);

@@ -152,7 +152,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   const moderating = (kind: 'gate' | 'observer', direction: 'inbound' | 'outbound') =>
     of(kind)
       .filter(([, { directions = ['inbound', 'outbound'] }]) => directions.includes(direction))
-      .map(([instance, { quarantined = false, onQuarantine }]): GateEntry => ({ instance, wallMs: 1000, available: !quarantined, quarantined, ...(onQuarantine && { onQuarantine }) }));
+      .map(([instance, { quarantined = false, onQuarantine }]): GateEntry => ({ instance, wallMs: 1000, available: !quarantined, quarantined, ...(onQuarantine && { onQuarantine }), onTimeout: 'refuse', relaxTo: 'skip' }));
   const channel = (instance: string): ChannelEntry | undefined => {
     const plugin = plugins.get(instance);
     if (plugin?.kind !== 'channel') return undefined;

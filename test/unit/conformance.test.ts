@@ -15,6 +15,7 @@ import type { TextLimits } from '../../schemas/text-limits.ts';
 import { sessionKey, type SessionFacts } from '../../host/pipeline/session-keys.ts';
 import { isOver, resetRule } from '../../host/pipeline/session-resets.ts';
 import type { AdmitPolicy, SessionReset, SessionScope } from '../../schemas/policy.ts';
+import { judgeCase, type GateCase } from '../support/gate-cases.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
@@ -25,6 +26,7 @@ interface Case<Input = unknown> {
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
 const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   chunking: ({ text, limits }: { text: string; limits: TextLimits }) => chunk(text, limits),
+  gates: (one: GateCase) => judgeCase(one),
   'media-blocks': (block: Block) => tidyBlock(block),
   // The text as it arrives, so that the cases say what becomes of it on every channel.
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),

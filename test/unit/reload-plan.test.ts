@@ -13,7 +13,7 @@ const kv = (quotaBytes: number): Grant => ({ name: 'kv', quotaBytes });
 const read: Grant = { name: 'message.read', conversations: 'own' };
 
 function anEnablement(changes: Partial<ResolvedEnablement> = {}): ResolvedEnablement {
-  return { plugin: 'acme.weather', instance: 'weather', version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, rooms: {}, approvals: 0, hibernate: true, source: 'plugins/weather', ...changes };
+  return { plugin: 'acme.weather', instance: 'weather', version: '*', required: false, enabled: true, order: 100, allowRollback: false, grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, gates: {}, rooms: {}, approvals: 0, hibernate: true, onTimeout: 'refuse', source: 'plugins/weather', ...changes };
 }
 
 interface Running {

@@ -6,6 +6,7 @@ import { put, type Expectation, type Put, type Removal, type Store } from '../..
 import { dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
+import { judgedOf } from '../provenance.ts';
 import type { SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { whereaboutsOf } from '../whereabouts.ts';
@@ -76,7 +77,7 @@ export function messageRow(context: InboundContext): MessageRow {
     sender: arrived.sender,
     direction: 'inbound',
     outcome: 'accepted',
-    text: context.text,
+    ...judgedOf(context),
     mentions: arrived.mentions ?? [],
     media: publicBlocks(context.media),
     senderMessageId: arrived.id,
@@ -84,8 +85,6 @@ export function messageRow(context: InboundContext): MessageRow {
     ...whereaboutsOf(arrived),
     at: toTimestamp(context.receivedAtMs),
     ...(context.hops > 0 ? { hops: context.hops } : {}),
-    flags: context.flags,
     stages: context.stages,
-    ...(context.originalSha256 === undefined ? {} : { originalSha256: context.originalSha256 }),
   };
 }

@@ -5,10 +5,14 @@ import type { Store } from '../../store/store.ts';
 import { dedupe } from '../../store/tables.ts';
 import { asMessage, type InboundContext } from '../context.ts';
 import type { Held } from '../held.ts';
-import { askGates, tellObservers, type GateParts } from '../gates.ts';
+import { askGates, isModerated, type GateParts } from '../gates.ts';
+import { tellObservers, type ObserverParts } from '../observers.ts';
+import { judgedOf } from '../provenance.ts';
+import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
-export interface ModerateParts extends GateParts {
+export interface ModerateParts extends GateParts, ObserverParts {
+  readonly directory: PluginDirectory;
   readonly clock: Clock;
   readonly store: Store;
   readonly held: Pick<Held, 'hold' | 'heldFor'>;
@@ -19,31 +23,33 @@ export function moderate(parts: ModerateParts): Stage<InboundContext> {
     name: 'moderate',
     budgetMs: 2000,
     onFailure: 'refuse',
-    async run(context) {
+    run(context) {
       // Behind what is held of the same session, or it would be answered first.
       const ahead = context.heldBy === undefined ? parts.held.heldFor(context.sessionKey) : undefined;
-      if (ahead !== undefined) return await hold(context, ahead, parts);
-      const message = asMessage(context, toTimestamp(context.receivedAtMs));
-      const outcome = await askGates({ message, direction: 'inbound', attemptKey: context.messageId, stages: context.stages, scopes: context.scopes }, parts);
-      switch (outcome.effect) {
-        case 'pass':
-          context.text = outcome.text;
-          context.flags.splice(0, context.flags.length, ...outcome.flags);
-          if (outcome.originalSha256 !== undefined) context.originalSha256 = outcome.originalSha256;
-          tellObservers('inbound', context.messageId, () => asMessage(context, message.at), parts);
-          return PASS;
-        case 'deny':
-          return { decision: 'refuse', code: 'MODERATION_DENIED', fields: { reason: outcome.reason, instance: outcome.gate }, reason: outcome.reason, tombstone: context.heldBy === undefined };
-        case 'hold':
-          if (context.heldBy !== undefined) return { decision: 'refuse', code: 'GATE_UNAVAILABLE', fields: { instance: outcome.gate } };
-          return await hold(context, outcome.gate, parts);
-        case 'unavailable':
-          return { decision: 'refuse', code: outcome.code, fields: outcome.fields };
-        default:
-          return outcome satisfies never;
-      }
+      if (ahead !== undefined) return hold(context, ahead, parts);
+      return isModerated('inbound', parts.directory) ? judge(context, parts) : PASS;
     },
   };
+}
+
+async function judge(context: InboundContext, parts: ModerateParts): Promise<Verdict> {
+  const message = asMessage(context, toTimestamp(context.receivedAtMs));
+  const outcome = await askGates({ message, direction: 'inbound', attemptKey: context.messageId, stages: context.stages, scopes: context.scopes }, parts);
+  switch (outcome.effect) {
+    case 'pass':
+      Object.assign(context, judgedOf(outcome.message));
+      tellObservers('inbound', context.messageId, outcome.message, parts);
+      return PASS;
+    case 'deny':
+      return { decision: 'refuse', code: 'MODERATION_DENIED', fields: { reason: outcome.reason, instance: outcome.gate }, reason: outcome.reason, tombstone: context.heldBy === undefined };
+    case 'hold':
+      if (context.heldBy !== undefined) return { decision: 'refuse', code: 'GATE_UNAVAILABLE', fields: { instance: outcome.gate } };
+      return await hold(context, outcome.gate, parts);
+    case 'unavailable':
+      return { decision: 'refuse', code: outcome.code, fields: { instance: outcome.gate } };
+    default:
+      return outcome satisfies never;
+  }
 }
 
 async function hold(context: InboundContext, gate: string, { held, store }: ModerateParts): Promise<Verdict> {

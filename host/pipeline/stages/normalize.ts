@@ -2,6 +2,7 @@
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { tidyBlock, type Block } from '../../media/blocks.ts';
 import type { InboundContext } from '../context.ts';
+import { hashOf } from '../provenance.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export const normalize: Stage<InboundContext> = {
@@ -24,6 +25,7 @@ export const normalize: Stage<InboundContext> = {
     }
     context.media = blocks;
     context.text = text;
+    if (text !== arrived.text) context.originalSha256 = hashOf(arrived.text);
     return PASS;
   },
 };

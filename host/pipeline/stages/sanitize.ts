@@ -2,6 +2,7 @@
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { publicBlocks, tidyBlock } from '../../media/blocks.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
+import { hashOf } from '../provenance.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { normalizeText } from './normalize.ts';
 
@@ -19,11 +20,17 @@ export const sanitize: Stage<LaneContext> = {
 };
 
 /** Blocks that are none are left out. */
-function sanitizeReply(reply: DraftReply): DraftReply {
-  const text = sanitizeText(reply.text);
-  if (!reply.media?.length) return { ...reply, text };
+function sanitizeReply(draft: DraftReply): DraftReply {
+  const reply = { ...draft, ...sanitized(draft.text) };
+  if (!reply.media?.length) return reply;
   const media = publicBlocks(reply.media.map(tidyBlock).flatMap((tidied) => ('block' in tidied ? [tidied.block] : [])));
-  return { ...reply, text, media: [...media] };
+  return { ...reply, media: [...media] };
+}
+
+/** The text as it may leave; with the hash of what it was, when that is something else. */
+export function sanitized(raw: string): { readonly text: string; readonly originalSha256?: string } {
+  const text = sanitizeText(raw);
+  return text === raw ? { text } : { text, originalSha256: hashOf(raw) };
 }
 
 export function sanitizeText(text: string): string {
