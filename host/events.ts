@@ -16,6 +16,8 @@ export interface Events {
   'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
   'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
   'capability.denied': { instance: string; capability: string; code: string; value?: string };
+  /** A request that a channel's route did not believe. Never anything of what it brought. */
+  'ingress.refused': { instance: string; route: string; scheme: string; cause: string };
   /** One hop of a fetch. `cause` is what the plugin is not told. Never path, query or headers. */
   'egress.request': { instance: string; method: string; origin: string; status?: number; code?: string; cause?: string; bytes: number; durationMs: number };
   'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body'; /** Whether the plugin would have had the answer. */ isRead: boolean };

@@ -4,7 +4,8 @@ import { ABILITIES } from './abilities.ts';
 import { LIMITS } from './bounds.ts';
 import { Capability } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { CommandName, PluginId, Publisher, SecretHandle, ToolName, Version, VersionRange } from './ids.ts';
+import { CommandName, PluginId, Publisher, ToolName, Version, VersionRange } from './ids.ts';
+import { IngressRoute } from './ingress.ts';
 import { TextLimits } from './text-limits.ts';
 
 /** The plugin API this host offers; a manifest's `hostApi` range is held against it. */
@@ -26,26 +27,6 @@ export type Limits = Static<typeof Limits>;
 
 /** A JSON Schema (2020-12) kept as data; compiled by ajv in strict mode where it is used. */
 export const EmbeddedSchema = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown());
-
-export const IngressVerification = Type.Union([
-  closed({
-    scheme: Type.Literal('hmac-sha256'),
-    secret: SecretHandle,
-    header: Type.String({ pattern: '^[a-z][a-z0-9-]{0,99}$' }),
-    prefix: Type.Optional(text(100)),
-    over: oneOf('body', 'target'),
-  }),
-  closed({ scheme: Type.Literal('none') }),
-]);
-export type IngressVerification = Static<typeof IngressVerification>;
-
-export const IngressRoute = closed({
-  method: oneOf('GET', 'POST', 'PUT', 'DELETE'),
-  path: Type.String({ pattern: '^/[A-Za-z0-9_.:/-]*$', maxLength: 200, description: 'Below /channels/<instance>; `:name` matches one segment.' }),
-  bodyLimitBytes: Type.Optional(whole(0, 16 * 1024 * 1024)),
-  verify: IngressVerification,
-});
-export type IngressRoute = Static<typeof IngressRoute>;
 
 export const ChannelSection = closed({
   abilities: Type.Array(oneOf(...ABILITIES), { maxItems: ABILITIES.length, uniqueItems: true, description: 'Its handlers, by name; what a sandbox registers is held against them.' }),

@@ -3,10 +3,12 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { describeCapability } from '../registry/describe-capability.ts';
+import { describeVerification } from '../registry/describe-ingress.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { grantsOf } from '../registry/grant-changes.ts';
 import { commonGrants } from '../registry/grants.ts';
+import { ingressHandles } from '../registry/ingress-key.ts';
 import { resolveGrant, resolvePluginConfig } from '../registry/plugin-config.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
 
@@ -66,7 +68,7 @@ export function requestInWords(manifest: PluginManifest): string[] {
   const { channel, capabilities = [] } = manifest;
   return [
     ...capabilities.map((capability) => `may ${describeCapability(capability)}${capability.reason === undefined ? '' : ` — “${capability.reason}”`}`),
-    ...(channel?.ingress ?? []).map(({ method, path, verify }) => `takes ${method} ${path}${verify.scheme === 'none' ? ' from anyone: senders are not verified by the host' : `, signed with the secret '${verify.secret}'`}`),
+    ...(channel?.ingress ?? []).map(({ method, path, verify }) => `takes ${method} ${path}${verify.scheme === 'none' ? ' from anyone: senders are not verified by the host' : `, ${describeVerification(verify)}`}`),
     ...(channel?.socket ? [`takes WebSockets at ${channel.socket.path}${channel.socket.origin === 'any' ? ', from pages of any site' : ''}`] : []),
   ];
 }
@@ -76,7 +78,6 @@ export const defaultInstance = (plugin: string): string => plugin.slice(plugin.l
 
 /** Handles the host itself uses, and those of grants that are more than inert with this config. */
 function neededSecrets({ channel }: PluginManifest, grants: readonly (Grant | undefined)[]): ReadonlySet<string> {
-  const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'none' ? [] : [verify.secret]));
   const granted = grants.flatMap((grant) => (grant?.name === 'secret.use' ? [grant.handle] : []));
-  return new Set([...ingress, ...granted]);
+  return new Set([...ingressHandles(channel), ...granted]);
 }

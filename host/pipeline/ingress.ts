@@ -2,13 +2,14 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { ReceiveResult, type ChannelRequest, type StageRecord } from '../../schemas/message.ts';
-import type { IngressRoute } from '../../schemas/plugin-manifest.ts';
 import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../errors.ts';
+import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { Actions } from '../outbound/actions.ts';
 import type { SocketHub } from '../outbound/sockets.ts';
+import type { Store } from '../store/store.ts';
 import { compileSchema } from '../schema.ts';
 import { problemAnswer } from '../problem.ts';
 import { ackFrame, httpAnswer, jsonAnswer, type Acceptance } from './acceptance.ts';
@@ -16,8 +17,9 @@ import type { Arrival } from './inbound.ts';
 import type { PluginCalls } from './plugin-calls.ts';
 import type { PluginWrites } from './plugin-writes.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
-import { matchRoute } from './routes.ts';
-import { isVerified } from './stages/verify.ts';
+import { matchRoute, type RouteMatch } from './routes.ts';
+import { Replays } from './replays.ts';
+import { verifyRequest, type Verified } from './stages/verify.ts';
 
 export interface IngressRequest {
   readonly method: string;
@@ -52,6 +54,7 @@ export interface IngressParts {
   readonly calls: PluginCalls;
   readonly clock: Clock;
   readonly log: Log;
+  readonly store: Store;
   readonly sockets: SocketHub;
   readonly directory: Pick<PluginDirectory, 'channel'>;
   readonly actions: Actions;
@@ -84,9 +87,11 @@ const receiveResult = compileSchema<ReceiveResult>(ReceiveResult);
 
 export class Ingress {
   readonly #parts: IngressParts;
+  readonly #replays: Replays;
 
   constructor(parts: IngressParts) {
     this.#parts = parts;
+    this.#replays = new Replays(parts);
   }
 
   /** Never rejects: whatever the remote or the plugin did is an answer. */
@@ -104,14 +109,34 @@ export class Ingress {
     const limit = match.route.bodyLimitBytes;
     if (limit !== undefined && request.body.length > limit) return problemAnswer('INGRESS_TOO_LARGE', { limit });
 
-    const startedAt = this.#parts.clock.monotonicMs();
+    const { clock } = this.#parts;
+    const startedAt = clock.monotonicMs();
     const { verify } = match.route;
-    // A secret that is being replaced, or lost, is the operator's trouble: who sends has done nothing wrong, and must come back.
-    if (verify.scheme === 'hmac-sha256' && channel.secret(verify.secret) === undefined) return problemAnswer('INSTANCE_UNAVAILABLE', { instance: channel.instance, state: 'without its secret' });
-    if (!isVerified(verify, request, channel.secret)) return problemAnswer('INGRESS_SIGNATURE', { instance: channel.instance });
+    const verified = verifyRequest(verify, request, { secret: channel.secret, nowMs: clock.now() });
+    if (!verified.ok) return this.#disbelieve(channel, match, verified.cause);
     if (!isUtf8(request.body)) return problemAnswer('INGRESS_BODY', { instance: channel.instance, problem: 'the body is not valid UTF-8' });
-    const verified: StageRecord = { stage: 'verify', decision: 'pass', reason: verify.scheme, durationMs: round(this.#parts.clock.monotonicMs() - startedAt) };
+    const record: StageRecord = { stage: 'verify', decision: 'pass', reason: verify.scheme, durationMs: round(clock.monotonicMs() - startedAt) };
+    if (!verified.seen) return await this.#take(channel, request, match, record);
 
+    const claim = await this.#replays.claim(channel.instance, verified.seen);
+    // The first may still come to nothing: then the second is welcome.
+    if (claim.status === 'in-work') return problemAnswer('HOST_BUSY', { queue: 'host', depth: 1 });
+    if (claim.status === 'replayed') return this.#disbelieve(channel, match, 'replayed');
+    using kept = claim;
+    const answer = await this.#take(channel, request, match, record);
+    if (!comesAgain(answer)) await kept.keep();
+    return answer;
+  }
+
+  /** Whoever sent it learns nothing about why; the operator does. */
+  #disbelieve({ instance }: ChannelEntry, { route: { method, path, verify } }: RouteMatch, cause: Extract<Verified, { ok: false }>['cause'] | 'replayed'): IngressAnswer {
+    publish('ingress.refused', { instance, route: `${method} ${path}`, scheme: verify.scheme, cause });
+    // A key that is being replaced, or lost, is the operator's trouble: who sends has done nothing wrong, and must come back.
+    if (cause === 'key-missing' || cause === 'key-unusable') return problemAnswer('INSTANCE_UNAVAILABLE', { instance, state: 'without its secret' });
+    return problemAnswer('INGRESS_SIGNATURE', { instance });
+  }
+
+  async #take(channel: ChannelEntry, request: IngressRequest, match: RouteMatch, verified: StageRecord): Promise<IngressAnswer> {
     const received = await this.#receive(channel, requestForPlugin(request, match), verified);
     if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);
     const acceptances = await this.#submitAll(channel, received);
@@ -232,12 +257,17 @@ export class Ingress {
   }
 }
 
+/** Answers that have the source send the same once more. */
+const comesAgain = ({ status }: IngressAnswer) => status >= 500 || status === 429;
+
 const isTaken = ({ status }: Acceptance) => status === 'accepted' || status === 'held';
 const willComeAgain = (acceptance: Acceptance) => acceptance.status === 'refused' && (acceptance.code === 'INTERNAL' || new GatehouseError(acceptance.code).row.retryable);
 
-function requestForPlugin(request: IngressRequest, { path, params }: { readonly route: IngressRoute; readonly path: string; readonly params: Record<string, string> }): ChannelRequest {
+function requestForPlugin(request: IngressRequest, { route: { verify }, path, params }: RouteMatch): ChannelRequest {
   const headers: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries(request.headers)) if (!HIDDEN_HEADERS.has(name)) headers[name] = value;
+  // A proof is for the host: with a token a plugin could speak as its own source. Of `hmac-sha256` it was always passed on, and can be used only for the same bytes.
+  const proof = 'header' in verify && verify.scheme !== 'hmac-sha256' ? verify.header : undefined;
+  for (const [name, value] of Object.entries(request.headers)) if (!HIDDEN_HEADERS.has(name) && name !== proof) headers[name] = value;
   return { kind: 'http', method: request.method, path, params, query: request.query, headers, body: request.body.toString('utf8') };
 }
 

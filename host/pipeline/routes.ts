@@ -1,5 +1,5 @@
 // Finds the ingress route of a request target. Works on the raw target: each segment is decoded by itself, so an encoded slash stays inside its segment.
-import type { IngressRoute } from '../../schemas/plugin-manifest.ts';
+import type { IngressRoute } from '../../schemas/ingress.ts';
 
 export interface RouteMatch {
   readonly route: IngressRoute;

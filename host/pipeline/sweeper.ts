@@ -1,8 +1,8 @@
-// Forgets what need not be kept: dedupe keys after 7 days, held messages after 24 hours. Works in small steps beside the traffic, once an hour.
+// Forgets what need not be kept: dedupe keys after 7 days, signed requests once they are too old to pass again, held messages after 24 hours. Works in small steps beside the traffic, once an hour.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
-import { scan, type Store } from '../store/store.ts';
-import { dedupe } from '../store/tables.ts';
+import { scan, type Key, type Store, type Table } from '../store/store.ts';
+import { dedupe, replays } from '../store/tables.ts';
 import type { WorkerSpec } from '../supervisor/worker.ts';
 import type { Held } from './held.ts';
 
@@ -20,12 +20,17 @@ export function sweeper(parts: SweepParts): WorkerSpec {
 }
 
 async function sweep({ clock, store, held }: SweepParts, signal: AbortSignal): Promise<void> {
-  const before = clock.now() - BOUNDS.dedupeWindowMs;
-  for await (const page of scan(store, dedupe, dedupe.prefix(), PAGE_ROWS)) {
+  const now = clock.now();
+  await forget(store, dedupe, dedupe.prefix(), ({ atMs }) => atMs < now - BOUNDS.dedupeWindowMs, signal);
+  await forget(store, replays, replays.prefix(), ({ untilMs }) => untilMs < now, signal);
+  if (!signal.aborted) await held.expire();
+}
+
+async function forget<Row>(store: Store, table: Table<Row>, prefix: Key, isOld: (row: Row) => boolean, signal: AbortSignal): Promise<void> {
+  for await (const page of scan(store, table, prefix, PAGE_ROWS)) {
     if (signal.aborted) return;
-    const old = page.filter(({ value }) => value.atMs < before);
+    const old = page.filter(({ value }) => isOld(value));
     // Expected as read: a key written anew in between is a new message's. All at once, so that they share a flush.
-    await Promise.all(old.map(({ key, version }) => store.commit({ expect: [{ table: dedupe, key, version }], remove: [{ table: dedupe, key }] })));
+    await Promise.all(old.map(({ key, version }) => store.commit({ expect: [{ table, key, version }], remove: [{ table, key }] })));
   }
-  await held.expire();
 }

@@ -17,6 +17,7 @@ import { judgeGrant } from './grants.ts';
 import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
 import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
+import { ingressHandles, ingressKeyProblem } from './ingress-key.ts';
 import { headerProblem, readSecret, SHORTEST_SECRET, type SecretPlaces } from './secrets.ts';
 
 export interface ResolveContext {
@@ -133,7 +134,7 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
   for (const handle of handlesOf(manifest, grants)) {
     const reference = Object.hasOwn(enablement.secrets, handle) ? enablement.secrets[handle] : undefined; // 'constructor' is a handle, too
     const reading = readSecret(reference, { home: host.home, env });
-    const unfit = reading.ok && isSentInHeader(handle, grants) ? headerProblem(reading.value) : undefined;
+    const unfit = reading.ok ? ((isSentInHeader(handle, grants) ? headerProblem(reading.value) : undefined) ?? ingressKeyProblem(manifest.channel, handle, reading.value)) : undefined;
     if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError(reading.code, { instance, handle, problem: reading.problem }) });
     else if (unfit !== undefined) findings.push({ rule: 'secrets', error: new GatehouseError('SECRET_UNUSABLE', { instance, handle, problem: unfit }) });
     else if (reference) secrets[handle] = reference;
@@ -147,8 +148,7 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
 /** Granted handles, and those the host verifies ingress with: these need no grant. */
 function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
   const granted = grants.flatMap((grant) => (grant.name === 'secret.use' ? [grant.handle] : []));
-  const ingress = (channel?.ingress ?? []).flatMap(({ verify }) => (verify.scheme === 'hmac-sha256' ? [verify.secret] : []));
-  return new Set([...granted, ...ingress]);
+  return new Set([...granted, ...ingressHandles(channel)]);
 }
 
 function isSentInHeader(handle: string, grants: readonly Grant[]): boolean {

@@ -1,6 +1,7 @@
 // What an instance may do, before and after a change of its files: grants, limits that the package sets for itself, and where it is called. Pure; asked by plan.ts.
 import type { Direction } from '../../schemas/message.ts';
-import type { ChannelSection, CommandDeclaration, IngressRoute, Limits, ModerationSection, PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
+import type { ChannelSection, CommandDeclaration, Limits, ModerationSection, PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
+import { describeRoute } from '../registry/describe-ingress.ts';
 import { grantChanges, grantChangesInWords, type GrantChanges } from '../registry/grant-changes.ts';
 import type { ResolvedPlugin } from '../registry/resolve.ts';
 
@@ -50,14 +51,10 @@ function hooksOf({ channel, skill, moderation, kind }: PluginManifest): readonly
 }
 
 function channelHooks({ ingress, socket }: ChannelSection): Hook[] {
-  const routes = ingress.map((route) => ({ text: routeText(route), within: [routeText({ ...route, verify: { scheme: 'none' } })] }));
+  const routes = ingress.map((route) => ({ text: describeRoute(route), within: [describeRoute({ ...route, verify: { scheme: 'none' } })] }));
   if (!socket) return routes;
   const text = (origin: string) => `takes WebSockets at ${socket.path} from ${origin === 'any' ? 'pages of any site' : 'its own pages'}`;
   return [...routes, { text: text(socket.origin), within: [text('any')] }];
-}
-
-function routeText({ method, path, verify }: IngressRoute): string {
-  return `takes ${method} ${path} ${verify.scheme === 'none' ? 'from anyone' : `signed over the ${verify.over} with the secret '${verify.secret}'`}`;
 }
 
 const EVERY_MESSAGE = 'answers every message';

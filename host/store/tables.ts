@@ -272,8 +272,16 @@ export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'plac
 /** Beside the message, so that its text is written once: rows of one moment lie together, and are small. Read both with `readMessage` or `withEnding`. */
 export const endings = tenantTable<EndingRow, [messageId: string]>('endings', 'messageId', 'pipeline: respond, settle', { pack: packEnding, unpack: unpackEnding });
 
+/** A signed request that was taken. */
+export interface ReplayRow {
+  /** Epoch milliseconds: until then its own time would let it pass once more. */
+  readonly untilMs: number;
+}
+
+export const replays = tenantTable<ReplayRow, [instance: string, digest: string]>('replays', 'instance, sha256 of what was signed', 'ingress, for routes that declare a time; the sweeper after that');
+
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
-  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes, endings,
+  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes, endings, replays,
 ];

@@ -33,6 +33,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes.', labelNames: ['instance'], registers });
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
+  const doubts = new Counter({ name: 'gatehouse_ingress_refused_total', help: 'Requests to channels that were not believed, by what was wrong.', labelNames: ['instance', 'cause'], registers });
   const fetches = new Counter({ name: 'gatehouse_egress_requests_total', help: 'Requests performed for plugins, redirects included.', labelNames: ['instance', 'result'], registers });
   const leaks = new Counter({ name: 'gatehouse_secret_leaks_total', help: 'Answers to plugins that held one of their secrets.', labelNames: ['instance'], registers });
   const fetchedBytes = new Counter({ name: 'gatehouse_egress_bytes_total', help: 'Bytes of these requests and their answers.', labelNames: ['instance'], registers });
@@ -92,6 +93,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     count('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
+    count('ingress.refused', ({ instance, cause }) => doubts.inc({ instance, cause: oneWord(cause) })),
     count('secret.leaked', ({ instance }) => leaks.inc({ instance })),
     count('egress.request', ({ instance, status, code, bytes, durationMs }) => {
       fetches.inc({ instance, result: status === undefined ? knownCode(code) : `${Math.floor(status / 100)}xx` });

@@ -52,12 +52,18 @@ export function readPublicKey(base64: string, keyid: string): Buffer {
     throw new GatehouseError('KEY_REFUSED', { keyid, problem });
   };
   const key = decodeBase64(base64) ?? refuse('it is not standard base64');
-  if (key.length !== 32) refuse(`it has ${key.length} bytes, not 32`);
-  const y = littleEndian(key) & ~SIGN_BIT;
-  if (y >= FIELD_PRIME) refuse('it is not written canonically');
-  if (LOW_ORDER_Y.has(y)) refuse('it is a point of low order');
+  const problem = publicKeyProblem(key);
+  if (problem !== undefined) refuse(problem);
   if (keyIdOf(key) !== keyid) refuse('the keyid is not the digest of the key');
   return key;
+}
+
+/** What keeps these bytes from being a public key; undefined when nothing does. */
+export function publicKeyProblem(key: Uint8Array): string | undefined {
+  if (key.length !== 32) return `it has ${key.length} bytes, not 32`;
+  const y = littleEndian(key) & ~SIGN_BIT;
+  if (y >= FIELD_PRIME) return 'it is not written canonically';
+  return LOW_ORDER_Y.has(y) ? 'it is a point of low order' : undefined;
 }
 
 export function sign(key: SigningKey, message: Uint8Array): Buffer {

@@ -61,7 +61,19 @@ const RULES: readonly Rule[] = [
     const forbidden = capabilities.flatMap(injectedHeader).find((header) => FRAMING_HEADERS.test(header));
     return forbidden && `secret.use writes the header '${forbidden}', which the connection needs for itself`;
   },
+  timeProblem,
 ];
+
+/** A time that is not signed may be any, and a template that names a time there is none of signs nothing that a sender could know. */
+function timeProblem({ channel }: PluginManifest): string | undefined {
+  for (const { method, path, verify } of channel?.ingress ?? []) {
+    if (verify.scheme !== 'hmac' && verify.scheme !== 'ed25519') continue;
+    const isSigned = verify.over.includes('{timestamp}');
+    if (isSigned && !verify.timestamp) return `the route '${method} ${path}' signs a timestamp and does not say where it stands`;
+    if (!isSigned && verify.timestamp) return `the route '${method} ${path}' has a timestamp that 'over' does not sign`;
+  }
+  return undefined;
+}
 
 /** They say where a message ends, whom it is for, or who is in between: a secret in one of them would be a request of another shape. */
 const FRAMING_HEADERS = /^(?:host|connection|content-length|content-encoding|transfer-encoding|te|trailer|upgrade|expect|keep-alive|accept-encoding|via|forwarded|x-forwarded-.*|x-real-ip|proxy-.*|sec-.*)$/i;

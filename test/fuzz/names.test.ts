@@ -8,7 +8,7 @@ import { afterPrefix, bytewise, withKeys } from '../../host/capabilities/kv-key.
 import { hostNames } from '../../host/control/host-names.ts';
 import { matchRoute } from '../../host/pipeline/routes.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
-import { isVerified } from '../../host/pipeline/stages/verify.ts';
+import { verifyRequest } from '../../host/pipeline/stages/verify.ts';
 import { readSecret } from '../../host/registry/secrets.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { decodeKey, encodeKey } from '../../host/store/keys.ts';
@@ -112,9 +112,9 @@ describe('requests', () => {
     const right = createHmac('sha256', 'key').update('body').digest('hex');
     const headers = damagedText(fc.constantFrom(`sha256=${right}`, `sha256=${right.toUpperCase()}`, right), { most: 2, dictionary: ['sha256=', ' ', ', ', '0', '\u0000'] });
     return door.holds({ runs: 2000, given: fc.oneof(headers, anyText) }, (header) => {
-      const request = { target: '/', headers: { 'x-signature': header }, body: Buffer.from('body') };
-      expect([header, isVerified(scheme, request, () => 'key')]).toEqual([header, header.startsWith('sha256=') && header.slice(7).toLowerCase() === right]);
-      expect(isVerified(scheme, request, () => undefined)).toBe(false);
+      const request = { method: 'POST', target: '/', headers: { 'x-signature': header }, body: Buffer.from('body') };
+      expect([header, verifyRequest(scheme, request, { secret: () => 'key', nowMs: 0 }).ok]).toEqual([header, header.startsWith('sha256=') && header.slice(7).toLowerCase() === right]);
+      expect(verifyRequest(scheme, request, { secret: () => undefined, nowMs: 0 }).ok).toBe(false);
     });
   });
 

@@ -16,11 +16,24 @@ import { sessionKey, type SessionFacts } from '../../host/pipeline/session-keys.
 import { isOver, resetRule } from '../../host/pipeline/session-resets.ts';
 import type { AdmitPolicy, SessionReset, SessionScope } from '../../schemas/policy.ts';
 import { judgeCase, type GateCase } from '../support/gate-cases.ts';
+import { verifyRequest } from '../../host/pipeline/stages/verify.ts';
+import type { IngressVerification } from '../../schemas/ingress.ts';
 
 interface Case<Input = unknown> {
   readonly name: string;
   readonly input: Input;
   readonly expected: unknown;
+}
+
+/** A request as it came, the key as the operator keeps it, and the host's clock in seconds since the epoch. */
+interface SignedCase {
+  readonly scheme: IngressVerification;
+  readonly key: string | null;
+  readonly at: number;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Record<string, string>;
+  readonly body: string;
 }
 
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
@@ -35,6 +48,10 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   sanitize: (text: string) => sanitizeText(text),
   'session-keys': ({ scope, facts }: { scope: SessionScope; facts: SessionFacts }) => sessionKey(scope, facts),
   'session-resets': ({ reset, lastAt, at }: { reset: SessionReset; lastAt: string; at: string }) => isOver(resetRule(reset), Date.parse(lastAt), Date.parse(at)),
+  verify: ({ scheme, key, at, body, ...request }: SignedCase) => {
+    const verified = verifyRequest(scheme, { ...request, body: Buffer.from(body) }, { secret: () => key ?? undefined, nowMs: at * 1000 });
+    return verified.ok ? 'passes' : verified.cause;
+  },
 };
 
 const FIXTURES = join(import.meta.dirname, '../fixtures');
