@@ -183,6 +183,7 @@ export const ERRORS = {
   DELIVERY_FAILED: row('remote', 502, 1, "The delivery through '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
   DELIVERY_REFUSED: row('remote', 502, 1, "The delivery through '{instance}' was refused: {problem}.", 'Put right what it complains about, then replay the dead letter.'),
   MESSAGE_NOT_FOUND: row('operator', 404, 1, "There is no message '{id}'.", 'List them with `gatehouse messages`.'),
+  SESSION_NOT_FOUND: row('operator', 404, 1, "There is no session '{key}'.", 'List them with `gatehouse sessions`.'),
   DEAD_LETTER_NOT_FOUND: row('operator', 404, 1, "There is no dead letter '{id}'.", 'List them with `gatehouse dead-letters list`.'),
 
   // Control plane

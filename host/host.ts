@@ -1,6 +1,7 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
-import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, ReloadView, SendMessageBody } from '../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { Broker } from './broker/broker.ts';
 import { MinuteQuotas, SenderRates } from './broker/quota.ts';
@@ -115,6 +116,13 @@ export interface Host extends AsyncDisposable {
     show(id: string): Promise<MessageView>;
     /** Writes an outbound message and waits (at most 10 s) for its outcome. */
     send(body: SendMessageBody, actor: string): Promise<{ readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string }>;
+  };
+  readonly sessions: {
+    /** By key. */
+    list(query: PageQuery): Promise<Page<SessionView>>;
+    show(key: string): Promise<SessionView>;
+    /** The next message begins a new one under the same key. */
+    reset(key: string, actor: string): Promise<SessionView>;
   };
   readonly deadLetters: {
     list(query: PageQuery): Promise<Page<DeadLetterView>>;
@@ -287,6 +295,15 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),
       send: (body, actor) => pipeline.operator.send(body, actor),
+    },
+    sessions: {
+      list: ({ cursor, limit = 50 }) => pipeline.sessions.list(cursor, Math.min(200, Math.max(1, limit))),
+      show: (key) => pipeline.sessions.show(key),
+      reset: async (key, actor) => {
+        const session = await pipeline.sessions.reset(key);
+        log.info({ session: hash('sha256', key).slice(0, 16), actor }, 'a session begins anew');
+        return session;
+      },
     },
     deadLetters: {
       async list({ cursor, limit = 50 }) {

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
-import { Direction, Outcome, provenance, Room, Sender, StageRecord } from './message.ts';
+import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
 import { QueueMode } from './policy.ts';
 import { Grant } from './capability.ts';
 
@@ -120,6 +120,13 @@ export const LaneInterruptBody = closed({ session: text(600, { minLength: 1 }) }
 /** `POST /api/v1/messages`: an outbound message from the operator. */
 export const SendMessageBody = closed({ channel: InstanceName, to: text(256, { minLength: 1 }), text: text(65_536, { minLength: 1 }) });
 export type SendMessageBody = Static<typeof SendMessageBody>;
+
+export const SessionView = closed({
+  ...Session.properties,
+  lastAt: Timestamp,
+  waiting: whole(0, Number.MAX_SAFE_INTEGER, { description: 'Messages without an answer yet, the one in work included.' }),
+});
+export type SessionView = Static<typeof SessionView>;
 
 export const DeadLetterView = closed({
   id: text(64),

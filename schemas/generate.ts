@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Capability } from './capability.ts';
-import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem, SendMessageBody } from './control.ts';
+import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem, SendMessageBody, SessionView } from './control.ts';
 import { Enablement } from './enablement.ts';
 import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
@@ -17,7 +17,7 @@ const PUBLISHED = {
   'channel-request': ChannelRequest, decision: Decision,
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
-  diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'send-message': SendMessageBody, problem: Problem,
+  diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };
 
 const folder = join(import.meta.dirname, 'json');

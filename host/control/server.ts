@@ -18,6 +18,7 @@ import { messageRoutes } from './routes/messages.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerOpenApi } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { statusRoutes } from './routes/status.ts';
 import { SOCKET_LIMITS, createSockets, handshakeOptions, type SocketLimits } from './sockets.ts';
 
@@ -37,8 +38,11 @@ export interface Control extends AsyncDisposable {
 
 const CLOSE_GRACE_MS = 5000;
 
+/** A session's key is the longest name in an address: 400 characters, of up to nine when percent-encoded. */
+const MOST_PARAMETER_CHARACTERS = 3600;
+
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...deadLetterRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...deadLetterRoutes(host)];
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
 export async function startControl({ host, metrics, sockets: socketLimits, connections }: ControlParts): Promise<Control> {
@@ -56,6 +60,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
     bodyLimit: API_BODY_BYTES,
     ...connectionOptions(limits),
     return503OnClosing: false,
+    routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
     forceCloseConnections: 'idle',
     frameworkErrors: (cause, request, reply) => {
       void answerUnroutable(cause, request, reply);

@@ -29,6 +29,7 @@ import type { PluginCalls } from './plugin-calls.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
+import { SessionQueries } from './session-queries.ts';
 import { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
 import { sweeper } from './sweeper.ts';
@@ -97,6 +98,7 @@ export interface Pipeline extends AsyncDisposable {
   /** What plugins send. */
   readonly outbox: Outbox;
   readonly deadLetters: DeadLetters;
+  readonly sessions: SessionQueries;
   readonly held: Held;
   /** What works beside the messages. */
   readonly workers: Pick<Workers, 'views'>;
@@ -181,6 +183,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
+  const sessions = new SessionQueries({ store, clock, book, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
@@ -200,6 +203,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     operator,
     outbox,
     deadLetters,
+    sessions,
     held,
     workers,
     lanes: messageLanes,

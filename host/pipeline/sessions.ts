@@ -1,55 +1,27 @@
-// Sessions as rows, read through a bounded cache so that every message of a busy one does not read the store again. accept.ts counts messages, sessions' API resets them.
+// Sessions as rows: counted by accept.ts in the commit of each message, begun anew when they are over or an operator says so.
 import type { Session } from '../../schemas/message.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { toTimestamp } from '../clock.ts';
+import { OpenRows, type OpenRow } from '../store/open-rows.ts';
 import { put, type Store } from '../store/store.ts';
 import { sessions, type SessionRow } from '../store/tables.ts';
 import { isOver, type ResetRule } from './session-resets.ts';
 
-/** Rows kept in memory beside those that are in use. */
+/** Rows kept in memory beside those in use: a busy conversation does not read the store for every message. */
 const MOST_CACHED = 20_000;
-
-/** A session in somebody's hands: its row stays in memory until it is let go, so that all who count see one another's counts. */
-export interface OpenSession extends Disposable {
-  /** Undefined before its first message. */
-  readonly row: SessionRow | undefined;
-  /**
-   * The row with one more message, in a new generation if the one before is over. Goes into a commit that is asked for without awaiting in between: rows are
-   * counted in the order of commits, and a reset is never overtaken by a count from before it.
-   */
-  count(atMs: number, rule: ResetRule): SessionRow;
-  /** The row of a new generation, which no message has come to yet. The same holds for its commit. */
-  begin(atMs: number): SessionRow;
-  /** The commit with this row came to nothing. */
-  takeBack(row: SessionRow): void;
-}
 
 export class SessionBook {
   readonly #store: Store;
-  readonly #entries = new Map<string, Entry>();
+  readonly #rows: OpenRows<SessionRow>;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#rows = new OpenRows(store, sessions, MOST_CACHED);
   }
 
   /** Throws what the store throws. */
-  async open(key: string): Promise<OpenSession> {
-    let entry = this.#entries.get(key);
-    if (entry) this.#entries.delete(key);
-    else entry = new Entry();
-    this.#entries.set(key, entry); // the newest
-    entry.users += 1;
-    if (!entry.isRead) {
-      try {
-        await entry.read(this.#store, key);
-      } catch (error) {
-        entry[Symbol.dispose]();
-        if (!entry.isRead && this.#entries.get(key) === entry) this.#entries.delete(key);
-        throw error;
-      }
-    }
-    this.#makeRoom();
-    return entry;
+  open(key: string): Promise<OpenRow<SessionRow>> {
+    return this.#rows.open(sessions.key(key));
   }
 
   /** The row as it is now; that of a session without messages when there is none. */
@@ -62,7 +34,7 @@ export class SessionBook {
   async reset(key: string, nowMs: number): Promise<SessionRow | undefined> {
     using session = await this.open(key);
     if (!session.row) return undefined;
-    const row = session.begin(nowMs);
+    const row = session.become(nextOf(session.row, toTimestamp(nowMs)));
     try {
       await this.#store.commit({ put: [put(sessions, sessions.key(key), row)] });
       return row;
@@ -71,64 +43,19 @@ export class SessionBook {
       throw error;
     }
   }
-
-  #makeRoom(): void {
-    if (this.#entries.size <= MOST_CACHED) return;
-    for (const [key, { users }] of this.#entries) {
-      if (users > 0) continue;
-      this.#entries.delete(key);
-      return;
-    }
-  }
 }
 
-class Entry implements OpenSession {
-  row: SessionRow | undefined;
-  users = 0;
-  isRead = false;
-  #reading: Promise<void> | undefined;
-  #before: SessionRow | undefined;
+/** The row with one more message; in a new generation if the one before is over. */
+export function counted(row: SessionRow | undefined, atMs: number, rule: ResetRule): SessionRow {
+  const at = toTimestamp(atMs);
+  if (!row) return { startedAt: at, lastAt: at, messages: 1 };
+  // One that was reset and has no message yet cannot be over.
+  if (rule.policy !== 'none' && row.messages > 0 && isOver(rule, Date.parse(row.lastAt), atMs)) return { ...nextOf(row, at), messages: 1 };
+  return { ...row, messages: row.messages + 1, lastAt: laterOf(row.lastAt, at, atMs) };
+}
 
-  read(store: Store, key: string): Promise<void> {
-    this.#reading ??= store
-      .get(sessions, sessions.key(key))
-      .then((stored) => {
-        this.row = stored?.value;
-        this.isRead = true;
-      })
-      .finally(() => (this.#reading = undefined));
-    return this.#reading;
-  }
-
-  count(atMs: number, rule: ResetRule): SessionRow {
-    const { row } = this;
-    const at = toTimestamp(atMs);
-    if (!row) return this.#become({ startedAt: at, lastAt: at, messages: 1 });
-    // One that was reset and has no message yet cannot be over.
-    if (rule.policy !== 'none' && row.messages > 0 && isOver(rule, Date.parse(row.lastAt), atMs)) return this.#become({ ...this.#next(at), messages: 1 });
-    return this.#become({ ...row, messages: row.messages + 1, lastAt: laterOf(row.lastAt, at, atMs) });
-  }
-
-  begin(atMs: number): SessionRow {
-    return this.#become(this.#next(toTimestamp(atMs)));
-  }
-
-  takeBack(row: SessionRow): void {
-    if (this.row === row) this.row = this.#before;
-  }
-
-  [Symbol.dispose](): void {
-    this.users -= 1;
-  }
-
-  #next(at: string): SessionRow {
-    return { startedAt: at, lastAt: at, messages: 0, generation: (this.row?.generation ?? 1) + 1 };
-  }
-
-  #become(row: SessionRow): SessionRow {
-    this.#before = this.row;
-    return (this.row = row);
-  }
+function nextOf({ generation = 1 }: SessionRow, at: string): SessionRow {
+  return { startedAt: at, lastAt: at, messages: 0, generation: generation + 1 };
 }
 
 /** Messages are not always accepted in the order of their arrival, and one that was held is up to a day old. What is further in the future than that comes of a clock that was set back since, and must not keep a session from ever being idle. */

@@ -10,7 +10,7 @@ import { GatehouseError } from '../../host/errors.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
-import type { DeadLetterView, DegradedPlugin, MessageView, PluginView, ReloadView } from '../../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -23,6 +23,7 @@ export interface Script {
   /** What a look at the home comes to. */
   readonly reloaded?: ReloadView;
   readonly messages?: readonly MessageView[];
+  readonly sessions?: readonly SessionView[];
   readonly deadLetters?: readonly DeadLetterView[];
   readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
   readonly sockets?: ControlParts['sockets'];
@@ -98,6 +99,11 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     if (!item) throw new GatehouseError(code, { id });
     return item;
   };
+  const session = (key: string) => {
+    const view = script.sessions?.find((each) => each.key === key);
+    if (!view) throw new GatehouseError('SESSION_NOT_FOUND', { key });
+    return view;
+  };
   const host: Host = {
     config, clock, store, log: createLog('error'), startedAt: 0,
     booted: Promise.resolve({ active: [], degraded: [] }),
@@ -119,6 +125,11 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => found(script.messages, id, 'MESSAGE_NOT_FOUND'),
       send: async (body) => (act('send', body.channel, body.to, body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
+    },
+    sessions: {
+      list: async (query) => (act('list-sessions', JSON.stringify(query)), { items: script.sessions ?? [], cursor: null }),
+      show: async (key) => session(key),
+      reset: async (key, actor) => (act('reset-session', key, actor), session(key)),
     },
     deadLetters: {
       list: async () => ({ items: script.deadLetters ?? [], cursor: null }),

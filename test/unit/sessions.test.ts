@@ -191,6 +191,52 @@ describe('a session', () => {
     expect(await world.say('webhook', 'ada')).toMatchObject({ id: 'webhook:c#2', messages: 1 });
   });
 
+  it('begins anew when the operator says so, with the next message, and over a restart', async () => {
+    await using dir = await tempDir();
+    const clock = aHandClock();
+    await using store = await openStore({ dir: dir.path, clock });
+    {
+      await using world = await aWorld({}, { clock, store });
+      await world.say('webhook', 'ada');
+      clock.turn(1000);
+      const { pipeline } = world.world;
+      expect(await pipeline.sessions.reset('webhook:c')).toMatchObject({ id: 'webhook:c#2', messages: 0 });
+      expect(await pipeline.sessions.show('webhook:c')).toMatchObject({ id: 'webhook:c#2', messages: 0 });
+      await expect(pipeline.sessions.reset('webhook:nobody')).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+      await expect(pipeline.sessions.show('webhook:\ud800')).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    }
+    await using world = await aWorld({}, { clock, store });
+    expect(await world.say('webhook', 'ada', 'c', { id: 'x1' })).toMatchObject({ id: 'webhook:c#2', messages: 1 });
+    expect((await world.world.pipeline.sessions.list(undefined, 10)).items).toMatchObject([{ key: 'webhook:c', messages: 1 }]);
+  });
+
+  it('is reset once and for all among messages that come at the same time', async () => {
+    await using world = await aWorld({});
+    await world.say('webhook', 'ada');
+    const { pipeline } = world.world;
+    const posts = (n: number) => Array.from({ length: 20 }, (_, at) => world.world.post('webhook', { id: `p${n}-${at}`, conversation: 'c', sender: { id: 'ada' }, text: `p${n}-${at}` }));
+    const before = posts(1);
+    const reset = pipeline.sessions.reset('webhook:c');
+    const after = posts(2);
+    const { startedAt } = await reset;
+    for (const { status } of await Promise.all([...before, ...after])) expect(status).toBe(202);
+    const row = (await rowsOf(world.world))['webhook:c'];
+    // What the store has is what memory has: a count from before the reset has not overtaken it.
+    expect(row).toMatchObject({ generation: 2, startedAt });
+    expect(await pipeline.sessions.show('webhook:c')).toMatchObject({ id: 'webhook:c#2', startedAt, messages: row?.messages });
+  });
+
+  it('stays as it was when a reset cannot be stored', async () => {
+    await using world = await aWorld({});
+    await world.say('webhook', 'ada');
+    world.world.beforeCommit = () => {
+      throw new Error('no');
+    };
+    await expect(world.world.pipeline.sessions.reset('webhook:c')).rejects.toThrow('no');
+    world.world.beforeCommit = () => undefined;
+    expect(await world.say('webhook', 'ada')).toMatchObject({ id: 'webhook:c#1', messages: 2 });
+  });
+
   it('is not ended by a clock that was set back, and is idle again in time after it', async () => {
     let set = 0;
     const hand = aHandClock();

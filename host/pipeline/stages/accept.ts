@@ -7,7 +7,7 @@ import { dedupe, held, lanes, messages, sessions, type MessageRow } from '../../
 import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
-import type { SessionBook } from '../sessions.ts';
+import { counted, type SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { whereaboutsOf } from '../whereabouts.ts';
 
@@ -24,11 +24,12 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
-      using counted = await book.open(context.sessionKey);
+      using known = await book.open(context.sessionKey);
       // What was held is the host's since then, whatever became of its channel.
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
-      const session = counted.count(context.receivedAtMs, context.policy.session.reset);
+      const written = carried?.rows();
+      const session = known.become(counted(known.row, context.receivedAtMs, context.policy.session.reset));
       const row = messageRow(context);
       const place = ids.next();
       Object.assign(context, { session, row, place });
@@ -38,14 +39,13 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
       ];
-      const written = carried?.rows();
       let committed = false;
       try {
         const result = await store.commit({ expect: expectation(context), put: written ? [...rows, ...written.put] : rows, remove: [...heldRow(context), ...(written?.remove ?? [])] });
         committed = result === 'committed';
       } finally {
         carried?.done(committed);
-        if (!committed) counted.takeBack(session);
+        if (!committed) known.takeBack(session);
       }
       if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.

@@ -1,0 +1,26 @@
+// Sessions: what belongs together, since when; and a new beginning.
+import { SessionView } from '../../../schemas/control.ts';
+import type { Host } from '../../host.ts';
+import { PAGE_QUERY, asPage, pageOf, pageSchema, type ApiRoute } from './api.ts';
+
+export const sessionRoutes = ({ sessions }: Host): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/sessions', scope: 'messages:read',
+    summary: 'Sessions, by key.',
+    query: PAGE_QUERY,
+    answer: pageSchema(SessionView),
+    run: async ({ query }) => asPage(await sessions.list(pageOf(query))),
+  },
+  {
+    method: 'GET', path: '/sessions/:key', scope: 'messages:read',
+    summary: 'One session.',
+    answer: SessionView,
+    run: ({ params }) => sessions.show(params['key'] ?? ''),
+  },
+  {
+    method: 'POST', path: '/sessions/:key/reset', scope: 'messages:write',
+    summary: 'Begin the session anew: the next message is its first.',
+    answer: SessionView,
+    run: ({ params, actor }) => sessions.reset(params['key'] ?? '', actor),
+  },
+];
