@@ -185,6 +185,10 @@ export const ERRORS = {
   MESSAGE_NOT_FOUND: row('operator', 404, 1, "There is no message '{id}'.", 'List them with `gatehouse messages`.'),
   SESSION_NOT_FOUND: row('operator', 404, 1, "There is no session '{key}'.", 'List them with `gatehouse sessions`.'),
   DEAD_LETTER_NOT_FOUND: row('operator', 404, 1, "There is no dead letter '{id}'.", 'List them with `gatehouse dead-letters list`.'),
+  DEAD_LETTER_BUSY: row('operator', 409, 1, "The work of dead letter '{id}' is under way again.", 'Wait for its end: it is gone then, or back with what failed.'),
+  DEAD_LETTER_GUARDED: row('operator', 409, 3, "Dead letter '{id}' is not replayed: {problem}.", 'Look at it with `gatehouse dead-letters show {id}`; `--force` replays it all the same.'),
+  REPLAY_RATE: row('operator', 429, 1, 'More dead letters were replayed than {perSecond} a second.', 'Wait a moment, or let the host replay many by itself with `gatehouse dead-letters replay --all`.', true),
+  MESSAGE_POISONED: row('plugin', 502, 1, "The message was given up: it cost '{instance}' its sandbox {attempts} times ({problem}).", 'Look at the dead letter; replay it once the plugin is mended.'),
 
   // Control plane
   UNAUTHENTICATED: row('remote', 401, 3, 'This needs a bearer token.', 'Pass `authorization: Bearer ght_…`; the first one is in data/admin-token.'),

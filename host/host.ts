@@ -1,5 +1,5 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
-import type { DeadLetterView, DegradedPlugin, Diagnostic, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { DegradedPlugin, Diagnostic, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -23,12 +23,14 @@ import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
 import { channelFace, type ChannelFace } from './pipeline/channel-face.ts';
+import type { DeadLetterDesk } from './pipeline/dead-letter-desk.ts';
 import { HeldSeal } from './pipeline/held-seal.ts';
 import { Identities } from './pipeline/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
+import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
 import { OwnWrites } from './reload/own-writes.ts';
@@ -40,7 +42,6 @@ import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
 import type { Store } from './store/store.ts';
-import type { DeadLetterRow } from './store/tables.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerView } from './supervisor/worker.ts';
 import { VERSION } from './version.ts';
@@ -113,7 +114,8 @@ export interface Host extends AsyncDisposable {
   reload(): Promise<ReloadView>;
   readonly messages: {
     list(query: MessageQuery): Promise<Page<MessageView>>;
-    show(id: string): Promise<MessageView>;
+    /** With its walk: costs of plugins, and of an inbound message its replies. */
+    show(id: string): Promise<MessageDetail>;
     /** Writes an outbound message and waits (at most 10 s) for its outcome. */
     send(body: SendMessageBody, actor: string): Promise<{ readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string }>;
   };
@@ -124,12 +126,7 @@ export interface Host extends AsyncDisposable {
     /** The next message begins a new one under the same key. */
     reset(key: string, actor: string): Promise<SessionView>;
   };
-  readonly deadLetters: {
-    list(query: PageQuery): Promise<Page<DeadLetterView>>;
-    show(id: string): Promise<DeadLetterView & { readonly text?: string }>;
-    replay(id: string, actor: string): Promise<{ readonly id: string; readonly messageId: string }>;
-    drop(id: string, actor: string): Promise<{ readonly id: string }>;
-  };
+  readonly deadLetters: DeadLetterDesk;
   /** Stops intake, lets work in flight finish or park in the store, stops plugins, closes the store. At most `graceMs` (default 10 s). */
   stop(reason: string, graceMs?: number): Promise<void>;
 }
@@ -207,7 +204,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const life: PluginLife = new PluginLife({
     config,
@@ -305,26 +302,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         return session;
       },
     },
-    deadLetters: {
-      async list({ cursor, limit = 50 }) {
-        const page = await pipeline.deadLetters.list(cursor, Math.min(200, Math.max(1, limit)));
-        return { items: page.items.map(letterView), cursor: page.cursor };
-      },
-      async show(id) {
-        const { letter, message } = await pipeline.deadLetters.show(id);
-        return { ...letterView(letter), ...(message ? { text: message.text } : {}) };
-      },
-      replay: async (id, actor) => {
-        const { messageId } = await pipeline.deadLetters.replay(id);
-        log.info({ id, messageId, actor }, 'a dead letter is put back to work');
-        return { id, messageId };
-      },
-      drop: async (id, actor) => {
-        const { messageId } = await pipeline.deadLetters.drop(id);
-        log.info({ id, messageId, actor }, 'a dead letter is dropped');
-        return { id };
-      },
-    },
+    deadLetters: pipeline.letterDesk,
     stop,
     [Symbol.asyncDispose]: () => stop('disposed'),
   };
@@ -354,7 +332,3 @@ function callerOf(instance: string, registry: Registry): Caller {
 }
 
 const withDiagnostics = (view: PluginView, diagnostics: Diagnostic[]): PluginView => (diagnostics.length === 0 ? view : { ...view, diagnostics });
-
-function letterView({ work: _work, ...letter }: DeadLetterRow): DeadLetterView {
-  return letter;
-}

@@ -96,6 +96,18 @@ export const MessageView = closed({
 });
 export type MessageView = Static<typeof MessageView>;
 
+/** What one plugin instance took of a message's way. */
+export const PluginCost = closed({ instance: InstanceName, calls: whole(1, Number.MAX_SAFE_INTEGER), wallMs: Type.Number({ minimum: 0 }), cpuMs: Type.Number({ minimum: 0 }) });
+export type PluginCost = Static<typeof PluginCost>;
+
+/** One message with its whole walk: what each stage decided, what plugins cost, and the replies with theirs. */
+export const MessageDetail = closed({
+  ...MessageView.properties,
+  costs: Type.Array(PluginCost, { description: 'By instance, the dearest first; replies included.' }),
+  replies: Type.Optional(Type.Array(MessageView, { description: 'Of an inbound message: what was said to it.' })),
+});
+export type MessageDetail = Static<typeof MessageDetail>;
+
 /** Where a lane stands: in work, waiting for its turn, or until a moment. `stuck` is in work and has made no step for too long. */
 export const LaneState = oneOf('running', 'stuck', 'ready', 'delayed');
 export type LaneState = Static<typeof LaneState>;
@@ -135,12 +147,37 @@ export const DeadLetterView = closed({
   conversation: text(256),
   direction: Direction,
   stage: text(40),
+  by: Type.Optional(InstanceName),
   code: text(100),
   reason: text(1000),
   attempts: whole(0, 1_000_000),
   at: Timestamp,
+  replays: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER, { description: 'How often it was put back to work.' })),
+  replayedAt: Type.Optional(Timestamp),
 });
 export type DeadLetterView = Static<typeof DeadLetterView>;
+
+/** One letter with the message it is about and the record of its stages. `text` is the message's, once more. */
+export const DeadLetterDetail = closed({ ...DeadLetterView.properties, text: Type.Optional(Type.String()), message: Type.Optional(MessageView) });
+export type DeadLetterDetail = Static<typeof DeadLetterDetail>;
+
+/** `POST /api/v1/dead-letters/:id/replay`; without a body as `{}`. `force` overrules the guards. */
+export const ReplayBody = closed({ force: Type.Optional(Type.Boolean({ default: false })) });
+export type ReplayBody = Static<typeof ReplayBody>;
+
+/** `POST /api/v1/dead-letters/replay`: every letter that fits, put back by the host some twenty a second. */
+export const ReplayManyBody = closed({
+  instance: Type.Optional(InstanceName),
+  conversation: Type.Optional(text(256)),
+  code: Type.Optional(text(100)),
+  stage: Type.Optional(text(40)),
+  direction: Type.Optional(Direction),
+  since: Type.Optional(Timestamp),
+  until: Type.Optional(Timestamp),
+  force: Type.Optional(Type.Boolean({ default: false })),
+  limit: Type.Optional(whole(1, 10_000, { default: 10_000 })),
+});
+export type ReplayManyBody = Static<typeof ReplayManyBody>;
 
 export const DegradedPlugin = closed({ instance: InstanceName, state: PluginState, code: text(100), message: text(4000) });
 export type DegradedPlugin = Static<typeof DegradedPlugin>;

@@ -41,6 +41,15 @@ export const PipelineSettings = closed(
         { default: {} },
       ),
     ),
+    deadLetters: Type.Optional(
+      closed(
+        {
+          retentionDays: Type.Optional(whole(1, 3650, { default: 30, description: 'Dead letters older than this are dropped.' })),
+          most: Type.Optional(whole(1, 10_000_000, { default: 100_000, description: 'Beyond so many the oldest are dropped.' })),
+        },
+        { default: {} },
+      ),
+    ),
   },
   { default: {} },
 );

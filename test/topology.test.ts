@@ -11,8 +11,8 @@ const PAGE = readFileSync(join(ROOT, 'docs/topology.md'), 'utf8');
 const subsystems: readonly (readonly [string, Subsystem])[] = Object.entries(TOPOLOGY);
 
 describe('topology', () => {
-  it('has a row for every part of the host that keeps a timer or has to be ended', () => {
-    const living = globSync('host/**/*.ts', { cwd: ROOT, exclude: (path) => path.includes('node_modules') }).filter((file) => /setInterval\(|\[Symbol\.(asyncD|d)ispose\]\(\)[:{ ]/.test(readFileSync(join(ROOT, file), 'utf8')));
+  it('has a row for every part of the host that keeps a timer or has to be waited for when it ends', () => {
+    const living = globSync('host/**/*.ts', { cwd: ROOT, exclude: (path) => path.includes('node_modules') }).filter((file) => /setInterval\(|\[Symbol\.asyncDispose\]\(\)[:{ ]/.test(readFileSync(join(ROOT, file), 'utf8')));
     const owned = new Set(subsystems.flatMap(([, { owners }]) => owners));
     expect(living.length).toBeGreaterThan(10);
     expect(living.filter((file) => !owned.has(file))).toEqual([]);

@@ -1,10 +1,10 @@
 // What the control plane may see of messages: newest first, filtered, page by page.
 import { setImmediate } from 'node:timers/promises';
-import type { MessageView } from '../../schemas/control.ts';
+import type { MessageDetail, MessageView, PluginCost } from '../../schemas/control.ts';
 import { GatehouseError } from '../errors.ts';
 import { readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
-import { messages, type MessageRow } from '../store/tables.ts';
+import { conversations, messages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './provenance.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
@@ -35,7 +35,7 @@ export async function listMessages(store: Store, filter: MessageFilter): Promise
       if (!concerns(value, filter)) continue;
       const row = await withEnding(store, value);
       if (filter.outcome !== undefined && row.outcome !== filter.outcome) continue;
-      items.push(viewOf(row));
+      items.push(messageView(row));
       if (items.length === limit) return { items, cursor: row.id };
     }
     before = rows.at(-1)?.value.id;
@@ -45,18 +45,41 @@ export async function listMessages(store: Store, filter: MessageFilter): Promise
   return { items, cursor: before ?? null };
 }
 
+/** Lines of its conversation behind a message that are looked through for its replies: they follow it at once, those of runs beside it in between. */
+const MOST_LINES = 200;
+
 /** Throws MESSAGE_NOT_FOUND. */
-export async function showMessage(store: Store, id: string): Promise<MessageView> {
+export async function showMessage(store: Store, id: string): Promise<MessageDetail> {
   const row = await readMessage(store, id);
   if (!row) throw new GatehouseError('MESSAGE_NOT_FOUND', { id: id.slice(0, 100) });
-  return viewOf(row);
+  if (row.direction === 'outbound') return { ...messageView(row), costs: costsOf([row]) };
+  const replies = await repliesTo(store, row);
+  return { ...messageView(row), costs: costsOf([row, ...replies]), replies: replies.map(messageView) };
+}
+
+async function repliesTo(store: Store, { id, instance, conversation, place }: MessageRow): Promise<MessageRow[]> {
+  const after = conversations.key(instance, conversation, place ?? id);
+  const lines = await store.range(conversations, conversations.prefix(instance, conversation), { after, limit: MOST_LINES });
+  const outbound = lines.filter(({ value }) => value.direction === 'outbound');
+  const rows = await Promise.all(outbound.map(({ key, value }) => readMessage(store, value.messageId ?? String(key.at(-1)))));
+  return rows.filter((row): row is MessageRow => row?.answers === id);
+}
+
+function costsOf(rows: readonly MessageRow[]): PluginCost[] {
+  const costs = new Map<string, { calls: number; wallMs: number; cpuUs: number }>();
+  for (const { instance, durationMs, cpuUs } of rows.flatMap(({ stages }) => stages)) {
+    if (instance === undefined || cpuUs === undefined) continue;
+    const cost = costs.get(instance) ?? { calls: 0, wallMs: 0, cpuUs: 0 };
+    costs.set(instance, { calls: cost.calls + 1, wallMs: cost.wallMs + durationMs, cpuUs: cost.cpuUs + cpuUs });
+  }
+  return [...costs].map(([instance, { calls, wallMs, cpuUs }]) => ({ instance, calls, wallMs: Math.round(wallMs * 1000) / 1000, cpuMs: cpuUs / 1000 })).toSorted((a, b) => b.cpuMs - a.cpuMs);
 }
 
 function concerns(row: MessageRow, { instance, conversation, direction }: MessageFilter): boolean {
   return (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation) && (direction === undefined || row.direction === direction);
 }
 
-function viewOf(row: MessageRow): MessageView {
+export function messageView(row: MessageRow): MessageView {
   return {
     id: row.id,
     instance: row.instance,

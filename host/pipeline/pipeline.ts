@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
 import { Workers } from '../supervisor/workers.ts';
 import type { DeliveryContext, InboundContext, LaneContext, Offered } from './context.ts';
+import { deadLetterDesk, type DeadLetterDesk } from './dead-letter-desk.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DeliveryWork, type DeliveryItem } from './delivery-work.ts';
 import { Echoes } from './echoes.ts';
@@ -30,9 +31,10 @@ import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
 import { SessionQueries } from './session-queries.ts';
+import { LetterReplays } from './letter-replays.ts';
 import { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
-import { sweeper } from './sweeper.ts';
+import { sweeper, type Retention } from './sweeper.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
@@ -87,6 +89,8 @@ export interface PipelineParts {
   readonly directory: PluginDirectory;
   /** Performs a request of a channel under the channel's grants. */
   readonly request: ActionParts['request'];
+  /** How long dead letters are kept, and how many. */
+  readonly retention: Retention;
   /** A quarantined gate with `onQuarantine: "exit"` met a message. */
   onGateExit(instance: string): void;
 }
@@ -97,8 +101,9 @@ export interface Pipeline extends AsyncDisposable {
   readonly operator: OperatorSend;
   /** What plugins send. */
   readonly outbox: Outbox;
-  readonly deadLetters: DeadLetters;
   readonly sessions: SessionQueries;
+  readonly deadLetters: Pick<DeadLetters, 'count'>;
+  readonly letterDesk: DeadLetterDesk;
   readonly held: Held;
   /** What works beside the messages. */
   readonly workers: Pick<Workers, 'views'>;
@@ -184,10 +189,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
   const sessions = new SessionQueries({ store, clock, book, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
-  const deadLetters = new DeadLetters({ store, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
+  const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
-  workers.start(sweeper({ clock, store, held }));
+  workers.start(sweeper({ clock, store, held, deadLetters, retention: parts.retention }));
+  const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
+  const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
 
   const drain = async (deadlineMs: number) => {
     const giveUpAt = clock.monotonicMs() + deadlineMs;
@@ -204,6 +211,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     outbox,
     deadLetters,
     sessions,
+    letterDesk: deadLetterDesk({ deadLetters, replays: letterReplays, wake: () => replayWorker.wake(), log }),
     held,
     workers,
     lanes: messageLanes,
@@ -216,6 +224,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       const messages = await messageLanes.recover(waitingMessages(store));
       await held.recover();
       if (held.waiting > 0) void held.release();
+      replayWorker.wake();
       return { messages, deliveries };
     },
     drain,

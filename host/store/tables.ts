@@ -53,6 +53,8 @@ export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags'
   readonly reason?: string;
   /** Its place in its conversation when that is not its id. */
   readonly place?: string;
+  /** The dead letter it was put back to work from; removed by the commit that ends the work well. */
+  readonly letter?: string;
 }
 
 export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends', { pack: packMessage, unpack: unpackMessage });
@@ -150,9 +152,24 @@ export interface DeadLetterRow {
   readonly reason: string;
   readonly attempts: number;
   readonly at: string;
+  /** The plugin instance that had the work when it ended. */
+  readonly by?: string;
+  /** How often it was put back to work. */
+  readonly replays?: number;
+  /** Put back to work then, and not over yet: the letter goes with the commit that ends the work well. */
+  readonly replayedAt?: string;
 }
 
-export const deadLetters = tenantTable<DeadLetterRow, [id: string]>('deadLetters', 'id', 'pipeline: respond, settle; operator: replay, drop');
+export const deadLetters = tenantTable<DeadLetterRow, [id: string]>('deadLetters', 'id', 'pipeline: respond, settle; operator: replay, drop; the sweeper');
+
+/** A dead letter that an operator wants replayed, among many: the replay worker takes them up one after the other. */
+export interface LetterReplayRow {
+  /** Guards were overruled. */
+  readonly force: boolean;
+  readonly actor: string;
+}
+
+export const letterReplays = tenantTable<LetterReplayRow, [letterId: string]>('letterReplays', 'dead letter id', 'operator: replay of many; the replay worker');
 
 /** A message committed before moderation because its gate is quarantined with `onQuarantine: "hold"`. */
 export interface HeldRow {
@@ -282,6 +299,6 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
-  meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, held,
+  meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes, endings, replays,
 ];

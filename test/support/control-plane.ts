@@ -123,7 +123,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
-      show: async (id) => found(script.messages, id, 'MESSAGE_NOT_FOUND'),
+      show: async (id) => ({ ...found(script.messages, id, 'MESSAGE_NOT_FOUND'), costs: [] }),
       send: async (body) => (act('send', body.channel, body.to, body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
     },
     sessions: {
@@ -134,7 +134,8 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     deadLetters: {
       list: async () => ({ items: script.deadLetters ?? [], cursor: null }),
       show: async (id) => found(script.deadLetters, id, 'DEAD_LETTER_NOT_FOUND'),
-      replay: async (id, actor) => (act('replay', id, actor), { id, messageId: found(script.deadLetters, id, 'DEAD_LETTER_NOT_FOUND').messageId }),
+      replay: async (id, actor) => (act('replay', id, actor), { id, messageId: found(script.deadLetters, id, 'DEAD_LETTER_NOT_FOUND').messageId, status: 'replayed' }),
+      replayMany: async (filter, actor) => (act('replay many', JSON.stringify(filter), actor), { marked: script.deadLetters?.length ?? 0, guarded: {}, more: false }),
       drop: async (id, actor) => (act('drop', id, actor), { id }),
     },
     stop: async () => undefined,

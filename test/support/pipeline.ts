@@ -9,6 +9,7 @@ import { messageSend } from '../../host/capabilities/message-send.ts';
 import { toolCall } from '../../host/capabilities/tool-call.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
+import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/held-seal.ts';
 import { Identities } from '../../host/pipeline/identities.ts';
@@ -160,6 +161,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
   const pipeline = createPipeline({
+    retention: RETENTION_DEFAULTS,
     clock,
     ids: createIds(clock),
     log: silentLog,

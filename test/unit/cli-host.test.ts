@@ -55,7 +55,7 @@ describe('with a running host', () => {
   it('dead letters are replayed, and dropped only after a yes', async () => {
     await using control = await startTestControl({ deadLetters: [aDeadLetter] });
     expect((await gatehouse(['dead-letters', '--json', '--home', control.home])).json()).toEqual({ items: [aDeadLetter], cursor: null });
-    expect((await gatehouse(['dead-letters', 'replay', 'd1', '--json', '--home', control.home])).json()).toEqual({ id: 'd1', messageId: 'm1' });
+    expect((await gatehouse(['dead-letters', 'replay', 'd1', '--json', '--home', control.home])).json()).toEqual({ id: 'd1', messageId: 'm1', status: 'replayed' });
     expect(await gatehouse(['dead-letters', 'drop', 'd1', '--home', control.home])).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
     expect(control.asked.filter((each) => each.startsWith('drop'))).toEqual([]);
     expect((await gatehouse(['dead-letters', 'drop', 'd1', '--yes', '--json', '--home', control.home])).json()).toEqual({ id: 'd1' });

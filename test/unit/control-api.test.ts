@@ -73,7 +73,7 @@ describe('the API', () => {
   it('replays and drops dead letters', async () => {
     await using control = await startTestControl({ deadLetters: [aDeadLetter] });
     expect((await control.call('GET', '/api/v1/dead-letters', { token: true })).json).toEqual({ items: [aDeadLetter], cursor: null });
-    expect(await control.call('POST', '/api/v1/dead-letters/d1/replay', { token: true })).toMatchObject({ status: 202, json: { id: 'd1', messageId: 'm1' } });
+    expect(await control.call('POST', '/api/v1/dead-letters/d1/replay', { token: true })).toMatchObject({ status: 202, json: { id: 'd1', messageId: 'm1', status: 'replayed' } });
     expect(await control.call('DELETE', '/api/v1/dead-letters/d1', { token: true })).toMatchObject({ status: 200, json: { id: 'd1' } });
     expect(await control.call('GET', '/api/v1/dead-letters/d2', { token: true })).toMatchObject({ status: 404, json: { code: 'DEAD_LETTER_NOT_FOUND' } });
   });

@@ -1,21 +1,31 @@
 // `gatehouse dead-letters`: work that ended without success, and what can be done about it.
 import type { Command } from 'commander';
-import type { DeadLetterView } from '../../../schemas/control.ts';
+import type { DeadLetterDetail, DeadLetterView } from '../../../schemas/control.ts';
+import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
+import type { Marked, Replayed } from '../../pipeline/letter-replays.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { queryString } from '../query.ts';
 import { facts, table } from '../table.ts';
+import { walkTable } from '../walk-lines.ts';
 
 export function register(program: Command, io: Io): void {
   const deadLetters = program.command('dead-letters').description('list, show, replay and drop work that failed').addHelpText('after', example('gatehouse dead-letters list'));
   deadLetters
     .command('list', { isDefault: true })
     .description('dead letters, newest first')
+    .option('--instance <instance>', 'only of this channel instance')
+    .option('--conversation <id>', 'only of this conversation')
+    .option('--code <code>', 'only with this code, for example DELIVERY_FAILED')
+    .option('--stage <stage>', 'only those that ended in this stage')
+    .option('--direction <direction>', 'inbound or outbound')
+    .option('--since <moment>', 'only made then or later, as 2026-11-21T08:00:00Z')
+    .option('--until <moment>', 'only made before')
     .option('--limit <count>', 'at most this many, 1 to 200')
     .option('--cursor <cursor>', 'continue where an earlier page ended')
-    .addHelpText('after', example('gatehouse dead-letters list --limit 20'))
+    .addHelpText('after', example('gatehouse dead-letters list --code DELIVERY_FAILED --limit 20'))
     .action(async (filter: Record<string, string>) => {
       const page = await connect(io).get<Page<DeadLetterView>>(`/dead-letters${queryString(filter)}`);
       io.print(page, () => table(io, page.items, {
@@ -34,17 +44,35 @@ export function register(program: Command, io: Io): void {
     .description('one dead letter with the text it is about')
     .addHelpText('after', example('gatehouse dead-letters show 0197a0c4-…'))
     .action(async (id: string) => {
-      const letter = await connect(io).get<DeadLetterView & { text?: string }>(`/dead-letters/${encodeURIComponent(id)}`);
-      const { text, ...rest } = letter;
-      io.print(letter, () => (text === undefined ? facts(io, rest) : `${facts(io, rest)}\n\n${plain(text)}`));
+      const letter = await connect(io).get<DeadLetterDetail>(`/dead-letters/${encodeURIComponent(id)}`);
+      const { text, message, ...rest } = letter;
+      io.print(letter, () => [facts(io, rest), walkTable(io, message?.stages ?? []), plain(text ?? '')].filter((part) => part !== '').join('\n\n'));
     });
   deadLetters
-    .command('replay <id>')
-    .description('put the work back into its queue')
-    .addHelpText('after', example('gatehouse dead-letters replay 0197a0c4-…'))
-    .action(async (id: string) => {
-      const replayed = await connect(io).post<{ id: string; messageId: string }>(`/dead-letters/${encodeURIComponent(id)}/replay`);
-      io.print(replayed, () => `Message ${replayed.messageId} is back in its queue.`);
+    .command('replay [id]')
+    .description('put the work back into its queue: of one letter, or with --all of every one that fits')
+    .option('--all', 'every letter that fits the options below; the host takes up some twenty a second')
+    .option('--instance <instance>', 'with --all: only of this channel instance')
+    .option('--conversation <id>', 'with --all: only of this conversation')
+    .option('--code <code>', 'with --all: only with this code')
+    .option('--stage <stage>', 'with --all: only those that ended in this stage')
+    .option('--direction <direction>', 'with --all: inbound or outbound')
+    .option('--since <moment>', 'with --all: only made then or later')
+    .option('--until <moment>', 'with --all: only made before')
+    .option('--force', 'also what was put back five times, or may have been delivered')
+    .addHelpText('after', example('gatehouse dead-letters replay 0197a0c4-…', 'gatehouse dead-letters replay --all --code DELIVERY_FAILED --yes'))
+    .action(async (id: string | undefined, { all = false, force = false, ...filter }: { all?: boolean; force?: boolean } & Record<string, string>) => {
+      if ((id === undefined) !== all) throw new GatehouseError('USAGE', { problem: 'Name one dead letter, or pass --all' });
+      if (id !== undefined && Object.keys(filter).length > 0) throw new GatehouseError('USAGE', { problem: `--${Object.keys(filter)[0]} goes with --all` });
+      const host = connect(io);
+      if (id !== undefined) {
+        const replayed = await host.post<Replayed>(`/dead-letters/${encodeURIComponent(id)}/replay`, force ? { force } : undefined);
+        io.print(replayed, () => (replayed.status === 'already' ? `Message ${replayed.messageId} is in its queue already.` : `Message ${replayed.messageId} is back in its queue.`));
+        return;
+      }
+      await io.confirm(`Put back every dead letter${Object.entries(filter).map(([name, value]) => `, ${name} ${plain(value)}`).join('')}?`);
+      const marked = await host.post<Marked>('/dead-letters/replay', { ...filter, ...(force ? { force } : {}) });
+      io.print(marked, () => [`${marked.marked} will be put back, some twenty a second.`, ...Object.entries(marked.guarded).map(([why, count]) => `${count} stay: ${why}.`), ...(marked.more ? ['There are more; ask again.'] : [])].join('\n'));
     });
   deadLetters
     .command('drop <id>')

@@ -1,12 +1,13 @@
 // `gatehouse messages`: what came, what went, and what became of it.
 import type { Command } from 'commander';
-import type { MessageView } from '../../../schemas/control.ts';
+import type { MessageDetail, MessageView } from '../../../schemas/control.ts';
 import type { Page } from '../../host.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
-import { plain, type Io } from '../io.ts';
+import type { Io } from '../io.ts';
 import { queryString } from '../query.ts';
-import { facts, table } from '../table.ts';
+import { table } from '../table.ts';
+import { walkLines } from '../walk-lines.ts';
 
 export function register(program: Command, io: Io): void {
   const messages = program.command('messages').description('list and show messages').addHelpText('after', example('gatehouse messages list --instance webchat --outcome answered'));
@@ -35,14 +36,10 @@ export function register(program: Command, io: Io): void {
     });
   messages
     .command('show <id>')
-    .description('one message with the record of its stages')
+    .description('one message with its whole walk: stages, decisions, plugins, times, costs, deliveries')
     .addHelpText('after', example('gatehouse messages show 0197a0c4-…'))
     .action(async (id: string) => {
-      const message = await connect(io).get<MessageView>(`/messages/${encodeURIComponent(id)}`);
-      io.print(message, () => {
-        const { stages = [], text, sender, ...rest } = message;
-        const record = table(io, stages, { stage: (each) => each.stage, decision: (each) => each.decision, ms: (each) => each.durationMs.toFixed(1), instance: (each) => each.instance, reason: (each) => each.reason }, '');
-        return [facts(io, { ...rest, sender: sender.name === undefined ? sender.id : `${sender.name} (${sender.id})` }), record, plain(text ?? '')].filter((part) => part !== '').join('\n\n');
-      });
+      const message = await connect(io).get<MessageDetail>(`/messages/${encodeURIComponent(id)}`);
+      io.print(message, () => walkLines(io, message));
     });
 }

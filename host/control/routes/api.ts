@@ -37,12 +37,12 @@ export interface ApiRoute {
 }
 
 /** A route whose body is typed by its schema: the check below earns the type. */
-export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
+export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; /** No body means `{}`. */ readonly optionalBody?: boolean; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
   const checker = compileSchema(route.body);
   return {
     ...route,
     run(call) {
-      const { body } = call;
+      const body = call.body === undefined && route.optionalBody ? {} : call.body;
       if (checker.is(body)) return route.run({ ...call, body });
       const { path = '/', problem = 'a JSON body is missing' } = (body === undefined ? undefined : checker.explain(body)) ?? {};
       throw new GatehouseError('REQUEST_INVALID', { path, problem });

@@ -1,5 +1,5 @@
 // Messages: what came, what went, what became of it; and a way to write one.
-import { MessageView, SendMessageBody } from '../../../schemas/control.ts';
+import { MessageDetail, MessageView, SendMessageBody } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host, MessageQuery } from '../../host.ts';
 import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
@@ -14,8 +14,8 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
   },
   {
     method: 'GET', path: '/messages/:id', scope: 'messages:read',
-    summary: 'One message with the record of its stages.',
-    answer: MessageView,
+    summary: 'One message with its whole walk: stages, costs, replies.',
+    answer: MessageDetail,
     run: ({ params }) => messages.show(params['id'] ?? ''),
   },
   withBody({

@@ -6,6 +6,7 @@ import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { lineOf, placed } from '../conversation-order.ts';
 import { deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
 import type { DraftReply, LaneContext, Offered } from '../context.ts';
+import { letterOf } from '../dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { replyRow } from '../reply-row.ts';
 import { PASS, type Stage } from '../stage.ts';
@@ -39,7 +40,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
         rows.push(put(messages, messages.key(row.id), row), lineOf(row));
         if (row.outcome === 'pending') rows.push(put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }));
       }
-      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }];
+      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }, ...letterOf(context.row)];
       let committed = false;
       try {
         const result = await store.commit({ put: written ? [...rows, ...written.put] : rows, remove: written ? [...remove, ...written.remove] : remove });

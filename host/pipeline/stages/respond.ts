@@ -3,13 +3,16 @@ import { RespondResult } from '../../../schemas/message.ts';
 import type { SkillSection } from '../../../schemas/plugin-manifest.ts';
 import { compileSchema } from '../../schema.ts';
 import type { LaneContext } from '../context.ts';
-import { isLost } from '../../sandbox/sandbox.ts';
+import type { CallScope } from '../../broker/call-scope.ts';
+import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
+/** A message that cost the skill its sandbox: once more, for it may have been chance; a third strike would take the skill from everybody. */
+const POISONED: TryPolicy = { attempts: 2, firstMs: 1000, mostMs: 5000, blame: true };
 /** A skill that failed on this message: 5 tries over about 4 seconds. A skill that was not there, or lost the call through no fault of its own: 50 tries over about 20 minutes. */
 const FAILED: TryPolicy = { attempts: 5, firstMs: 250, mostMs: 5000, blame: true };
 const AWAY: TryPolicy = { attempts: 50, firstMs: 50, mostMs: 30_000, blame: false };
@@ -36,7 +39,7 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
         }
         const input = { message, session: sessionOf(context.sessionKey, session) };
         const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops });
-        if (!result.ok) return again(context, skill.instance, result.code, result.message, isAway(result.code) || isLost(result) || scope.toolWasAway ? AWAY : FAILED);
+        if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
         if (!respondResult.is(result.value)) {
           scope.release();
           const wrong = respondResult.explain(result.value);
@@ -55,8 +58,13 @@ export function respond({ calls, directory }: RespondParts): Stage<LaneContext> 
 }
 
 function again(context: LaneContext, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {
-  context.stages.push({ stage: 'skill', decision: 'failed', reason, instance, durationMs: 0 });
-  return tryAgain(context, policy, { code: 'RESPOND_FAILED', instance, problem });
+  context.stages.push({ stage: 'skill', decision: policy === POISONED ? 'struck' : 'failed', reason, instance, durationMs: 0 });
+  return tryAgain(context, policy, { code: policy === POISONED ? 'MESSAGE_POISONED' : 'RESPOND_FAILED', instance, problem });
+}
+
+function policyFor(result: Extract<CallResult, { ok: false }>, { toolWasAway }: CallScope): TryPolicy {
+  if (isAway(result.code) || isLost(result) || toolWasAway) return AWAY;
+  return result.code === 'CALL_CPU' || result.code === 'SANDBOX_DIED' || result.code === 'SANDBOX_FRAME' ? POISONED : FAILED;
 }
 
 /** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */

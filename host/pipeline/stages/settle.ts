@@ -3,6 +3,7 @@ import { endingOf } from '../../store/messages.ts';
 import type { Store } from '../../store/store.ts';
 import { deliveries, type MessageRow } from '../../store/tables.ts';
 import type { DeliveryContext } from '../context.ts';
+import { letterOf } from '../dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { PASS, type Stage } from '../stage.ts';
 
@@ -26,7 +27,7 @@ export function settle({ store, writes, onSettled }: SettleParts): Stage<Deliver
       try {
         const result = await store.commit({
           put: [endingOf(delivered), ...(written?.put ?? [])],
-          remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...(written?.remove ?? [])],
+          remove: [{ table: deliveries, key: deliveries.key(row.id) }, ...letterOf(row), ...(written?.remove ?? [])],
         });
         committed = result === 'committed';
       } finally {
