@@ -17,7 +17,7 @@ export interface Events {
   'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
   'capability.denied': { instance: string; capability: string; code: string; value?: string };
   /** A request that a channel's route did not believe. Never anything of what it brought. */
-  'ingress.refused': { instance: string; route: string; scheme: string; cause: string };
+  'ingress.refused': { instance: string; route: string; scheme: string; cause: string; /** What the channel says of its doubt. */ reason?: string };
   /** One hop of a fetch. `cause` is what the plugin is not told. Never path, query or headers. */
   'egress.request': { instance: string; method: string; origin: string; status?: number; code?: string; cause?: string; bytes: number; durationMs: number };
   'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body'; /** Whether the plugin would have had the answer. */ isRead: boolean };

@@ -82,6 +82,7 @@ export const MessageView = closed({
   thread: Type.Optional(text(256)),
   account: Type.Optional(text(256)),
   at: Timestamp,
+  senderVerified: Type.Optional(Type.Literal(true)),
   /** Sends of plugins between this message and one from outside; absent when there are none. */
   hops: Type.Optional(whole(1, 1000)),
   /** The message whose run ended this one: with an answer to both, or because it came later. */

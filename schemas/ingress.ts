@@ -68,6 +68,9 @@ export const IngressRoute = closed({
   path: Type.String({ pattern: '^/[A-Za-z0-9_.:/-]*$', maxLength: 200, description: 'Below /channels/<instance>; `:name` matches one segment.' }),
   bodyLimitBytes: Type.Optional(whole(0, 16 * 1024 * 1024)),
   verify: IngressVerification,
+  sender: Type.Optional(
+    Type.Unsafe<'verified' | 'claimed'>(Type.String({ enum: ['verified', 'claimed'], default: 'claimed', description: 'Whether whoever signs has authenticated the sender that the request names (a messaging service has), or only says so (a relay may).' })),
+  ),
 });
 export type IngressRoute = Static<typeof IngressRoute>;
 

@@ -109,6 +109,7 @@ export const Message = closed({
   replyTo: Type.Optional(externalId),
   ...whereabouts,
   at: Timestamp,
+  senderVerified: Type.Optional(Type.Literal(true, { description: 'Whoever signed the request has authenticated the sender; absent when that is only claimed.' })),
   flags: Type.Array(text(100), { maxItems: 4096 }),
   stages: Type.Array(StageRecord, { maxItems: 200 }),
   command: Type.Optional(Command),

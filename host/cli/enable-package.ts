@@ -3,7 +3,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { describeCapability } from '../registry/describe-capability.ts';
-import { describeVerification } from '../registry/describe-ingress.ts';
+import { describeSender, describeVerification } from '../registry/describe-ingress.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { grantsOf } from '../registry/grant-changes.ts';
@@ -68,7 +68,7 @@ export function requestInWords(manifest: PluginManifest): string[] {
   const { channel, capabilities = [] } = manifest;
   return [
     ...capabilities.map((capability) => `may ${describeCapability(capability)}${capability.reason === undefined ? '' : ` — “${capability.reason}”`}`),
-    ...(channel?.ingress ?? []).map(({ method, path, verify }) => `takes ${method} ${path}${verify.scheme === 'none' ? ' from anyone: senders are not verified by the host' : `, ${describeVerification(verify)}`}`),
+    ...(channel?.ingress ?? []).map(({ method, path, verify, sender }) => `takes ${method} ${path}${verify.scheme === 'none' ? ' from anyone: senders are not verified by the host' : `, ${describeVerification(verify)}${describeSender(verify, sender)}`}`),
     ...(channel?.socket ? [`takes WebSockets at ${channel.socket.path}${channel.socket.origin === 'any' ? ', from pages of any site' : ''}`] : []),
   ];
 }

@@ -7,6 +7,7 @@ import type { MessageRow, SessionRow } from '../store/tables.ts';
 import type { Policy } from './policy.ts';
 import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
 import type { Recorded } from './run-stages.ts';
+import { speakerOf } from './verifying/speaker.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
@@ -21,6 +22,7 @@ export interface InboundContext extends Recorded {
   readonly receivedAtMs: number;
   readonly sessionKey: string;
   readonly dedupeKey: Key;
+  readonly senderVerified?: true;
   /** Whether admit took a place in the lane for it. */
   reserved: boolean;
   /** The gate it was held for, when it comes back from there. */
@@ -114,6 +116,7 @@ export function messageOf(row: MessageRow): Message {
     media: [...row.media],
     ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
     ...whereaboutsOf(row),
+    ...speakerOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     stages: [...row.stages],
@@ -134,6 +137,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     media: [...publicBlocks(context.media)],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
+    ...speakerOf(context),
     at,
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     stages: context.stages,

@@ -19,11 +19,14 @@ import type { Stage, Verdict } from './stage.ts';
 import type { Identities } from './identities.ts';
 import { sessionKey } from './session-keys.ts';
 import { scopeOf } from './session-rules.ts';
+import { isSenderVerified, speakerOf, type Standing } from './verifying/speaker.ts';
 import { placeOf, whereaboutsOf } from './whereabouts.ts';
 
 export interface Arrival {
   readonly channel: ChannelEntry;
   readonly message: InboundMessage;
+  /** What its request proves of who speaks. */
+  readonly standing: Standing;
   /** Records of verify and receive. */
   readonly stages: StageRecord[];
   readonly scopes: CallScope[];
@@ -98,6 +101,7 @@ export class Inbound {
       dedupeKey: key,
       text: message.text,
       media: message.media ?? [],
+      ...(isSenderVerified(arrival.standing, policy.admit) && { senderVerified: true }),
       hops: 0,
       reserved: false,
     };
@@ -127,6 +131,7 @@ export class Inbound {
       heldBy: gate,
       heldVersion: version,
       ...judgedOf(message),
+      ...speakerOf(message),
       media: message.media,
       hops: message.hops ?? 0,
       reserved: false,

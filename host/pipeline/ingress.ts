@@ -19,7 +19,9 @@ import type { PluginWrites } from './plugin-writes.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { matchRoute, type RouteMatch } from './routes.ts';
 import { Replays } from './replays.ts';
+import { secondLook } from './second-look.ts';
 import { verifyRequest, type Verified } from './stages/verify.ts';
+import { standingOf, type Standing } from './verifying/speaker.ts';
 
 export interface IngressRequest {
   readonly method: string;
@@ -69,6 +71,7 @@ interface Received {
   readonly result: ReceiveResult;
   readonly scope: CallScope;
   readonly records: readonly StageRecord[];
+  readonly standing: Standing;
 }
 
 interface Refusal {
@@ -137,7 +140,7 @@ export class Ingress {
   }
 
   async #take(channel: ChannelEntry, request: IngressRequest, match: RouteMatch, verified: StageRecord): Promise<IngressAnswer> {
-    const received = await this.#receive(channel, requestForPlugin(request, match), verified);
+    const received = await this.#receive(channel, requestForPlugin(request, match), verified, standingOf(match.route));
     if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);
     const acceptances = await this.#submitAll(channel, received);
     this.#parts.actions.performAside(channel.instance, received.result.actions ?? []);
@@ -205,7 +208,7 @@ export class Ingress {
   }
 
   async #takeFrame(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, peer: Pick<SocketPeer, 'send'>): Promise<boolean> {
-    const received = await this.#receive(channel, request, verified);
+    const received = await this.#receive(channel, request, verified, 'unproven');
     if ('refusal' in received) {
       peer.send(JSON.stringify({ type: 'error', code: received.refusal.code, message: 'The channel could not read this.' }));
       return false;
@@ -216,7 +219,10 @@ export class Ingress {
     return true;
   }
 
-  async #receive(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord): Promise<Received | { readonly refusal: Refusal }> {
+  async #receive(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, standing: Standing): Promise<Received | { readonly refusal: Refusal }> {
+    // A socket that is gone is gone, whatever anybody thinks of it.
+    const look = request.kind === 'close' ? undefined : await secondLook(this.#parts.calls, channel, request);
+    if (look?.outcome === 'refused') return { refusal: look };
     const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: randomUUID(), waitMs: channel.wallMs });
     if (!result.ok) {
       const unavailable = result.code === 'INSTANCE_UNAVAILABLE' || result.code === 'INSTANCE_BUSY' || result.retry;
@@ -229,11 +235,12 @@ export class Ingress {
       return { refusal: { code: 'RESULT_INVALID', fields: { handler: 'receive', instance: channel.instance, path: wrong?.path, problem: wrong?.problem } } };
     }
     const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, durationMs: result.wallMs, cpuUs: result.cpuUs };
-    return { result: result.value, scope, records: [verified, record] };
+    const looked = look && 'record' in look ? [look.record] : [];
+    return { result: result.value, scope, records: [verified, ...looked, record], standing: look?.outcome === 'unanswered' ? 'unproven' : standing };
   }
 
   /** One message after the other: their order is the order the channel gave. */
-  async #submitAll(channel: ChannelEntry, { result, scope, records }: Received, told?: (acceptance: Acceptance, index: number) => void): Promise<Acceptance[]> {
+  async #submitAll(channel: ChannelEntry, { result, scope, records, standing }: Received, told?: (acceptance: Acceptance, index: number) => void): Promise<Acceptance[]> {
     const acceptances: Acceptance[] = [];
     const messages = result.messages ?? [];
     // What `receive` wrote goes into the commit of its last message. By then it is known what became of the others: a cursor must not move past one that the
@@ -241,7 +248,7 @@ export class Ingress {
     let riding: readonly CallScope[] = [];
     for (const [index, message] of messages.entries()) {
       if (index === messages.length - 1 && scope.hasWrites && !acceptances.some(willComeAgain)) riding = [scope];
-      const acceptance = await this.#parts.submit({ channel, message, stages: [...records], scopes: [...riding] });
+      const acceptance = await this.#parts.submit({ channel, message, standing, stages: [...records], scopes: [...riding] });
       acceptances.push(acceptance);
       told?.(acceptance, index);
     }

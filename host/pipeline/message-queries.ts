@@ -6,6 +6,7 @@ import { readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './provenance.ts';
+import { speakerOf } from './verifying/speaker.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
 export interface MessageFilter {
@@ -92,6 +93,7 @@ export function messageView(row: MessageRow): MessageView {
     ...(row.senderMessageId === undefined ? {} : { senderMessageId: row.senderMessageId }),
     ...(row.inReplyTo === undefined ? {} : { inReplyTo: row.inReplyTo }),
     ...whereaboutsOf(row),
+    ...speakerOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     stages: [...row.stages],

@@ -19,8 +19,13 @@ export function describeVerification(verify: IngressVerification): string {
   }
 }
 
-export function describeRoute({ method, path, verify }: IngressRoute): string {
-  return `takes ${method} ${path} ${describeVerification(verify)}`;
+export function describeRoute({ method, path, verify, sender }: IngressRoute): string {
+  return `takes ${method} ${path} ${describeVerification(verify)}${describeSender(verify, sender)}`;
+}
+
+/** Empty where senders are no more than claimed. */
+export function describeSender(verify: IngressVerification, sender: IngressRoute['sender']): string {
+  return sender === 'verified' && verify.scheme !== 'none' ? ', and its senders count as verified' : '';
 }
 
 function timeText(timestamp: HmacScheme['timestamp']): string {

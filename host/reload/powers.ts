@@ -51,7 +51,7 @@ function hooksOf({ channel, skill, moderation, kind }: PluginManifest): readonly
 }
 
 function channelHooks({ ingress, socket }: ChannelSection): Hook[] {
-  const routes = ingress.map((route) => ({ text: describeRoute(route), within: [describeRoute({ ...route, verify: { scheme: 'none' } })] }));
+  const routes = ingress.map((route) => ({ text: describeRoute(route), within: [describeRoute({ ...route, verify: { scheme: 'none' } }), describeRoute({ ...route, sender: 'verified' })] }));
   if (!socket) return routes;
   const text = (origin: string) => `takes WebSockets at ${socket.path} from ${origin === 'any' ? 'pages of any site' : 'its own pages'}`;
   return [...routes, { text: text(socket.origin), within: [text('any')] }];

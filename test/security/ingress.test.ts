@@ -2,7 +2,10 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { subscribe, type Events } from '../../host/events.ts';
+import type { MessageView } from '../../schemas/control.ts';
 import type { IngressVerification } from '../../schemas/ingress.ts';
+import type { AdmitPolicy } from '../../schemas/policy.ts';
+import { eventually } from '../support/eventually.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestPlugin } from '../support/home.ts';
 
@@ -29,6 +32,88 @@ function refusals() {
   const stop = subscribe('ingress.refused', (event) => seen.push(event));
   return { seen, causes: () => seen.map(({ cause }) => cause), [Symbol.dispose]: stop };
 }
+
+/** Several doors of one channel: as `/in`, whose senders are claimed, `/vouched`, whose senders its manifest vouches for, and `/anyone`, where it cannot. */
+const doors = (admit: AdmitPolicy, verify = ''): TestPlugin => ({
+  name: 'door',
+  kind: 'channel',
+  source: `gatehouse.register({ kind: 'channel', handlers: { ${verify === '' ? '' : `verify: async (request) => { ${verify} },`} receive: async (request) => ({ messages: [JSON.parse(request.body)] }), send: async () => ({ actions: [] }) } });`,
+  manifest: {
+    channel: {
+      abilities: ['receive', 'send', ...(verify === '' ? [] : (['verify'] as const))],
+      ingress: [
+        { method: 'POST', path: '/in', verify: token },
+        { method: 'POST', path: '/vouched', verify: token, sender: 'verified' },
+        { method: 'POST', path: '/anyone', verify: { scheme: 'none' }, sender: 'verified' },
+      ],
+    },
+  },
+  enablement: { secrets: { signing: { env: 'SIGNING' } }, admit },
+});
+
+/** Answers with what it is told of who speaks. */
+const echo: TestPlugin = { name: 'echo', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }) => ({ replies: [{ text: String(message.senderVerified) }] }) } });`, manifest: { skill: {} } };
+
+async function statuses(gatehouse: Gatehouse): Promise<Record<string, number>> {
+  const entries = ['/in', '/vouched', '/anyone'].map(async (path) => [path, (await post(gatehouse, path, { 'x-token': SECRET }, message(`to${path}`))).status] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+describe('who speaks', () => {
+  it.each<[string, AdmitPolicy, Record<string, number>]>([
+    ['asks for nothing', {}, { '/in': 202, '/vouched': 202, '/anyone': 202 }],
+    ['demands a verified sender', { requireVerifiedSender: true }, { '/in': 403, '/vouched': 202, '/anyone': 403 }],
+    ['demands one and believes the manifest nothing', { requireVerifiedSender: true, senderClaims: 'deny' }, { '/in': 403, '/vouched': 403, '/anyone': 403 }],
+    ['demands one and knows the relay', { requireVerifiedSender: true, senderClaims: 'accept' }, { '/in': 202, '/vouched': 202, '/anyone': 403 }],
+  ])('attack g130 borrowed-name: a claimed sender is not a verified one where the operator %s', async (_, admit, expected) => {
+    await using home = await aHome([doors(admit)]);
+    await using gatehouse = await startGatehouse(home, { env: { SIGNING: SECRET } });
+    expect(await statuses(gatehouse)).toEqual(expected);
+  });
+
+  it('is told to skills and in the record, and only where it is so', async () => {
+    await using home = await aHome([doors({}), echo]);
+    await using gatehouse = await startGatehouse(home, { env: { SIGNING: SECRET } });
+    await statuses(gatehouse);
+    await eventually(async () => {
+      const { items } = (await gatehouse.api('/messages?instance=door')).json<{ items: MessageView[] }>();
+      const replies = items.filter(({ direction }) => direction === 'outbound').map(({ inReplyTo, text }) => [inReplyTo, text]);
+      expect(Object.fromEntries(replies)).toEqual({ 'to/in': 'undefined', 'to/vouched': 'true', 'to/anyone': 'undefined' });
+      expect(items.filter((each) => each.senderVerified).map(({ senderMessageId }) => senderMessageId)).toEqual(['to/vouched']);
+    });
+  });
+});
+
+describe("a channel's own look", () => {
+  it('attack g131 vouch-for-it: may refuse what the host believes, and believe nothing that the host refuses', async () => {
+    await using home = await aHome([doors({ requireVerifiedSender: true }, "return request.path === '/vouched' ? { ok: false, reason: 'not this one' } : { ok: true };")]);
+    await using gatehouse = await startGatehouse(home, { env: { SIGNING: SECRET } });
+    using refused = refusals();
+    expect(await statuses(gatehouse)).toEqual({ '/in': 403, '/vouched': 403, '/anyone': 403 });
+    expect(refused.seen).toEqual([{ instance: 'door', route: 'POST /vouched', scheme: 'plugin', cause: 'doubted', reason: 'not this one' }]);
+    expect((await post(gatehouse, '/in', { 'x-token': 'another' }, message('two'))).status).toBe(401);
+    expect((await gatehouse.api('/messages?instance=door')).json<{ items: unknown[] }>().items).toEqual([]);
+  });
+
+  it.each([
+    ['throws', "throw new Error('no');", 503],
+    ['never ends', 'await new Promise(() => {});', 503],
+    ['answers something else', 'return true;', 502],
+  ])('attack g132 no-verdict: refuses while it %s, within its own deadline, unless the operator would rather have the message', async (_, verify, status) => {
+    await using home = await aHome([doors({}, verify)]);
+    await using gatehouse = await startGatehouse(home, { env: { SIGNING: SECRET } });
+    const startedAt = performance.now();
+    expect((await post(gatehouse, '/in', { 'x-token': SECRET }, message('one'))).status).toBe(status);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+
+    await using open = await aHome([doors({ onVerifyFailure: 'admit' }, verify)]);
+    await using lenient = await startGatehouse(open, { env: { SIGNING: SECRET } });
+    expect((await post(lenient, '/vouched', { 'x-token': SECRET }, message('one'))).status).toBe(202);
+    const { items } = (await lenient.api('/messages?instance=door&direction=inbound')).json<{ items: MessageView[] }>();
+    expect(items[0]).not.toHaveProperty('senderVerified');
+    expect(items[0]?.stages?.slice(0, 2)).toMatchObject([{ stage: 'verify', decision: 'pass' }, { stage: 'verify', decision: 'unavailable', instance: 'door' }]);
+  });
+});
 
 describe('requests to a channel', () => {
   it('attack g126 replayed-request: a signed request passes once, on no other route and after a restart neither', async () => {

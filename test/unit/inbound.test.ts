@@ -21,6 +21,6 @@ describe('intake', () => {
       messagesWaiting: () => messagesWaiting, deliveriesWaiting: () => deliveriesWaiting, unreserve: () => undefined, onAccepted: () => undefined,
     });
     const channel = { instance: 'door', wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy: {}, reachesOut: false, can: () => false, secret: () => undefined };
-    expect(await inbound.submit({ channel, message: { id: '1', conversation: 'c', sender: { id: 's' }, text: 'hi' }, stages: [], scopes: [] })).toMatchObject(outcome);
+    expect(await inbound.submit({ channel, message: { id: '1', conversation: 'c', sender: { id: 's' }, text: 'hi' }, standing: 'unproven', stages: [], scopes: [] })).toMatchObject(outcome);
   });
 });

@@ -9,6 +9,7 @@ import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
 import { counted, type SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
+import { speakerOf } from '../verifying/speaker.ts';
 import { whereaboutsOf } from '../whereabouts.ts';
 
 export interface AcceptParts {
@@ -83,6 +84,7 @@ export function messageRow(context: InboundContext): MessageRow {
     senderMessageId: arrived.id,
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
+    ...speakerOf(context),
     at: toTimestamp(context.receivedAtMs),
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     stages: context.stages,

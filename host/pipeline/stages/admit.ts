@@ -30,6 +30,7 @@ export function admit({ store, rates, echoes, reserve, laneDepth }: AdmitParts):
       context.hops = echoes.hopsOf(context.instance, conversation, context.text);
       const policy = context.policy.admit;
       if (policy.denySenders?.includes(sender.id)) return denied(context.instance, 'the sender is on its deny list');
+      if (policy.requireVerifiedSender && !context.senderVerified) return denied(context.instance, 'its sender is not verified');
       if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');
       if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
 
