@@ -12,7 +12,10 @@ export interface Events {
   /** A look at the home while the host runs: what took effect, and what stands there and did not. */
   'reload.judged': { changes: readonly ReloadChange[]; refused: readonly Diagnostic[]; durationMs: number };
   'plugin.strike': { instance: string; plugin: string; cause: string; strikes: number };
-  'plugin.restarted': { instance: string; restarts: number; delayMs: number };
+  /** A sandbox is to be started again after `delayMs`, because of `reason`. */
+  'plugin.restarted': { instance: string; restarts: number; delayMs: number; reason: string };
+  /** A channel was asked how it does. `failures`: in a row, this one included. */
+  'channel.probed': { instance: string; result: 'ok' | 'failed' | 'late'; failures: number; durationMs: number };
   'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
   'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
   'capability.denied': { instance: string; capability: string; code: string; value?: string };

@@ -13,6 +13,7 @@ import { messageList } from './capabilities/message-read.ts';
 import { messageSend } from './capabilities/message-send.ts';
 import { sleep } from './capabilities/sleep.ts';
 import { toolCall } from './capabilities/tool-call.ts';
+import { ChannelLife } from './channels/channel-life.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import type { ResolvedConfig } from './config.ts';
 import { directoryOf } from './directory.ts';
@@ -195,6 +196,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       pool,
       clock,
       hooksFor: (instance) => hooksFor(instance, registry, broker),
+      prepare: (spec, sandbox) => channels.prepare(spec, sandbox),
+      farewell: (spec, sandbox) => channels.farewell(spec, sandbox),
       standingOf: (instance) => life.standingOf(instance),
       mostRunning: config.sandbox.mostRunning,
       onStateChange: (change) => life.follow(change),
@@ -206,12 +209,14 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
   const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
+  const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, keep: (scope) => pipeline.keep(scope) }));
   const life: PluginLife = new PluginLife({
     config,
     clock,
     log,
     registry,
     supervisor,
+    channels,
     onMembershipChange,
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
@@ -251,7 +256,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     booted,
     lost: lost.promise,
     readiness: () => ({ ready: life.ready(), degraded: registry.degraded() }),
-    diagnostics: () => [...life.diagnostics(), ...confinementOf(pool, config)],
+    diagnostics: () => [...life.diagnostics(), ...channels.diagnostics(), ...confinementOf(pool, config)],
     channel(instance) {
       const entry = directory.channel(instance);
       const resolved = registry.find(instance)?.resolved;
@@ -281,7 +286,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     },
     plugins: {
       list: () => life.views(),
-      show: (instance) => withDiagnostics(life.view(instance), reload.diagnosticsOf(instance)),
+      show: (instance) => withDiagnostics(life.details(instance), reload.diagnosticsOf(instance)),
       enable: async (instance, actor) => withDiagnostics(await reload.enable(instance, actor), reload.diagnosticsOf(instance)),
       disable: (instance, actor, reason) => life.disable(instance, actor, reason),
       quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),

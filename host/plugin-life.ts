@@ -1,6 +1,7 @@
 // The life of instances while the host runs: starts them in order, follows what becomes of their sandboxes, and does what the operator asks. The registry owns the states, the supervisor the processes.
 import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../schemas/control.ts';
 import type { Clock } from './clock.ts';
+import type { ChannelLife } from './channels/channel-life.ts';
 import type { ResolvedConfig } from './config.ts';
 import { GatehouseError, problemOf, type ErrorCode } from './errors.ts';
 import { publish, subscribe } from './events.ts';
@@ -9,6 +10,7 @@ import type { Log } from './log.ts';
 import { isExcused, LOSSES, lossOf } from './registry/crash-classes.ts';
 import { diagnosticOf, severityFor } from './registry/diagnostics.ts';
 import { isAvailable, isComing, MOVES } from './registry/lifecycle.ts';
+import { inStartOrder } from './registry/members.ts';
 import type { Because, Instance, Registry } from './registry/registry.ts';
 import type { ResolvedPlugin } from './registry/resolve.ts';
 import type { SandboxSpec } from './sandbox/sandbox.ts';
@@ -22,6 +24,7 @@ export interface PluginLifeParts {
   readonly log: Log;
   readonly registry: Registry;
   readonly supervisor: Supervisor;
+  readonly channels: Pick<ChannelLife, 'onActive' | 'onDown' | 'view'>;
   /** Somebody came back, or left for good; what was held for a gate may go on. */
   readonly onMembershipChange: () => void;
   /** The host must not go on without this instance: a loss of class `fatal` at run time. Its evidence is written. */
@@ -78,18 +81,16 @@ export class PluginLife {
     ];
   }
 
-  /** Required instances, gates and channels first, then the rest. Resolves when each has settled or the boot deadline has passed. */
+  /** Begins them in their order, none waiting for another. Resolves when each has settled or the boot deadline has passed. */
   async startAll(): Promise<Settled> {
     const { registry, supervisor, config } = this.#parts;
-    const startable = registry.list().filter(({ state }) => state === 'approved');
-    const first = startable.filter(isFirst);
-    const rest = startable.filter((each) => !isFirst(each));
+    const startable = inStartOrder(registry.list().filter(({ state }) => state === 'approved'));
     // Work from before the host's end waits for them already.
     supervisor.announce(startable.map(({ instance }) => instance));
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), config.boot.deadlineMs);
     const passed = new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true }));
-    const all = Promise.all(first.map((each) => this.start(each))).then(() => Promise.all(rest.map((each) => this.start(each))));
+    const all = Promise.all(startable.map((each) => this.start(each)));
     await Promise.race([all, passed]);
     clearTimeout(timer);
     void all.then(() => supervisor.announcedAll());
@@ -124,6 +125,15 @@ export class PluginLife {
     return stats ? { ...view, restarts: stats.restarts, calls: stats.calls, cpuMs: stats.cpuUs / 1000 } : view;
   }
 
+  /** With what it may use, when it is tried again, and what a channel can do. Throws PLUGIN_NOT_FOUND. */
+  details(instance: string): PluginView {
+    const { registry, supervisor, channels } = this.#parts;
+    const position = inStartOrder(registry.list().filter(({ state }) => state !== 'disabled')).findIndex((each) => each.instance === instance);
+    const { resolved } = registry.get(instance);
+    const channel = channels.view(instance);
+    return { ...this.view(instance), ...(position === -1 ? {} : { startPosition: position + 1 }), ...(resolved ? { limits: resolved.limits } : {}), retry: supervisor.retry, ...(channel ? { channel } : {}) };
+  }
+
   views(): readonly PluginView[] {
     return this.#parts.registry.list().map(({ instance }) => this.view(instance));
   }
@@ -141,7 +151,7 @@ export class PluginLife {
     const { registry, supervisor } = this.#parts;
     if (registry.get(instance).state === 'disabled') return this.view(instance);
     await registry.disable(instance, { actor, reason });
-    await supervisor.stop(instance);
+    await supervisor.stop(instance, 0, { farewell: true });
     this.#parts.onMembershipChange();
     return this.view(instance);
   }
@@ -175,10 +185,14 @@ export class PluginLife {
     if (state === 'starting') this.#moveIfAllowed(instance, 'starting', { actor: 'host', reason: 'its sandbox starts' });
     else if (state === 'active') {
       this.#moveIfAllowed(instance, 'active', { actor: 'host', reason: 'its sandbox is ready' });
+      this.#parts.channels.onActive(instance);
       this.#parts.onMembershipChange();
     }
     else if (state === 'hibernated') this.#moveIfAllowed(instance, 'hibernated', { actor: 'host', reason: 'its sandbox was idle' });
     else if (state === 'backoff') this.#moveIfAllowed(instance, 'backoff', { actor: 'host', reason: message, ...(code === undefined ? {} : { code }) });
+    // Ended for a reason that lasts: not tried again before somebody has put it right.
+    else if (state === 'stopped' && code !== undefined) this.#moveIfAllowed(instance, 'rejected', { actor: 'host', reason: message, code });
+    if (state !== 'active') this.#parts.channels.onDown(instance);
   }
 
   /** For the supervisor. Optional skills and tools may wait for a start; what is started first stands in the way of messages, and observers are not waited for. */
@@ -276,7 +290,8 @@ const isFirst = ({ required, kind, moderation }: Instance) => required || kind =
 
 /** What the sandbox of an instance is started with. */
 export function specOf({ instance, release, config, limits }: ResolvedPlugin, { sandbox }: ResolvedConfig): SandboxSpec {
-  return { instance, plugin: release.manifest.id, kind: release.manifest.kind, source: release.source, config, limits, jitless: sandbox.jitless };
+  const { id, kind, channel } = release.manifest;
+  return { instance, plugin: id, kind, source: release.source, config, limits, jitless: sandbox.jitless, ...(channel ? { abilities: channel.abilities } : {}) };
 }
 
 function runtimeDiagnostic(found: Instance, deadlineMs: number): Diagnostic {

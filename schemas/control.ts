@@ -1,10 +1,12 @@
 // Bodies of the control plane: what scripts and the command line exchange with a running host.
 import { Type, type Static } from 'typebox';
+import { ABILITIES } from './abilities.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
-import { QueueMode } from './policy.ts';
+import { Limits } from './plugin-manifest.ts';
+import { HealthPolicy, QueueMode } from './policy.ts';
 import { Grant } from './capability.ts';
 
 export const Severity = oneOf('fatal', 'degraded', 'warning');
@@ -48,6 +50,27 @@ export const ReloadView = closed({
 });
 export type ReloadView = Static<typeof ReloadView>;
 
+/** When its sandbox is started again. Delays in milliseconds, each a fifth more or less. */
+export const RetryView = closed({
+  firstDelayMs: Type.Number({ minimum: 0, description: 'Before the second restart of a row; the first comes at once, each further one doubles it.' }),
+  mostDelayMs: Type.Number({ minimum: 0 }),
+  stableMs: Type.Number({ minimum: 0, description: 'Up for so long, it begins a new row.' }),
+  strikes: whole(1, 1000, { description: 'So many within `windowMs` end in quarantine.' }),
+  windowMs: Type.Number({ minimum: 0 }),
+});
+export type RetryView = Static<typeof RetryView>;
+
+const counter = whole(0, Number.MAX_SAFE_INTEGER);
+
+/** Of a channel: what it can do, and how it does. */
+export const ChannelView = closed({
+  declared: Type.Array(oneOf(...ABILITIES), { description: 'What its manifest says.' }),
+  effective: Type.Array(oneOf(...ABILITIES), { description: 'Declared, and there: what the host makes use of. Empty before its first sandbox.' }),
+  without: Type.Record(text(40), text(200), { description: 'What holds in the place of each ability it lacks.' }),
+  health: Type.Optional(closed({ policy: Type.Required(HealthPolicy), healthy: Type.Boolean(), failures: counter, probes: counter, reconnects: counter, problem: Type.Optional(text(4000)) })),
+});
+export type ChannelView = Static<typeof ChannelView>;
+
 export const PluginView = closed({
   instance: InstanceName,
   plugin: PluginId,
@@ -61,6 +84,10 @@ export const PluginView = closed({
   strikes: whole(0, Number.MAX_SAFE_INTEGER),
   cpuMs: Type.Number({ minimum: 0 }),
   calls: whole(0, Number.MAX_SAFE_INTEGER),
+  startPosition: Type.Optional(whole(1, 1_000_000, { description: 'Its place among those the host starts: required ones first, then by order, then by id.' })),
+  limits: Type.Optional(Type.Required(Limits)),
+  retry: Type.Optional(RetryView),
+  channel: Type.Optional(ChannelView),
   code: Type.Optional(text(100)),
   message: Type.Optional(text(4000)),
   diagnostics: Type.Optional(Type.Array(Diagnostic, { description: 'What its files say and is not taken up.' })),

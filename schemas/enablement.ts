@@ -4,7 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
-import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
+import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, HealthPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -35,6 +35,7 @@ export const Enablement = closed(
     outbound: Type.Optional(OutboundPolicy),
     session: Type.Optional(SessionPolicy),
     gates: Type.Optional(GatesPolicy),
+    health: Type.Optional(HealthPolicy),
     rooms: Type.Optional(Rooms),
     approvals: Type.Optional(whole(0, 16, { default: 0 })),
     hibernate: Type.Optional(Type.Boolean({ default: true, description: 'Optional skills and tools: whether the sandbox may be let go while idle.' })),

@@ -98,8 +98,20 @@ export type GateMode = Static<typeof GateMode>;
 export const GatesPolicy = Type.Record(Type.String({ pattern: INSTANCE }), GateMode, { additionalProperties: false, maxProperties: 256 });
 export type GatesPolicy = Static<typeof GatesPolicy>;
 
+/** How often a channel with a `health` handler is asked, and what follows when it fails. Times in milliseconds; counts are of probes in a row. */
+export const HealthPolicy = closed({
+  intervalMs: Type.Optional(whole(100, 3_600_000, { description: 'From the end of one probe to the next.' })),
+  deadlineMs: Type.Optional(whole(10, 60_000, { description: 'What is not answered by then has failed.' })),
+  failures: Type.Optional(whole(1, 1000, { description: 'So many make the instance impaired.' })),
+  recoveries: Type.Optional(whole(1, 1000, { description: 'So many that go well make it active again.' })),
+  reconnectAfter: Type.Optional(whole(1, 10_000, { description: 'After so many that failed another sandbox is tried; again after pauses that double.' })),
+});
+export type HealthPolicy = Static<typeof HealthPolicy>;
+
+export const HEALTH_DEFAULTS: Required<HealthPolicy> = { intervalMs: 30_000, deadlineMs: 5000, failures: 3, recoveries: 1, reconnectAfter: 6 };
+
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
-export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy } as const;
+export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy, health: HealthPolicy } as const;
 
 /** What holds for one command; whatever is absent is as who offers the command says. */
 export const CommandPolicy = closed({

@@ -6,7 +6,7 @@ import { GatehouseError, type ErrorCode } from '../errors.ts';
 import { failureClassOf, type FailureClass } from '../sandbox/sandbox.ts';
 import { compileSchema } from '../schema.ts';
 import { DEFAULTS } from './channel-defaults.ts';
-import { isAway, type PluginCalls } from './plugin-calls.ts';
+import { isAway, type CallOptions, type PluginCalls } from './plugin-calls.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 
 /** `failure` says what is to be done about it; `away`: it was not there, which says nothing about the work. */
@@ -33,6 +33,10 @@ export interface AskOptions {
   readonly hops?: number | undefined;
   /** True only where what the handler sends is committed. Default false. */
   readonly maySend?: boolean;
+  /** Less wall time than the ability has anyway. */
+  readonly wallMs?: number;
+  /** The sandbox to call, where it is not the one that takes the calls of the instance. */
+  readonly through?: CallOptions['through'];
 }
 
 /** Where a handler gets less than the instance's `wallMsPerCall`: work that others wait for, or that is stale a moment later. Time in host calls does not count. */
@@ -42,9 +46,8 @@ const BUDGET_MS: Readonly<Partial<Record<OptionalAbility, number>>> = { verify: 
 export async function askChannel<A extends OptionalAbility>(calls: PluginCalls, channel: Pick<ChannelEntry, 'instance' | 'can'>, ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
   if (!channel.can(ability)) return { ok: true, by: 'host', value: DEFAULTS[ability](input) };
   const { instance } = channel;
-  const { attemptKey, waitMs = 0, hops, maySend = false } = options;
-  const wallMs = BUDGET_MS[ability];
-  const { result, scope } = await calls.call(instance, ability, input, { attemptKey, waitMs, hops, maySend, ...(wallMs === undefined ? {} : { wallMs }) });
+  const { attemptKey, waitMs = 0, hops, maySend = false, wallMs = BUDGET_MS[ability], through } = options;
+  const { result, scope } = await calls.call(instance, ability, input, { attemptKey, waitMs, hops, maySend, ...(wallMs !== undefined && { wallMs }), ...(through && { through }) });
   if (!result.ok) return { ok: false, failure: failureClassOf(result), away: isAway(result.code), code: result.code, problem: result.message };
   const { value, cpuUs } = result;
   if (isOutput(ability, value)) return { ok: true, by: 'channel', value, scope, wallMs: result.wallMs, cpuUs };

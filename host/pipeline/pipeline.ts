@@ -1,6 +1,7 @@
 // The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
+import type { CallScope } from '../broker/call-scope.ts';
 import type { SenderRates } from '../broker/quota.ts';
 import type { Clock } from '../clock.ts';
 import type { Ids } from '../ids.ts';
@@ -99,6 +100,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly ingress: Ingress;
   readonly sockets: SocketHub;
   readonly operator: OperatorSend;
+  /** Commits what a call wrote that no message carries. */
+  keep(scope: CallScope): Promise<void>;
   /** What plugins send. */
   readonly outbox: Outbox;
   readonly sessions: SessionQueries;
@@ -206,6 +209,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   };
   return {
     ingress,
+    keep: (scope) => writes.commit(scope),
     sockets,
     operator,
     outbox,

@@ -25,6 +25,8 @@ export interface CallOptions {
   readonly maySend?: boolean;
   /** Less wall time than the instance has. */
   readonly wallMs?: number;
+  /** A sandbox that does not take the calls of the instance: not yet, or not any more. */
+  readonly through?: (call: PluginCall) => Promise<CallResult>;
 }
 
 /** How long a tool's caller waits for a tool that is restarting. */
@@ -40,11 +42,12 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs }: CallOptions): Promise<ScopedResult> {
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs, through }: CallOptions): Promise<ScopedResult> {
     const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }) });
     let worked = false;
     try {
-      const result = await this.#callInstance(instance, { handler, input, callId: scope.callId, attemptKey, ...(wallMs !== undefined && { wallMs }) }, { waitMs });
+      const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(wallMs !== undefined && { wallMs }) };
+      const result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
       worked = result.ok;
       return { result, scope };
     } finally {

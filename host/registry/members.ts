@@ -31,7 +31,12 @@ export function membersOf(instances: readonly Instance[]): Members {
   };
 }
 
-function byOrder(a: Instance, b: Instance): number {
+/** Who is started when: what the host may not be without, then by order, then by id. Nobody waits for anybody: each begins as soon as the one before has begun. */
+export function inStartOrder<I extends Pick<Instance, 'required' | 'order' | 'plugin' | 'instance'>>(instances: readonly I[]): I[] {
+  return instances.toSorted((a, b) => Number(b.required) - Number(a.required) || byOrder(a, b));
+}
+
+function byOrder(a: Pick<Instance, 'order' | 'plugin' | 'instance'>, b: Pick<Instance, 'order' | 'plugin' | 'instance'>): number {
   return a.order - b.order || compare(a.plugin, b.plugin) || compare(a.instance, b.instance);
 }
 

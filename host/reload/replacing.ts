@@ -115,7 +115,7 @@ export class Replacing implements Disposable {
     registry.move(instance, 'draining', because);
     try {
       await sleep(LINGER_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined); // the host stops: then at once
-      await supervisor.stop(instance, this.#closing.signal.aborted ? 0 : GRACE_MS);
+      await supervisor.stop(instance, this.#closing.signal.aborted ? 0 : GRACE_MS, { farewell: true });
       await registry.inTurn(async () => end());
     } finally {
       this.#free(instance);

@@ -1,4 +1,5 @@
 // The sandbox contract: one process, one isolate, one plugin instance. `sandbox-process.ts` implements it; the supervisor is its only user.
+import type { Ability } from '../../schemas/abilities.ts';
 import type { PluginKind } from '../../schemas/plugin-manifest.ts';
 
 export interface SandboxLimits {
@@ -13,6 +14,8 @@ export interface SandboxSpec {
   readonly instance: string;
   readonly plugin: string;
   readonly kind: PluginKind;
+  /** Of a channel: what its manifest declares. */
+  readonly abilities?: readonly Ability[];
   readonly source: string;
   readonly config: unknown;
   readonly limits: SandboxLimits;

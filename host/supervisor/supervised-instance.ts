@@ -56,6 +56,10 @@ export interface InstanceParts {
   readonly random: () => number;
   readonly hooks: SandboxHooks;
   readonly open: (spec: SandboxSpec, hooks: SandboxHooks) => Promise<Sandbox>;
+  /** Between loading and the first call; rejects when there may be none. */
+  readonly prepare: (spec: SandboxSpec, sandbox: Sandbox) => Promise<void>;
+  /** Before a sandbox that leaves for good is ended. Never rejects, and is bounded. */
+  readonly farewell: (spec: SandboxSpec, sandbox: Sandbox) => Promise<void>;
   /** As of now: an operator may change it while the instance runs. */
   readonly standing: () => Standing;
   /** What all instances together may restart: 0 when this one may, which is counted then, else the milliseconds after which to ask again. */
@@ -75,8 +79,16 @@ export interface Replacing {
   readonly onSwitch?: () => void;
 }
 
+/** Why a start that failed says nothing about the plugin's code: no strike. */
+const BLAMELESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['SANDBOX_START_FAILED', 'CHANNEL_START_FAILED', 'CHANNEL_START_REFUSED']);
+/** Only an operator can change it: trying again by itself would do harm, at a service that counts wrong passwords for example. */
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CHANNEL_START_REFUSED']);
+
 /** A channel may only receive or only send; every other kind has one handler and is nothing without it. */
 const HANDLERS: Readonly<Record<PluginKind, readonly string[]>> = { channel: ['receive', 'send'], skill: ['respond'], moderation: ['evaluate'], tool: ['call'] };
+
+/** Calls of the sandbox that was there may finish for so long. */
+const RECONNECT_GRACE_MS = 10_000;
 
 interface Waiter {
   readonly call: PluginCall;
@@ -108,6 +120,7 @@ export class SupervisedInstance {
   #usedAtMs = 0;
   /** Replacements under way; whoever calls a hibernated instance meanwhile waits for them. */
   #replacing = 0;
+  #reconnecting = false;
   #restarts = 0;
   #calls = 0;
   #failures = 0;
@@ -214,9 +227,32 @@ export class SupervisedInstance {
     void this.#retire(sandbox, 0);
   }
 
-  /** Lets calls in flight finish for `graceMs`, then ends the sandbox. */
-  async stop(graceMs: number): Promise<void> {
-    await this.#halt('stopped', graceMs);
+  /**
+   * Another sandbox of the same, while the one that is there goes on: it takes over once it is up. Where it does not come up, or something else happens to the instance meanwhile,
+   * nothing changes. Never rejects.
+   */
+  async reconnect({ reason, delayMs }: { readonly reason: string; readonly delayMs: number }): Promise<void> {
+    if (this.#state !== 'active' || this.#replacing > 0 || this.#reconnecting) return;
+    const order = this.#orders;
+    const old = this.#sandbox;
+    this.#reconnecting = true;
+    this.#restarts += 1;
+    publish('plugin.restarted', { instance: this.#spec.instance, restarts: this.#restarts, delayMs, reason });
+    try {
+      const fresh = await this.#open(this.#spec);
+      if (order !== this.#orders || old !== this.#sandbox || this.#replacing > 0 || !fresh.accepting) return await fresh.stop(0);
+      this.#adopt(fresh);
+      if (old) void this.#retire(old, RECONNECT_GRACE_MS);
+    } catch {
+      // What is there goes on; whoever asked counts on, and asks again.
+    } finally {
+      this.#reconnecting = false;
+    }
+  }
+
+  /** Lets calls in flight finish for `graceMs`, then ends the sandbox; with `farewell` it may say its last word before. */
+  async stop(graceMs: number, { farewell = false }: { readonly farewell?: boolean } = {}): Promise<void> {
+    await this.#halt('stopped', graceMs, { farewell });
   }
 
   // --- Coming up ------------------------------------------------------------------------------------------------------------------------------------
@@ -249,9 +285,14 @@ export class SupervisedInstance {
   async #open(spec: SandboxSpec): Promise<Sandbox> {
     const sandbox = await this.#parts.open(spec, this.#parts.hooks);
     const wanted = HANDLERS[spec.kind];
-    if (wanted.some((handler) => sandbox.handlers.includes(handler))) return sandbox;
-    await sandbox.stop(0);
-    throw new GatehouseError('PLUGIN_HANDLER_MISSING', { instance: spec.instance, kind: spec.kind, handler: wanted.join("' or '") });
+    try {
+      if (!wanted.some((handler) => sandbox.handlers.includes(handler))) throw new GatehouseError('PLUGIN_HANDLER_MISSING', { instance: spec.instance, kind: spec.kind, handler: wanted.join("' or '") });
+      await this.#parts.prepare(spec, sandbox);
+    } catch (error) {
+      await sandbox.stop(0);
+      throw error;
+    }
+    return sandbox;
   }
 
   #adopt(sandbox: Sandbox): void {
@@ -260,7 +301,10 @@ export class SupervisedInstance {
     this.#activeSince = this.#usedAtMs = this.#parts.clock.monotonicMs();
     void sandbox.ended.then((exit) => this.#onEnded(sandbox, exit));
     if (this.#state !== 'active') this.#move('starting'); // a replacement may find it asleep, or between two tries
-    this.#move('active');
+    // Told also when it was active before: what is known of it may be known of the sandbox that was there.
+    this.#state = 'active';
+    this.#trouble = undefined;
+    this.#parts.onStateChange({ instance: this.#spec.instance, plugin: this.#spec.plugin, state: 'active' });
     for (const waiter of this.#waiters) {
       clearTimeout(waiter.timer);
       waiter.resolve(this.#run(sandbox, waiter.call));
@@ -307,7 +351,8 @@ export class SupervisedInstance {
 
   #onStartFailed(error: unknown): void {
     const trouble: Trouble = { code: error instanceof GatehouseError ? error.code : 'SANDBOX_START_FAILED', message: problemOf(error) };
-    if (trouble.code !== 'SANDBOX_START_FAILED' && this.#strike('load', trouble.message)) return;
+    if (FINAL.has(trouble.code)) return void this.#halt('stopped', 0, { trouble });
+    if (!BLAMELESS.has(trouble.code) && this.#strike('load', trouble.message)) return;
     this.#restart(++this.#row, trouble);
   }
 
@@ -324,7 +369,7 @@ export class SupervisedInstance {
     if (turn !== this.#turn) return true;
     if (strikes.length < policy.strikes) return false;
     const reason = `${strikes.length} strikes in ${Math.round(policy.windowMs / 60_000)} minutes, the last for ${cause}: ${detail}`;
-    void this.#halt('quarantined', 0, { code: 'PLUGIN_QUARANTINED', message: reason });
+    void this.#halt('quarantined', 0, { trouble: { code: 'PLUGIN_QUARANTINED', message: reason } });
     this.#parts.onQuarantine({ reason, strikes, stats: this.stats });
     return true;
   }
@@ -336,7 +381,7 @@ export class SupervisedInstance {
   #restartAfter(delayMs: number, row: number, trouble: Trouble): void {
     this.#restarts += 1;
     this.#move('backoff', trouble);
-    publish('plugin.restarted', { instance: this.#spec.instance, restarts: this.#restarts, delayMs });
+    publish('plugin.restarted', { instance: this.#spec.instance, restarts: this.#restarts, delayMs, reason: trouble.code });
     const attempt = () => {
       const waitMs = this.#parts.mayRestart(row);
       if (waitMs > 0) this.#timer = setTimeout(attempt, waitMs);
@@ -346,7 +391,7 @@ export class SupervisedInstance {
     else this.#timer = setTimeout(attempt, delayMs);
   }
 
-  async #halt(state: 'stopped' | 'quarantined', graceMs: number, trouble?: Trouble): Promise<void> {
+  async #halt(state: 'stopped' | 'quarantined', graceMs: number, { trouble, farewell = false }: { readonly trouble?: Trouble; readonly farewell?: boolean } = {}): Promise<void> {
     this.#orders += 1;
     this.#turn += 1;
     clearTimeout(this.#timer);
@@ -358,8 +403,12 @@ export class SupervisedInstance {
       resolve(this.#unavailable(call));
     }
     this.#waiters.clear();
-    const ending = [...this.#retiring, ...(sandbox ? [sandbox] : [])];
-    await Promise.all(ending.map((each) => each.stop(graceMs)));
+    await Promise.all([...[...this.#retiring].map((each) => each.stop(graceMs)), ...(sandbox ? [this.#dismiss(sandbox, graceMs, farewell)] : [])]);
+  }
+
+  async #dismiss(sandbox: Sandbox, graceMs: number, farewell: boolean): Promise<void> {
+    if (farewell) await this.#parts.farewell(this.#spec, sandbox);
+    await sandbox.stop(graceMs);
   }
 
   async #retire(sandbox: Sandbox, graceMs: number): Promise<void> {

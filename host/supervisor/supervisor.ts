@@ -3,7 +3,7 @@ import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import type { SandboxPool } from '../sandbox/pool.ts';
-import type { CallResult, PluginCall, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
+import type { CallResult, PluginCall, Sandbox, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
 import { Allowance } from './allowance.ts';
 import { Expected } from './expected.ts';
 import { ALWAYS_UP, toHibernate, type Standing } from './hibernation.ts';
@@ -17,7 +17,11 @@ export interface SupervisorParts {
   readonly clock: Clock;
   /** What serves the host calls and takes the log lines of one instance; asked once per start. */
   readonly hooksFor: (instance: string) => SandboxHooks;
-  /** Every change of state, in order. Must not throw. */
+  /** Between the loading of a sandbox and its first call: rejects with why there may be none. Default: nothing is asked. */
+  readonly prepare?: (spec: SandboxSpec, sandbox: Sandbox) => Promise<void>;
+  /** Before the sandbox of an instance that leaves is ended. Never rejects, and is bounded. */
+  readonly farewell?: (spec: SandboxSpec, sandbox: Sandbox) => Promise<void>;
+  /** Every change of state, in order; `active` also when another sandbox takes over. Must not throw. */
   readonly onStateChange: (change: StateChange) => void;
   /** A proven offence, told before what follows from it. Must not throw. */
   readonly onStrike?: (instance: string, strike: Strike) => void;
@@ -35,6 +39,8 @@ export interface SupervisorParts {
 
 /** How often idle instances are looked for; also whenever one starts. */
 const SWEEP_MS = 1000;
+
+const NOTHING = () => Promise.resolve();
 
 export class Supervisor implements AsyncDisposable {
   readonly #parts: SupervisorParts;
@@ -60,7 +66,7 @@ export class Supervisor implements AsyncDisposable {
   async start(spec: SandboxSpec): Promise<void> {
     const { instance } = spec;
     const earlier = this.#instances.get(instance);
-    const { pool, clock, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine, standingOf = () => ALWAYS_UP } = this.#parts;
+    const { pool, clock, random = Math.random, loadMs, hooksFor, onStateChange, onStrike, onQuarantine, standingOf = () => ALWAYS_UP, prepare = NOTHING, farewell = NOTHING } = this.#parts;
     const standing = () => standingOf(instance);
     const supervised = new SupervisedInstance(spec, {
       clock,
@@ -70,6 +76,8 @@ export class Supervisor implements AsyncDisposable {
       mayRestart: (row) => (row === 0 || standing().rank === 'front' ? this.#firstRestarts : this.#furtherRestarts).take(clock.monotonicMs()),
       hooks: hooksFor(instance),
       open: (each, hooks) => pool.open(each, hooks, { rank: standing().rank, ...(loadMs === undefined ? {} : { loadMs }) }),
+      prepare,
+      farewell,
       onStateChange: (change) => {
         onStateChange(change);
         if (change.state === 'starting' || change.state === 'active') this.hibernateIdle();
@@ -107,9 +115,14 @@ export class Supervisor implements AsyncDisposable {
     await supervised.replace(spec, replacing);
   }
 
-  /** Calls in flight may finish for `graceMs` (default none), then they are cancelled. An instance that is not there is stopped already. */
-  async stop(instance: string, graceMs = 0): Promise<void> {
-    await this.#instances.get(instance)?.stop(graceMs);
+  /** Another sandbox in the place of the one that is there, once it is up; until then, and where it does not come up, all stays as it is. */
+  reconnect(instance: string, why: { readonly reason: string; readonly delayMs: number }): void {
+    void this.#instances.get(instance)?.reconnect(why);
+  }
+
+  /** Calls in flight may finish for `graceMs` (default none), then they are cancelled; with `farewell` the sandbox is told before. An instance that is not there is stopped already. */
+  async stop(instance: string, graceMs = 0, ending: { readonly farewell?: boolean } = {}): Promise<void> {
+    await this.#instances.get(instance)?.stop(graceMs, ending);
   }
 
   /** These will be started, if not at once: calls wait for them from now on. */
@@ -133,6 +146,12 @@ export class Supervisor implements AsyncDisposable {
     return this.#instances.get(instance)?.handlers;
   }
 
+  /** When sandboxes are started again, the same for every instance. */
+  get retry() {
+    const { baseMs, mostMs, stableMs, strikes, windowMs } = this.#policy;
+    return { firstDelayMs: baseMs, mostDelayMs: mostMs, stableMs, strikes, windowMs };
+  }
+
   /** Undefined for an instance that was never started. */
   stats(instance: string): InstanceStats | undefined {
     return this.#instances.get(instance)?.stats;
@@ -141,6 +160,6 @@ export class Supervisor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeping);
     this.#expected.close();
-    await Promise.all([...this.#instances.values()].map((each) => each.stop(0)));
+    await Promise.all([...this.#instances.values()].map((each) => each.stop(0, { farewell: true })));
   }
 }

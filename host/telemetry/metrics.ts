@@ -15,6 +15,9 @@ const STAGE_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
 /** A reply may wait for a remote for hours. */
 const DELIVERY_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 10, 60, 600, 3600];
 
+/** Seconds; the first restart of a row comes at once, later ones wait up to a minute. */
+const RESTART_SECONDS = [0, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600];
+
 /** Gauges are read from the host at each scrape; everything else is counted as it happens. */
 export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status'>): Metrics {
   const registry = new Registry();
@@ -30,7 +33,9 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const calls = new Counter({ name: 'gatehouse_plugin_calls_total', help: 'Calls into plugins.', labelNames: ['instance', 'handler', 'result'], registers });
   const cpu = new Counter({ name: 'gatehouse_plugin_cpu_seconds_total', help: 'Process CPU billed to plugin calls.', labelNames: ['instance'], registers });
   const wall = new Histogram({ name: 'gatehouse_plugin_call_seconds', help: 'Wall time of plugin calls.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
-  const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes.', labelNames: ['instance'], registers });
+  const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes, by why.', labelNames: ['instance', 'reason'], registers });
+  const restartDelays = new Histogram({ name: 'gatehouse_plugin_restart_delay_seconds', help: 'Pauses before restarts of sandboxes.', labelNames: ['instance'], buckets: RESTART_SECONDS, registers });
+  const probes = new Counter({ name: 'gatehouse_channel_probes_total', help: 'Times a channel was asked how it does, by what came of it.', labelNames: ['instance', 'result'], registers });
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
   const doubts = new Counter({ name: 'gatehouse_ingress_refused_total', help: 'Requests to channels that were not believed, by what was wrong.', labelNames: ['instance', 'cause'], registers });
@@ -90,7 +95,11 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       commitOf(outcome).observe(durationMs / 1000);
       rows.inc(count);
     }),
-    count('plugin.restarted', ({ instance }) => restarts.inc({ instance })),
+    count('plugin.restarted', ({ instance, reason, delayMs }) => {
+      restarts.inc({ instance, reason: knownCode(reason) });
+      restartDelays.observe({ instance }, delayMs / 1000);
+    }),
+    count('channel.probed', ({ instance, result }) => probes.inc({ instance, result })),
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
     count('ingress.refused', ({ instance, cause }) => doubts.inc({ instance, cause: oneWord(cause) })),

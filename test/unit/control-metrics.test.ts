@@ -37,6 +37,9 @@ describe('metrics', () => {
     publish('message.stage', { messageId: 'm', stage: 'admit', decision: 'pass', durationMs: 2 });
     publish('plugin.call', { instance: 'echo', handler: 'respond', ok: false, code: 'CALL_TIMEOUT', cpuUs: 2_000_000, wallMs: 30 });
     publish('plugin.strike', { instance: 'echo', plugin: 'gatehouse.echo', cause: 'cpu', strikes: 1 });
+    publish('plugin.restarted', { instance: 'hook', restarts: 1, delayMs: 400, reason: 'CHANNEL_UNHEALTHY' });
+    publish('plugin.restarted', { instance: 'hook', restarts: 2, delayMs: 0, reason: 'made"up' });
+    publish('channel.probed', { instance: 'hook', result: 'late', failures: 2, durationMs: 50 });
     publish('store.commit', { rows: 4, durationMs: 1, outcome: 'committed' });
     publish('dead-letter.created', { id: 'd', messageId: 'm', instance: 'hook', stage: 'deliver', code: 'DELIVERY_FAILED' });
     const text = await metrics.text();
@@ -45,6 +48,11 @@ describe('metrics', () => {
     expect(text).toContain('gatehouse_plugin_calls_total{instance="echo",handler="respond",result="CALL_TIMEOUT"} 1');
     expect(text).toContain('gatehouse_plugin_cpu_seconds_total{instance="echo"} 2');
     expect(text).toContain('gatehouse_plugin_strikes_total{instance="echo",cause="cpu"} 1');
+    expect(text).toContain('gatehouse_plugin_restarts_total{instance="hook",reason="CHANNEL_UNHEALTHY"} 1');
+    expect(text).toContain('gatehouse_plugin_restarts_total{instance="hook",reason="other"} 1');
+    expect(text).toContain('gatehouse_plugin_restart_delay_seconds_bucket{le="0.25",instance="hook"} 1');
+    expect(text).toContain('gatehouse_plugin_restart_delay_seconds_bucket{le="0.5",instance="hook"} 2');
+    expect(text).toContain('gatehouse_channel_probes_total{instance="hook",result="late"} 1');
     expect(text).toContain('gatehouse_store_rows_total 4');
     expect(text).toContain('gatehouse_dead_letters_total{instance="hook",code="DELIVERY_FAILED"} 1');
   });
@@ -98,7 +106,7 @@ describe('log lines', () => {
     const change: Events['plugin.state'] = { instance: 'echo', plugin: 'gatehouse.echo', from: 'active', to: 'quarantined', actor: 'supervisor', reason: 'three strikes', code: 'SANDBOX_DIED' };
     publish('plugin.state', change);
     publish('plugin.state', { ...change, from: 'starting', to: 'active' });
-    publish('plugin.restarted', { instance: 'echo', restarts: 2, delayMs: 100 });
+    publish('plugin.restarted', { instance: 'echo', restarts: 2, delayMs: 100, reason: 'SANDBOX_DIED' });
     expect(lines.map(({ level, msg }) => [level, msg])).toEqual([[50, 'plugin stopped'], [20, 'plugin state'], [40, 'plugin restarts']]);
     expect(lines[0]).toMatchObject({ instance: 'echo', code: 'SANDBOX_DIED', reason: 'three strikes' });
   });

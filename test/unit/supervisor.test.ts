@@ -282,7 +282,7 @@ describe('replacing', () => {
     for (const answer of answers) answer();
     expect(await old).toMatchObject({ ok: true, value: 'old' });
     await replaced;
-    expect(world.states()).toEqual(['starting', 'active']);
+    expect(world.states()).toEqual(['starting', 'active', 'active']);
   });
 
   it('lets the calls that wait in the queue of the old one finish too', async () => {

@@ -1,6 +1,6 @@
 // `gatehouse plugins`: what is enabled, how it does, and every decision an operator takes about it.
 import type { Command } from 'commander';
-import type { PluginView, ReloadView } from '../../../schemas/control.ts';
+import type { ChannelView, PluginView, ReloadView } from '../../../schemas/control.ts';
 import { describeCapability } from '../../registry/describe-capability.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
@@ -47,9 +47,9 @@ export function register(program: Command, io: Io): void {
     .action(async (instance: string) => {
       const view = await findHost(io)?.get<PluginView>(instancePath(instance)) ?? (await views(io)).find((each) => each.instance === instance);
       if (!view) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
-      const { grants, cpuMs, diagnostics = [], ...rest } = view;
+      const { grants, cpuMs, diagnostics = [], limits, retry, channel, ...rest } = view;
       io.print(view, () => [
-        facts(io, { ...rest, cpuMs: Math.round(cpuMs) }),
+        facts(io, { ...rest, cpuMs: Math.round(cpuMs), limits: limits && inWords(limits), retry: retry && inWords(retry), ...(channel ? channelFacts(channel) : {}) }),
         ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`),
         ...(diagnostics.length === 0 ? [] : ['Its files say what is not taken up:', diagnosticLines(io, diagnostics)]),
       ].join('\n'));
@@ -103,6 +103,18 @@ export function register(program: Command, io: Io): void {
         io.print(view, () => `${view.instance} is ${view.state}.`);
       });
   }
+}
+
+/** `heapMb 32, cpuMsPerCall 50` */
+const inWords = (values: object) => Object.entries(values).map(([name, value]) => `${name} ${String(value)}`).join(', ');
+
+function channelFacts({ declared, effective, health }: ChannelView) {
+  const unused = declared.filter((ability) => !effective.includes(ability));
+  return {
+    abilities: effective.join(', '),
+    ...(unused.length > 0 && effective.length > 0 ? { 'declared only': unused.join(', ') } : {}),
+    ...(health ? { health: `${health.healthy ? 'well' : `unwell (${health.problem ?? ''})`}, ${health.failures} failed in a row, ${health.probes} probes, ${health.reconnects} reconnects; ${inWords(health.policy)}` } : {}),
+  };
 }
 
 /** From the running host, else from the files. */

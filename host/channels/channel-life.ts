@@ -1,0 +1,135 @@
+// The life of channels beyond that of their sandboxes: held against their manifest and asked to `start` before any traffic, probed while they run, told to `stop` when they leave.
+// host.ts gives it to the supervisor, plugin-life.ts tells it of states.
+import { randomUUID } from 'node:crypto';
+import { OPTIONAL_ABILITIES, type Ability, type OptionalAbility } from '../../schemas/abilities.ts';
+import { WITHOUT, type HandlerInput } from '../../schemas/channel.ts';
+import type { ChannelView } from '../../schemas/control.ts';
+import type { Clock } from '../clock.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { askChannel, type AbilityAnswer, type AskOptions } from '../pipeline/channel-calls.ts';
+import type { PluginCalls } from '../pipeline/plugin-calls.ts';
+import type { CallScope } from '../broker/call-scope.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
+import type { Supervisor } from '../supervisor/supervisor.ts';
+import { effectiveAbilities, lacksRequired, mismatchInWords, mismatchOf } from './abilities.ts';
+import { HealthProbes } from './health.ts';
+import { ChannelTroubles } from './troubles.ts';
+
+export interface ChannelLifeParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly supervisor: Pick<Supervisor, 'handlers' | 'reconnect'>;
+  readonly calls: PluginCalls;
+  /** Commits what a handler wrote, in a commit of its own. */
+  readonly keep: (scope: CallScope) => Promise<void>;
+}
+
+/** Who says goodbye may take so long of its own time; the host waits for no more than five times that, requests included. */
+const FAREWELL_MS = 1000;
+
+export class ChannelLife implements Disposable {
+  readonly #parts: ChannelLifeParts;
+  readonly #troubles: ChannelTroubles;
+  readonly #health: HealthProbes;
+
+  constructor(parts: ChannelLifeParts) {
+    this.#parts = parts;
+    const { clock, registry, supervisor } = parts;
+    this.#troubles = new ChannelTroubles(registry);
+    this.#health = new HealthProbes({
+      clock,
+      troubles: this.#troubles,
+      policyOf: (instance) => registry.find(instance)?.enablement.health ?? {},
+      ask: (instance, attemptKey) => this.#ask({ instance, can: () => true }, 'health', {}, { attemptKey }),
+      reconnect: (instance, why) => supervisor.reconnect(instance, why),
+    });
+  }
+
+  /**
+   * Between the loading of a sandbox and its first call. Throws CHANNEL_ABILITY_MISMATCH where the manifest says something else and that cannot be lived with,
+   * CHANNEL_START_FAILED where another try may do better, CHANNEL_START_REFUSED where only the operator can, PLUGIN_LOAD_FAILED where `start` broke its sandbox.
+   */
+  async prepare({ instance, kind, abilities = [] }: SandboxSpec, sandbox: Sandbox): Promise<void> {
+    if (kind !== 'channel') return;
+    const mismatch = mismatchOf(abilities, sandbox.handlers);
+    if (mismatch && (lacksRequired(mismatch) || this.#parts.registry.find(instance)?.required === true)) throw mismatchError(instance, mismatchInWords(mismatch));
+    const can = (ability: Ability) => abilities.includes(ability) && sandbox.handlers.includes(ability);
+    const answer = await this.#ask({ instance, can }, 'start', {}, { attemptKey: randomUUID(), through: (call) => sandbox.call(call) });
+    if (answer.ok && answer.value.ok) return;
+    const problem = answer.ok ? (answer.value.ok ? '' : answer.value.reason) : answer.problem;
+    if (!answer.ok && answer.failure === 'crash') throw new GatehouseError('PLUGIN_LOAD_FAILED', { instance, problem });
+    const isFinal = answer.ok ? !answer.value.ok && answer.value.retry === false : answer.failure === 'terminal';
+    throw new GatehouseError(isFinal ? 'CHANNEL_START_REFUSED' : 'CHANNEL_START_FAILED', { instance, problem });
+  }
+
+  /** Before a sandbox is ended for good. Never rejects: who leaves cannot be kept. */
+  async farewell({ instance, kind, abilities = [] }: SandboxSpec, sandbox: Sandbox): Promise<void> {
+    if (kind !== 'channel') return;
+    const can = (ability: Ability) => abilities.includes(ability) && sandbox.handlers.includes(ability);
+    const answer = await this.#ask({ instance, can }, 'stop', {}, { attemptKey: randomUUID(), wallMs: FAREWELL_MS, through: (call) => sandbox.call(call) });
+    if (!answer.ok) this.#parts.log.warn({ instance, code: answer.code, problem: answer.problem }, 'a channel left without its last word');
+  }
+
+  /** A sandbox of it takes calls: one more, or the first. */
+  onActive(instance: string): void {
+    const mismatch = this.#mismatchOf(instance);
+    if (mismatch) this.#troubles.raise(instance, 'abilities', mismatchError(instance, mismatchInWords(mismatch)));
+    else this.#troubles.clear(instance, 'abilities');
+    if (this.#effective(instance).includes('health')) this.#health.begin(instance);
+    else this.#health.end(instance);
+  }
+
+  /** It takes no calls any more. */
+  onDown(instance: string): void {
+    this.#health.end(instance);
+    this.#troubles.clear(instance, 'abilities');
+  }
+
+  diagnostics() {
+    return this.#troubles.diagnostics();
+  }
+
+  /** Undefined for what is no channel. */
+  view(instance: string): ChannelView | undefined {
+    const declared = this.#declared(instance);
+    if (declared === undefined) return undefined;
+    const effective = this.#effective(instance);
+    const health = this.#health.state(instance);
+    const absent = OPTIONAL_ABILITIES.filter((ability) => !effective.includes(ability));
+    return { declared: [...declared], effective, without: Object.fromEntries(absent.map((ability) => [ability, WITHOUT[ability]])), ...(health ? { health } : {}) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#health[Symbol.dispose]();
+    this.#troubles[Symbol.dispose]();
+  }
+
+  #declared(instance: string): readonly Ability[] | undefined {
+    return this.#parts.registry.find(instance)?.resolved?.release.manifest.channel?.abilities;
+  }
+
+  /** Before the first sandbox has registered anything, nothing. */
+  #effective(instance: string): Ability[] {
+    return effectiveAbilities(this.#declared(instance) ?? [], this.#parts.supervisor.handlers(instance) ?? []);
+  }
+
+  #mismatchOf(instance: string) {
+    const declared = this.#declared(instance);
+    const handlers = this.#parts.supervisor.handlers(instance);
+    return declared && handlers && mismatchOf(declared, handlers);
+  }
+
+  /** What these handlers write belongs to no message: it is committed by itself. */
+  async #ask<A extends OptionalAbility>(channel: Parameters<typeof askChannel>[1], ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
+    const answer = await askChannel(this.#parts.calls, channel, ability, input, options);
+    if (answer.ok && answer.by === 'channel') {
+      await this.#parts.keep(answer.scope).catch((error: unknown) => this.#parts.log.warn({ instance: channel.instance, ability, err: problemOf(error) }, 'what a handler wrote could not be kept'));
+    }
+    return answer;
+  }
+}
+
+const mismatchError = (instance: string, problem: string) => new GatehouseError('CHANNEL_ABILITY_MISMATCH', { instance, problem });
