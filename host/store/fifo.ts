@@ -18,6 +18,21 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  /** From the head, which is 0. */
+  at(index: number): T | undefined {
+    return index < 0 ? undefined : this.#items[this.#head + index];
+  }
+
+  /** In order, as they are now. */
+  toArray(): T[] {
+    return this.#items.slice(this.#head).filter((item) => item !== undefined);
+  }
+
+  /** Costs as much as the queue is long. */
+  removeAt(index: number): void {
+    if (index >= 0 && index < this.size) this.#items.splice(this.#head + index, 1);
+  }
+
   shift(): T | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];

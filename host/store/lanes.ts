@@ -6,19 +6,48 @@ import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
 import { Fifo } from './fifo.ts';
 
-/** What became of one item: out of the lane, or at its head again, not before then. `item` replaces it, to carry what this attempt learned. */
-export type Verdict<Item> = 'done' | { readonly retryAtMs: number; readonly item?: Item };
+/**
+ * What became of the items a run took: out of the lane, or at its head again, not before then. `item` replaces the one at `index` (default 0, the head), to carry
+ * what this attempt learned.
+ */
+export type Verdict<Item> = 'done' | { readonly retryAtMs: number; readonly item?: Item; readonly index?: number };
+
+/** An item waits for others: until nothing has come for `ms`, and at most ten times as long since its own moment. */
+export interface Debounce {
+  readonly ms: number;
+  /** Epoch milliseconds. */
+  readonly sinceMs: number;
+}
 
 export interface Queued<Item> {
   readonly lane: string;
   readonly item: Item;
   /** Epoch milliseconds; the lane waits for it, as after a retry. */
   readonly notBeforeMs?: number;
+  readonly debounce?: Debounce;
+}
+
+/** How a lane stands. Moments are monotonic. */
+export interface LaneStanding {
+  readonly lane: string;
+  readonly state: 'running' | 'ready' | 'delayed';
+  /** Reserved, waiting and running. */
+  readonly depth: number;
+  /** Since when it runs. */
+  readonly runningSinceMs?: number;
+  /** When its head is due, where it has to wait. */
+  readonly dueMs?: number;
+}
+
+/** What a place is asked for under: `cap` items may wait in the lane beside those that run; with `mayOverflow` older ones make room. */
+export interface ReserveTerms {
+  readonly cap: number;
+  readonly mayOverflow: boolean;
 }
 
 export interface LanesOptions<Item> {
   readonly clock: Clock;
-  /** Does the work of one item. Called for at most one item of a lane at a time. */
+  /** Does the work of the item at the head, and of those behind it that it takes. Called for at most one item of a lane at a time. */
   work(item: Item, lane: string): Promise<Verdict<Item>>;
   /** `work` threw, which it should not: says what becomes of the item. */
   onFault(thrown: unknown, item: Item, lane: string): Verdict<Item>;
@@ -39,10 +68,22 @@ export interface Lanes<Item> extends AsyncDisposable {
   /** Items of this lane: reserved, waiting and running. */
   depth(lane: string): number;
   /** Takes a place in the lane, or says that it is full. Each place taken is later filled by `enqueue` or given back by `unreserve`. */
-  reserve(lane: string): 'reserved' | 'full';
+  reserve(lane: string, terms?: ReserveTerms): 'reserved' | 'full';
   unreserve(lane: string): void;
   /** Adds what is already durable, filling a reserved place if the lane has one. Never refuses. After `close` it does nothing: the row waits on disk for the next start. */
-  enqueue(lane: string, item: Item, notBeforeMs?: number): void;
+  enqueue(lane: string, item: Item, notBeforeMs?: number, debounce?: Debounce): void;
+  /** Items behind those that run. */
+  behind(lane: string): number;
+  /** All items of the lane in order, those that run first. */
+  items(lane: string): Item[];
+  /** For the run of the lane: how many items from the head it works on. They leave together, or stay together. Until then it is one. */
+  take(lane: string, count: number): void;
+  /** Puts another item in the place of this one; none takes it out, but not from a run, whose verdict that is. False when nothing was done. */
+  swap(lane: string, item: Item, replacement?: Item): boolean;
+  /** Gives up on the run of the lane: what it took becomes of it what the verdict says, and whatever the run still says is not heard. False when none runs. */
+  abandon(lane: string, verdict: Verdict<Item>): boolean;
+  /** Every lane that holds something, in no order. */
+  standings(): Iterable<LaneStanding>;
   /**
    * Enqueues what the store held when the host stopped, each lane in order, and resolves with how many. Work begins at once, so call it before anything
    * else may add rows to the same table.
@@ -59,10 +100,15 @@ export function createLanes<Item>(options: LanesOptions<Item>): Lanes<Item> {
 const CLOSE_DEADLINE_MS = 10_000;
 const MOST_DELAY_MS = 20 * 60_000;
 
+const NO_TERMS: ReserveTerms = { cap: Infinity, mayOverflow: false };
+const DEBOUNCE_TIMES = BOUNDS.debounceTimes;
+
 interface Waiting<Item> {
   item: Item;
   /** Monotonic: a wall clock that is set must not hold a lane up. 0 for at once. */
   dueMs: number;
+  /** Until when later items may hold it back; 0 for not at all. */
+  latestMs: number;
 }
 
 interface Group<Item> {
@@ -77,9 +123,16 @@ interface Group<Item> {
 interface Lane<Item> {
   readonly key: string;
   readonly group: Group<Item> | undefined;
-  /** The running item stays at the head until it is done. */
+  /** Running items stay at the head until they are done. */
   readonly items: Fifo<Waiting<Item>>;
   reserved: number;
+  /** Running items. */
+  taken: number;
+  /** When the newest item that waits for others has waited long enough. */
+  quietMs: number;
+  runningSinceMs: number;
+  /** Counts runs, and those given up: a run whose number has passed is not heard. */
+  turn: number;
   busy: 'no' | 'ready' | 'running' | 'delayed';
   timer: NodeJS.Timeout | undefined;
 }
@@ -120,9 +173,18 @@ class LaneScheduler<Item> implements Lanes<Item> {
     return lane ? lane.items.size + lane.reserved : 0;
   }
 
-  reserve(key: string): 'reserved' | 'full' {
-    if (this.depth(key) >= this.#depth) return 'full';
-    this.#lane(key).reserved += 1;
+  behind(key: string): number {
+    const lane = this.#lanes.get(key);
+    return lane ? lane.items.size - lane.taken : 0;
+  }
+
+  reserve(key: string, { cap, mayOverflow }: ReserveTerms = NO_TERMS): 'reserved' | 'full' {
+    const known = this.#lanes.get(key);
+    if (known) {
+      const { items, reserved, taken } = known;
+      if (mayOverflow ? reserved >= this.#depth : items.size + reserved >= this.#depth || items.size - taken + reserved >= cap) return 'full';
+    }
+    (known ?? this.#lane(key)).reserved += 1;
     return 'reserved';
   }
 
@@ -132,19 +194,69 @@ class LaneScheduler<Item> implements Lanes<Item> {
     this.#forgetIfEmpty(lane);
   }
 
-  enqueue(key: string, item: Item, notBeforeMs = 0): void {
+  enqueue(key: string, item: Item, notBeforeMs = 0, debounce?: Debounce): void {
     if (this.#closed) return;
     const lane = this.#lane(key);
     lane.reserved = Math.max(0, lane.reserved - 1);
-    lane.items.push({ item, dueMs: this.#due(notBeforeMs) });
+    const waiting = { item, dueMs: this.#due(notBeforeMs), latestMs: 0 };
+    if (debounce) this.#holdBack(lane, waiting, debounce);
+    lane.items.push(waiting);
     this.#waiting += 1;
     if (lane.busy === 'no') this.#schedule(lane);
+  }
+
+  items(key: string): Item[] {
+    return this.#lanes.get(key)?.items.toArray().map(({ item }) => item) ?? [];
+  }
+
+  take(key: string, count: number): void {
+    const lane = this.#lanes.get(key);
+    if (lane?.busy !== 'running') return;
+    const taken = Math.max(1, Math.min(count, lane.items.size));
+    this.#waiting -= taken - lane.taken;
+    lane.taken = taken;
+  }
+
+  swap(key: string, item: Item, replacement?: Item): boolean {
+    const lane = this.#lanes.get(key);
+    const index = lane ? lane.items.toArray().findIndex((each) => each.item === item) : -1;
+    const waiting = lane?.items.at(index);
+    if (!lane || !waiting) return false;
+    if (replacement !== undefined) waiting.item = replacement;
+    else if (index < lane.taken) return false;
+    else {
+      lane.items.removeAt(index);
+      this.#waiting -= 1;
+      if (index === 0 && lane.busy === 'delayed') this.#reschedule(lane);
+    }
+    return true;
+  }
+
+  abandon(key: string, verdict: Verdict<Item>): boolean {
+    const lane = this.#lanes.get(key);
+    if (lane?.busy !== 'running') return false;
+    this.#settle(lane, verdict);
+    return true;
+  }
+
+  *standings(): Generator<LaneStanding> {
+    for (const lane of this.#lanes.values()) {
+      const { key, items, reserved, busy, runningSinceMs } = lane;
+      const head = items.peek();
+      const dueMs = head ? this.#headDueMs(lane, head) : 0;
+      yield {
+        lane: key,
+        state: busy === 'no' ? 'ready' : busy,
+        depth: items.size + reserved,
+        ...(busy === 'running' ? { runningSinceMs } : busy === 'delayed' ? { dueMs } : {}),
+      };
+    }
   }
 
   async recover(pages: AsyncIterable<readonly Queued<Item>[]>): Promise<number> {
     let count = 0;
     for await (const page of pages) {
-      for (const { lane, item, notBeforeMs } of page) this.enqueue(lane, item, notBeforeMs);
+      for (const { lane, item, notBeforeMs, debounce } of page) this.enqueue(lane, item, notBeforeMs, debounce);
       count += page.length;
     }
     return count;
@@ -168,7 +280,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
   /** Puts an unoccupied lane where its head belongs: in turn, behind a timer, or out of memory. */
   #schedule(lane: Lane<Item>): void {
     const head = lane.items.peek();
-    const delayMs = head && head.dueMs > 0 ? head.dueMs - this.#options.clock.monotonicMs() : 0;
+    const delayMs = head && head.dueMs > 0 ? this.#headDueMs(lane, head) - this.#options.clock.monotonicMs() : 0;
     if (!head) {
       lane.busy = 'no';
       this.#forgetIfEmpty(lane);
@@ -184,6 +296,12 @@ class LaneScheduler<Item> implements Lanes<Item> {
     }
   }
 
+  /** The next one may be due earlier than the one that is gone. */
+  #reschedule(lane: Lane<Item>): void {
+    clearTimeout(lane.timer);
+    this.#schedule(lane);
+  }
+
   /** When a moment of the wall clock will be, as of now. */
   #due(epochMs: number): number {
     const { clock, mostDelayMs = MOST_DELAY_MS } = this.#options;
@@ -191,36 +309,71 @@ class LaneScheduler<Item> implements Lanes<Item> {
     return delayMs > 0 ? clock.monotonicMs() + delayMs : 0;
   }
 
+  /** Moments of the wall clock become monotonic ones here; a clock that was set since holds nothing back for longer than was asked for. */
+  #holdBack(lane: Lane<Item>, waiting: Waiting<Item>, { ms, sinceMs }: Debounce): void {
+    const { clock } = this.#options;
+    const [nowMs, passedMs] = [clock.monotonicMs(), Math.max(0, clock.now() - sinceMs)];
+    if (passedMs >= ms) return;
+    waiting.dueMs = nowMs + ms - passedMs;
+    waiting.latestMs = nowMs + Math.max(0, ms * DEBOUNCE_TIMES - passedMs);
+    lane.quietMs = Math.max(lane.quietMs, waiting.dueMs);
+  }
+
+  /** Later items hold the head back, but not beyond its latest moment. */
+  #headDueMs({ quietMs }: Lane<Item>, { dueMs, latestMs }: Waiting<Item>): number {
+    return latestMs > 0 ? Math.min(latestMs, Math.max(dueMs, quietMs)) : dueMs;
+  }
+
   #pump(): void {
     while (!this.#closed && this.#running < this.#concurrency) {
       const lane = this.#ready.shift();
       const head = lane?.items.peek();
-      if (!lane || !head) return;
+      if (!lane) return;
+      if (!head) {
+        // Its last item was taken out while it waited for its turn.
+        lane.busy = 'no';
+        this.#forgetIfEmpty(lane);
+        continue;
+      }
       if (lane.group && lane.group.running >= this.#groupConcurrency) {
         lane.group.parked.push(lane);
         continue;
       }
       if (lane.group) lane.group.running += 1;
       lane.busy = 'running';
+      lane.taken = 1;
+      lane.turn += 1;
+      lane.runningSinceMs = this.#options.clock.monotonicMs();
       this.#waiting -= 1;
       this.#running += 1;
-      void this.#run(lane, head);
+      void this.#run(lane, head, lane.turn);
     }
   }
 
-  async #run(lane: Lane<Item>, head: Waiting<Item>): Promise<void> {
+  async #run(lane: Lane<Item>, head: Waiting<Item>, turn: number): Promise<void> {
     const verdict = await this.#attempt(lane, head);
+    if (lane.turn === turn) this.#settle(lane, verdict);
+  }
+
+  #settle(lane: Lane<Item>, verdict: Verdict<Item>): void {
+    lane.turn += 1;
     this.#running -= 1;
     if (lane.group) this.#leave(lane.group);
-    if (verdict === 'done') lane.items.shift();
-    else {
-      head.dueMs = this.#due(verdict.retryAtMs);
-      if (verdict.item !== undefined) head.item = verdict.item;
-      this.#waiting += 1;
-    }
+    const { taken } = lane;
+    lane.taken = 0;
+    if (verdict === 'done') for (let left = taken; left > 0; left -= 1) lane.items.shift();
+    else this.#putBack(lane, taken, verdict);
     this.#schedule(lane);
     this.#pump();
     if (this.#closed && this.#running === 0) this.#idle.resolve();
+  }
+
+  /** A retry has its own moment, and nobody holds it back. */
+  #putBack({ items }: Lane<Item>, taken: number, { retryAtMs, item, index = 0 }: Exclude<Verdict<Item>, 'done'>): void {
+    const [head, changed] = [items.peek(), items.at(index)];
+    if (head) [head.dueMs, head.latestMs] = [this.#due(retryAtMs), 0];
+    if (changed && item !== undefined) changed.item = item;
+    this.#waiting += taken;
   }
 
   async #attempt(lane: Lane<Item>, { item }: Waiting<Item>): Promise<Verdict<Item>> {
@@ -243,7 +396,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     if (!lane) {
       const group = this.#options.groups && this.#group(this.#options.groups.of(key));
       if (group) group.lanes += 1;
-      lane = { key, group, items: new Fifo(), reserved: 0, busy: 'no', timer: undefined };
+      lane = { key, group, items: new Fifo(), reserved: 0, taken: 0, quietMs: 0, runningSinceMs: 0, turn: 0, busy: 'no', timer: undefined };
       this.#lanes.set(key, lane);
     }
     return lane;

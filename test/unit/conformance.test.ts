@@ -11,6 +11,7 @@ import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
 import { bytesOf, type Recipe } from '../support/media-bytes.ts';
+import { shaped } from '../support/shaped.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
 import { sessionKey, type SessionFacts } from '../../host/pipeline/session-keys.ts';
 import { isOver, resetRule } from '../../host/pipeline/session-resets.ts';
@@ -45,6 +46,7 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
   mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),
   'media-inspect': ({ bytes, ...claim }: Claim & { readonly bytes: Recipe }) => inspect(bytesOf(bytes), claim),
+  'queue-modes': shaped,
   sanitize: (text: string) => sanitizeText(text),
   'session-keys': ({ scope, facts }: { scope: SessionScope; facts: SessionFacts }) => sessionKey(scope, facts),
   'session-resets': ({ reset, lastAt, at }: { reset: SessionReset; lastAt: string; at: string }) => isOver(resetRule(reset), Date.parse(lastAt), Date.parse(at)),

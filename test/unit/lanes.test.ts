@@ -293,3 +293,180 @@ it('forgets lanes that are empty', async () => {
   await eventually(() => expect([lanes.waiting, lanes.running]).toEqual([0, 0]));
   expect(lanes.depth('lane 99999')).toBe(0);
 });
+
+describe('a run', () => {
+  it('takes several items, which leave together', async () => {
+    const { lanes, names, job } = openWork();
+    for (const item of [1, 2, 3, 4]) lanes.enqueue('a', item);
+    const first = await job('a1');
+    lanes.take('a', 3);
+    expect([lanes.behind('a'), lanes.waiting, lanes.depth('a')]).toEqual([1, 1, 4]);
+    first.finish();
+    await job('a4');
+    expect([names(), lanes.depth('a'), lanes.waiting]).toEqual([['a1', 'a4'], 1, 0]);
+  });
+
+  it('that takes fewer after all leaves the others where they were', async () => {
+    const { lanes, names, job } = openWork();
+    for (const item of [1, 2, 3]) lanes.enqueue('a', item);
+    const first = await job('a1');
+    lanes.take('a', 3);
+    lanes.take('a', 1);
+    expect(lanes.waiting).toBe(2);
+    first.finish();
+    await job('a2');
+    expect(names()).toEqual(['a1', 'a2']);
+  });
+
+  it('that is to be tried again keeps all it took, and what it learned of one of them', async () => {
+    const { lanes, job } = openWork();
+    for (const item of [1, 2, 3]) lanes.enqueue('a', item);
+    const first = await job('a1');
+    lanes.take('a', 2);
+    first.finish({ retryAtMs: 0, item: 20, index: 1 });
+    await eventually(() => expect(lanes.items('a')).toEqual([1, 20, 3]));
+    expect([lanes.waiting, lanes.running]).toEqual([2, 1]);
+  });
+
+  it('that is given up is not heard any more, and its items go on', async () => {
+    const { lanes, started, names, job } = openWork({ concurrency: 1 });
+    for (const item of [1, 2]) lanes.enqueue('a', item);
+    const lost = await job('a1');
+    lanes.enqueue('b', 1);
+    expect(lanes.abandon('a', { retryAtMs: 0 })).toBe(true);
+    (await job('b1')).finish();
+    await eventually(() => expect(names()).toEqual(['a1', 'b1', 'a1']));
+    lost.finish();
+    await turn();
+    expect([lanes.running, lanes.depth('a')]).toEqual([1, 2]);
+    started[2]?.finish();
+    (await job('a2')).finish();
+    await eventually(() => expect(lanes.depth('a')).toBe(0));
+    expect(lanes.abandon('a', 'done')).toBe(false);
+  });
+
+  it('shows since when it is under way, and others what they wait for', async () => {
+    const { lanes, job } = openWork({ concurrency: 1 });
+    lanes.enqueue('a', 1);
+    lanes.enqueue('b', 1);
+    lanes.enqueue('c', 1, clock.now() + 5000);
+    await job('a1');
+    const standings = Object.fromEntries([...lanes.standings()].map(({ lane, ...rest }) => [lane, rest]));
+    expect(standings).toEqual({ a: { state: 'running', depth: 1, runningSinceMs: expect.closeTo(clock.monotonicMs(), -3) }, b: { state: 'ready', depth: 1 }, c: { state: 'delayed', depth: 1, dueMs: expect.closeTo(clock.monotonicMs() + 5000, -3) } });
+  });
+});
+
+describe('a debounce', () => {
+  it('holds the head back until nothing has come for so long', async () => {
+    const { lanes, started, job } = openWork();
+    const began = clock.monotonicMs();
+    const debounce = () => ({ ms: 60, sinceMs: clock.now() });
+    lanes.enqueue('a', 1, 0, debounce());
+    await eventually(() => expect(clock.monotonicMs() - began).toBeGreaterThan(40));
+    lanes.enqueue('a', 2, 0, debounce());
+    const pushedAt = clock.monotonicMs();
+    await job('a1');
+    expect(clock.monotonicMs() - pushedAt).toBeGreaterThan(55);
+    expect(started).toHaveLength(1);
+  });
+
+  it('holds it back ten times as long at most', async () => {
+    const { lanes, started } = openWork();
+    const began = clock.monotonicMs();
+    for (let item = 0; started.length === 0; item += 1) {
+      lanes.enqueue('a', item, 0, { ms: 20, sinceMs: clock.now() });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      expect(clock.monotonicMs() - began).toBeLessThan(2000);
+    }
+    expect(clock.monotonicMs() - began).toBeGreaterThan(195);
+  });
+
+  it('goes on where it was after a restart, and is over when its time has passed', async () => {
+    const { lanes, job, names } = openWork();
+    lanes.enqueue('late', 1, 0, { ms: 60_000, sinceMs: clock.now() - 70_000 });
+    const began = clock.monotonicMs();
+    lanes.enqueue('soon', 1, 0, { ms: 10_000, sinceMs: clock.now() - 9950 });
+    await job('soon1');
+    expect(clock.monotonicMs() - began).toBeLessThan(5000);
+    expect(names()).toEqual(['late1', 'soon1']);
+  });
+
+  it('of a clock that was set back holds nothing longer than it asks for', () => {
+    const { lanes } = openWork();
+    lanes.enqueue('a', 1, 0, { ms: 1000, sinceMs: clock.now() + 24 * 3600 * 1000 });
+    const [standing] = [...lanes.standings()];
+    expect(standing?.dueMs).toBeLessThanOrEqual(clock.monotonicMs() + 1000);
+  });
+
+  it('holds no retry back', async () => {
+    const { lanes, names, job } = openWork();
+    lanes.enqueue('a', 1, 0, { ms: 10, sinceMs: clock.now() });
+    const first = await job('a1');
+    lanes.enqueue('a', 2, 0, { ms: 60_000, sinceMs: clock.now() });
+    first.finish({ retryAtMs: 0 });
+    await eventually(() => expect(names()).toEqual(['a1', 'a1']));
+  });
+});
+
+describe('room', () => {
+  it('is refused beyond the cap, beside what runs', async () => {
+    const { lanes, job } = openWork();
+    const terms = { cap: 2, mayOverflow: false };
+    lanes.enqueue('a', 1);
+    await job('a1');
+    expect(lanes.reserve('a', terms)).toBe('reserved');
+    lanes.enqueue('a', 2);
+    expect([lanes.reserve('a', terms), lanes.reserve('a', terms)]).toEqual(['reserved', 'full']);
+  });
+
+  it('is not refused where older ones give way, but for what is on its way in', () => {
+    const { lanes } = openWork({ depth: 3 });
+    for (const item of [1, 2, 3, 4]) lanes.enqueue('a', item);
+    const terms = { cap: 2, mayOverflow: true };
+    expect([1, 2, 3, 4].map(() => lanes.reserve('a', terms))).toEqual(['reserved', 'reserved', 'reserved', 'full']);
+  });
+
+  it('is made by taking out what waits, and not what runs', async () => {
+    const { lanes, names, job } = openWork();
+    const running = 1;
+    for (const item of [running, 2, 3]) lanes.enqueue('a', item);
+    const first = await job('a1');
+    expect([lanes.swap('a', 2), lanes.swap('a', 2), lanes.swap('a', running)]).toEqual([true, false, false]);
+    expect([lanes.waiting, lanes.items('a')]).toEqual([1, [1, 3]]);
+    first.finish();
+    await job('a3');
+    expect(names()).toEqual(['a1', 'a3']);
+  });
+
+  it('of a lane that waits for a moment lets the next one begin at its own', async () => {
+    const { lanes, names, job } = openWork();
+    lanes.enqueue('a', 1, clock.now() + 60_000);
+    lanes.enqueue('a', 2);
+    expect(lanes.swap('a', 1)).toBe(true);
+    await job('a2');
+    expect(names()).toEqual(['a2']);
+  });
+
+  it('of a lane that waits for its turn holds up no other', async () => {
+    const { lanes, names, job } = openWork({ concurrency: 1 });
+    for (const lane of ['a', 'b', 'c']) lanes.enqueue(lane, 1);
+    const first = await job('a1');
+    lanes.swap('b', 1);
+    first.finish();
+    await job('c1');
+    expect([names(), lanes.depth('b')]).toEqual([['a1', 'c1'], 0]);
+    lanes.enqueue('b', 2);
+    (await job('c1')).finish();
+    await job('b2');
+  });
+
+  it('changes an item where it stands', async () => {
+    const { lanes, job } = openWork();
+    for (const item of [1, 2]) lanes.enqueue('a', item);
+    const first = await job('a1');
+    expect([lanes.swap('a', 2, 20), lanes.swap('a', 1, 10)]).toEqual([true, true]);
+    first.finish({ retryAtMs: 0 });
+    await job('a10');
+    expect(lanes.items('a')).toEqual([10, 20]);
+  });
+});
