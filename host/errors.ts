@@ -184,6 +184,7 @@ export const ERRORS = {
   DELIVERY_FAILED: row('remote', 502, 1, "The delivery through '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
   DELIVERY_REFUSED: row('remote', 502, 1, "The delivery through '{instance}' was refused: {problem}.", 'Put right what it complains about, then replay the dead letter.'),
   MESSAGE_NOT_FOUND: row('operator', 404, 1, "There is no message '{id}'.", 'List them with `gatehouse messages`.'),
+  ROUTE_NOT_FOUND: row('operator', 404, 1, "'{target}' cannot be reached: {problem}.", 'Name the channel and the conversation: `gatehouse send --channel <instance> --to <conversation>`.'),
   SESSION_NOT_FOUND: row('operator', 404, 1, "There is no session '{key}'.", 'List them with `gatehouse sessions`.'),
   DEAD_LETTER_NOT_FOUND: row('operator', 404, 1, "There is no dead letter '{id}'.", 'List them with `gatehouse dead-letters list`.'),
   DEAD_LETTER_BUSY: row('operator', 409, 1, "The work of dead letter '{id}' is under way again.", 'Wait for its end: it is gone then, or back with what failed.'),

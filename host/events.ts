@@ -28,6 +28,8 @@ export interface Events {
   /** What one gate came to on one message. `code` where it let nothing pass for want of a verdict. */
   'gate.verdict': { instance: string; direction: 'inbound' | 'outbound'; effect: string; code?: string };
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
+  /** Where to write to a session or a person: the latest place, an earlier one, none that is good any more, none at all. */
+  'route.resolved': { result: 'hit' | 'fallback' | 'stale' | 'unknown' };
   'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };
   'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
   'sandbox.ended': { instance: string; pid: number; cause: string };

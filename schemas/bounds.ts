@@ -67,6 +67,10 @@ export const BOUNDS = {
   heldMessages: 10_000,
   heldBytes: 64 * 1024 * 1024,
   heldMs: 24 * 3600 * 1000,
+  /** Where a session or a person was seen last: good for so long, so many places of each, so many sessions and people. */
+  routeMs: 30 * 24 * 3600 * 1000,
+  routesPerTarget: 8,
+  routeTargets: 100_000,
   toolFailureText: 200,
   fetchUrlBytes: 8192,
   fetchHeaders: 64,

@@ -158,13 +158,23 @@ export const LaneModeBody = closed({ session: text(600, { minLength: 1 }), mode:
 export const LaneInterruptBody = closed({ session: text(600, { minLength: 1 }) });
 
 /** `POST /api/v1/messages`: an outbound message from the operator. */
-export const SendMessageBody = closed({ channel: InstanceName, to: text(256, { minLength: 1 }), text: text(65_536, { minLength: 1 }) });
+const sentText = text(65_536, { minLength: 1 });
+export const SendMessageBody = Type.Union([
+  closed({ channel: InstanceName, to: text(256, { minLength: 1 }), text: sentText }),
+  closed({ session: text(400, { minLength: 1, description: 'A key: sent to the place where the session was last heard of.' }), text: sentText }),
+  closed({ identity: text(64, { minLength: 1, description: 'A name of `identities`: sent to the place where that person wrote last.' }), text: sentText }),
+]);
 export type SendMessageBody = Static<typeof SendMessageBody>;
+
+/** A place from which a session or a person was heard, and so where they can be written to. */
+export const RouteView = closed({ instance: InstanceName, conversation: text(256), thread: Type.Optional(text(256)), account: Type.Optional(text(256)), at: Timestamp });
+export type RouteView = Static<typeof RouteView>;
 
 export const SessionView = closed({
   ...Session.properties,
   lastAt: Timestamp,
   waiting: whole(0, Number.MAX_SAFE_INTEGER, { description: 'Messages without an answer yet, the one in work included.' }),
+  routes: Type.Optional(Type.Array(RouteView, { description: 'The latest first; of a single session.' })),
 });
 export type SessionView = Static<typeof SessionView>;
 

@@ -21,6 +21,8 @@ export interface InboundContext extends Recorded {
   readonly scopes: CallScope[];
   readonly receivedAtMs: number;
   readonly sessionKey: string;
+  /** Sessions and people it tells the whereabouts of; none with the defaults. */
+  readonly reaches: readonly string[];
   readonly dedupeKey: Key;
   readonly senderVerified?: true;
   /** Whether admit took a place in the lane for it. */

@@ -17,6 +17,7 @@ import { judgedOf } from './provenance.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
 import type { Identities } from './identities.ts';
+import { reachedBy } from './reach.ts';
 import { sessionKey } from './session-keys.ts';
 import { scopeOf } from './session-rules.ts';
 import { isSenderVerified, speakerOf, type Standing } from './verifying/speaker.ts';
@@ -88,6 +89,8 @@ export class Inbound {
 
     const policy = policyOf(channel.policy, message.conversation);
     const identity = this.#parts.identities.of(channel.instance, message.sender.id);
+    const scope = scopeOf(policy.session, message);
+    const session = sessionKey(scope, { instance: channel.instance, conversation: message.conversation, sender: message.sender.id, ...placeOf(message), ...(identity !== undefined && { identity }) });
     const context: InboundContext = {
       messageId: this.#parts.ids.next(),
       instance: channel.instance,
@@ -97,7 +100,8 @@ export class Inbound {
       scopes: arrival.scopes.slice(),
       flags: [],
       receivedAtMs: this.#parts.clock.now(),
-      sessionKey: sessionKey(scopeOf(policy.session, message), { instance: channel.instance, conversation: message.conversation, sender: message.sender.id, ...placeOf(message), ...(identity !== undefined && { identity }) }),
+      sessionKey: session,
+      reaches: reachedBy(scope, session, identity, message),
       dedupeKey: key,
       text: message.text,
       media: message.media ?? [],
@@ -118,15 +122,17 @@ export class Inbound {
   async resume({ gate, message, heldAtMs, version }: Resumed): Promise<Acceptance> {
     const senderMessageId = message.senderMessageId ?? message.id;
     const channel = this.#parts.directory.channel(message.instance);
+    const policy = channel ? policyOf(channel.policy, message.conversation) : NO_POLICY;
     const context: InboundContext = {
       messageId: message.id,
       instance: message.instance,
-      policy: channel ? policyOf(channel.policy, message.conversation) : NO_POLICY,
+      policy,
       arrived: { id: senderMessageId, conversation: message.conversation, sender: message.sender, text: message.text, mentions: [...message.mentions], ...(message.replyTo === undefined ? {} : { replyTo: message.replyTo }), ...whereaboutsOf(message) },
       stages: [...message.stages],
       scopes: [],
       receivedAtMs: heldAtMs,
       sessionKey: message.sessionKey,
+      reaches: reachedBy(scopeOf(policy.session, message), message.sessionKey, this.#parts.identities.of(message.instance, message.sender.id), message),
       dedupeKey: dedupeKey(message.instance, message.conversation, senderMessageId),
       heldBy: gate,
       heldVersion: version,

@@ -5,13 +5,14 @@ import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import { put, type Store } from '../store/store.ts';
-import { deliveries, messages, type MessageRow } from '../store/tables.ts';
+import { deliveries, messages, type MessageRow, type Route } from '../store/tables.ts';
 import { lineOf } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from './gates.ts';
 import type { PluginWrites } from './plugin-writes.ts';
 import { judgedOf } from './provenance.ts';
-import { sessionKey } from './session-keys.ts';
+import type { Reach } from './reach.ts';
+import { identityKey, sessionKey } from './session-keys.ts';
 import { sanitized } from './stages/sanitize.ts';
 
 /** How long `send` waits for the delivery before it reports `pending`. */
@@ -21,8 +22,14 @@ export interface OperatorSendParts extends GateParts {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly store: Store;
+  readonly reach: Pick<Reach, 'find'>;
   readonly writes: PluginWrites;
   enqueueDelivery(item: DeliveryItem): void;
+}
+
+/** Where a message of an operator goes. */
+interface Place extends Omit<Route, 'atMs'> {
+  readonly sessionKey: string;
 }
 
 export interface Sent {
@@ -40,17 +47,19 @@ export class OperatorSend {
     this.#parts = parts;
   }
 
-  /** Outcomes: `delivered`, `denied` (with code and reason), `dead-lettered`, or `pending` when it takes longer than 10 s. Throws when the channel is unknown or a gate is not available. */
+  /** Outcomes: `delivered`, `denied` (with code and reason), `dead-lettered`, or `pending` when it takes longer than 10 s. Throws when the channel is unknown, the session or person cannot be reached, or a gate is not available. */
   async send(body: SendMessageBody, actor: string): Promise<Sent> {
     const { directory, ids, clock, store, writes } = this.#parts;
-    if (!directory.channel(body.channel)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: body.channel });
+    const place = await this.#placeOf(body);
+    const { instance } = place;
+    if (!directory.channel(instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
     const said = sanitized(body.text);
     if (said.text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
 
     const stages: MessageRow['stages'][number][] = [];
     const scopes: CallScope[] = [];
     const provisional = ids.next();
-    const message = { id: provisional, senderMessageId: provisional, instance: body.channel, conversation: body.to, sender: { id: actor }, ...said, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
+    const message = { id: provisional, senderMessageId: provisional, ...place, sender: { id: actor }, ...said, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
     const outcome = await askGates({ message, direction: 'outbound', attemptKey: provisional, stages, scopes }, this.#parts);
     if (outcome.effect === 'deny') return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: outcome.reason };
     if (outcome.effect !== 'pass') throw new GatehouseError(outcome.effect === 'unavailable' ? outcome.code : 'GATE_UNAVAILABLE', { instance: outcome.gate });
@@ -59,9 +68,7 @@ export class OperatorSend {
     const written = carried?.rows();
     const row: MessageRow = {
       id: ids.next(),
-      instance: body.channel,
-      conversation: body.to,
-      sessionKey: sessionKey('conversation', { instance: body.channel, conversation: body.to, sender: actor }),
+      ...place,
       sender: { id: actor },
       direction: 'outbound',
       outcome: 'pending',
@@ -94,6 +101,14 @@ export class OperatorSend {
   /** Told of every outbound message that was delivered or given up. */
   settled(row: MessageRow): void {
     if (this.#waiting.size > 0) this.#waiting.get(row.id)?.(row);
+  }
+
+  async #placeOf(body: SendMessageBody): Promise<Place> {
+    if ('channel' in body) return { instance: body.channel, conversation: body.to, sessionKey: sessionKey('conversation', { instance: body.channel, conversation: body.to, sender: '' }) };
+    const target = 'session' in body ? body.session : identityKey(body.identity);
+    if (!target.isWellFormed()) throw new GatehouseError('SESSION_NOT_FOUND', { key: target.slice(0, 100) });
+    const { atMs: _, ...route } = await this.#parts.reach.find(target);
+    return { ...route, sessionKey: target };
   }
 
   #outcomeOf(messageId: string): Promise<Sent> {

@@ -31,6 +31,7 @@ import type { PluginCalls } from './plugin-calls.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
+import { Reach } from './reach.ts';
 import { SessionQueries } from './session-queries.ts';
 import { LetterReplays } from './letter-replays.ts';
 import { SessionBook } from './sessions.ts';
@@ -151,7 +152,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (deliveryLanes.reserve(lane) === 'full') throw new GatehouseError('LANE_FULL', { queue: 'deliveries', depth: deliveryLanes.depth(lane) });
   };
   const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
-  const operator = new OperatorSend({ ...parts, writes, enqueueDelivery });
+  const reach = new Reach({ store, clock, log, maySendTo: (instance) => parts.directory.channel(instance)?.section.abilities.includes('send') ?? false });
+  const operator = new OperatorSend({ ...parts, writes, reach, enqueueDelivery });
   const held: Held = new Held({ clock, store, log, writes, seal: parts.heldSeal, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const onSettled = (row: MessageRow) => {
     if (hasListeners('message.outcome')) {
@@ -162,6 +164,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const everything = {
     ...parts,
     book,
+    reach,
     sockets,
     actions,
     writes,
@@ -191,11 +194,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
-  const sessions = new SessionQueries({ store, clock, book, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
+  const sessions = new SessionQueries({ store, clock, book, reach, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
-  workers.start(sweeper({ clock, store, held, deadLetters, retention: parts.retention }));
+  workers.start(sweeper({ clock, store, held, bounded: [reach], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
 
@@ -203,6 +206,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const giveUpAt = clock.monotonicMs() + deadlineMs;
     await workers[Symbol.asyncDispose]();
     await held[Symbol.asyncDispose]();
+    await reach[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
     await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
     await actions.close(Math.max(0, giveUpAt - clock.monotonicMs()));

@@ -57,4 +57,11 @@ function wholeKey(scope: SessionScope, { instance, conversation, sender, thread,
   }
 }
 
+/** The conversation that a key of the scope `conversation` speaks of; undefined for every other key, and for one that was hashed. */
+export function addressIn(key: string): { readonly instance: string; readonly conversation: string; readonly thread?: string } | undefined {
+  const [, instance = '', conversation = '', thread] = /^@thread:([^:]+):([^:]*):(.*)$/s.exec(key) ?? /^([^@:][^:]*):(.+)$/s.exec(key) ?? [];
+  if (instance === '') return undefined;
+  return thread === undefined ? { instance, conversation } : { instance, conversation: conversation.replaceAll('%3A', ':').replaceAll('%25', '%'), thread };
+}
+
 const escaped = (part: string) => part.replaceAll('%', '%25').replaceAll(':', '%3A');

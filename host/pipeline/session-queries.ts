@@ -1,15 +1,17 @@
 // What the control plane may see of sessions, and the one thing it may do to them.
 import type { SessionView } from '../../schemas/control.ts';
-import type { Clock } from '../clock.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { sessions, type SessionRow } from '../store/tables.ts';
+import type { Reach } from './reach.ts';
 import { sessionOf, type SessionBook } from './sessions.ts';
 
 export interface SessionQueryParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly book: SessionBook;
+  readonly reach: Pick<Reach, 'of'>;
   /** Messages of the session without an answer yet. */
   readonly laneDepth: (sessionKey: string) => number;
 }
@@ -37,7 +39,8 @@ export class SessionQueries {
   async show(key: string): Promise<SessionView> {
     const stored = await this.#parts.store.get(sessions, sessions.key(wellFormed(key)));
     if (!stored) throw unknown(key);
-    return this.#view(key, stored.value);
+    const routes = (await this.#parts.reach.of(key)).map(({ atMs, ...place }) => ({ ...place, at: toTimestamp(atMs) }));
+    return { ...this.#view(key, stored.value), ...(routes.length > 0 ? { routes } : {}) };
   }
 
   /** The next message begins a new session under the same key; what waits is answered in the one it came to. Throws SESSION_NOT_FOUND, and what the store throws. */

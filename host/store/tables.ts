@@ -99,6 +99,22 @@ export interface SessionRow {
 /** Keys come from `session-keys.ts`. */
 export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions', 'sessionKey', 'pipeline: accept; operator: reset');
 
+/** A place from which somebody wrote. */
+export interface Route {
+  readonly instance: string;
+  readonly conversation: string;
+  readonly thread?: string;
+  readonly account?: string;
+  readonly atMs: number;
+}
+
+/** The latest first. */
+export interface RouteRow {
+  readonly routes: readonly Route[];
+}
+
+export const routes = tenantTable<RouteRow, [target: string]>('routes', 'session key, or @identity:<name>', 'pipeline: accept; the sweeper');
+
 // ── Work that waits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 // Both queues are keyed by time alone, not by conversation: rows come in at the end and go near the front, so however many conversations there are, the same
@@ -300,5 +316,5 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, verifications, tokens, egressBytes, endings, replays,
+  kv, kvUsage, plugins, transitions, versions, routes, verifications, tokens, egressBytes, endings, replays,
 ];

@@ -49,6 +49,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const commits = new Histogram({ name: 'gatehouse_store_commit_seconds', help: 'Time of durable commits.', labelNames: ['outcome'], buckets: STAGE_SECONDS, registers });
   const rows = new Counter({ name: 'gatehouse_store_rows_total', help: 'Rows written and removed.', registers });
   const passes = new Counter({ name: 'gatehouse_worker_passes_total', help: 'Passes of the host\'s own workers.', labelNames: ['worker', 'result'], registers });
+  const routesFound = new Counter({ name: 'gatehouse_routes_total', help: 'Searches for the place where a session or a person can be written to, by result.', labelNames: ['result'], registers });
   pluginGauges(host, registers);
 
   // Events of the hot path keep their labelled children at hand: prom-client's own look-up costs more than the counting.
@@ -111,6 +112,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     }),
     count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
     count('worker.pass', ({ worker, ok }) => passes.inc({ worker, result: ok ? 'ok' : 'failed' })),
+    count('route.resolved', ({ result }) => routesFound.inc({ result })),
     count('sandbox.started', ({ startMs }) => starts.observe(startMs / 1000)),
     count('sandbox.ended', ({ instance, cause }) => ends.inc({ instance, cause: oneWord(cause) })),
   ];

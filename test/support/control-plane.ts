@@ -124,7 +124,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => ({ ...found(script.messages, id, 'MESSAGE_NOT_FOUND'), costs: [] }),
-      send: async (body) => (act('send', body.channel, body.to, body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
+      send: async (body) => (act('send', ...('channel' in body ? [body.channel, body.to] : 'session' in body ? ['to session', body.session] : ['to identity', body.identity]), body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
     },
     sessions: {
       list: async (query) => (act('list-sessions', JSON.stringify(query)), { items: script.sessions ?? [], cursor: null }),

@@ -52,3 +52,26 @@ describe('gatehouse sessions', () => {
     expect(await gatehouse(['sessions', 'show', 'nobody', '--home', control.home])).toMatchObject({ code: 1, stderr: expect.stringContaining('gatehouse sessions') });
   });
 });
+
+describe('gatehouse send', () => {
+  it('writes to a session or a person, and wants exactly one way to say whom', async () => {
+    await using control = await startTestControl();
+    const send = (...to: string[]) => gatehouse(['send', ...to, '--text', 'hi', '--home', control.home]);
+    expect((await send('--to-session', '@main')).code).toBe(0);
+    expect((await send('--to-identity', 'ada')).code).toBe(0);
+    expect(control.asked).toEqual(['send to session @main hi', 'send to identity ada hi']);
+    for (const to of [[], ['--to-session', '@main', '--to-identity', 'ada'], ['--channel', 'hook', '--to', 'c', '--to-session', '@main'], ['--channel', 'hook'], ['--to', 'c']]) {
+      expect(await send(...to)).toMatchObject({ code: 2 });
+    }
+    expect(control.asked).toHaveLength(2);
+  });
+
+  it('is refused for a body that names two ways, or none', async () => {
+    await using control = await startTestControl();
+    const post = (body: object) => control.call('POST', '/api/v1/messages', { token: true, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+    for (const body of [{ text: 'x' }, { session: '@main', identity: 'ada', text: 'x' }, { channel: 'hook', to: 'c', session: '@main', text: 'x' }, { channel: 'hook', text: 'x' }, { session: '', text: 'x' }, { session: 'x'.repeat(401), text: 'x' }]) {
+      expect(await post(body)).toMatchObject({ status: 400, json: { code: 'REQUEST_INVALID' } });
+    }
+    expect(control.asked).toEqual([]);
+  });
+});

@@ -3,29 +3,32 @@ import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { publicBlocks } from '../../media/blocks.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
-import { dedupe, held, lanes, messages, sessions, type MessageRow } from '../../store/tables.ts';
+import { dedupe, held, lanes, messages, sessions, type MessageRow, type Route } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
+import type { Reach } from '../reach.ts';
 import { counted, type SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
-import { whereaboutsOf } from '../whereabouts.ts';
+import { placeOf, whereaboutsOf } from '../whereabouts.ts';
 
 export interface AcceptParts {
   readonly store: Store;
   readonly writes: PluginWrites;
   readonly book: SessionBook;
   readonly ids: Ids;
+  readonly reach: Pick<Reach, 'open'>;
 }
 
-export function accept({ store, writes, book, ids }: AcceptParts): Stage<InboundContext> {
+export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<InboundContext> {
   return {
     name: 'accept',
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
       using known = await book.open(context.sessionKey);
+      using noting = context.reaches.length === 0 ? undefined : await reach.open(context.reaches);
       // What was held is the host's since then, whatever became of its channel.
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
@@ -39,6 +42,7 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
         put(messages, messages.key(context.messageId), row),
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
         put(sessions, sessions.key(context.sessionKey), session),
+        ...(noting?.rows(routeOf(context)) ?? []),
       ];
       let committed = false;
       try {
@@ -47,6 +51,7 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
       } finally {
         carried?.done(committed);
         if (!committed) known.takeBack(session);
+        noting?.done(committed);
       }
       if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.
@@ -54,6 +59,10 @@ export function accept({ store, writes, book, ids }: AcceptParts): Stage<Inbound
       return { decision: 'duplicate', messageId: theirs?.value.messageId ?? '' };
     },
   };
+}
+
+function routeOf({ instance, arrived, receivedAtMs }: InboundContext): Route {
+  return { instance, conversation: arrived.conversation, ...placeOf(arrived), atMs: receivedAtMs };
 }
 
 /** A fresh message is the first of its key; a held one has its key already, and is still held. */
