@@ -98,6 +98,7 @@ export const ERRORS = {
   SECRET_UNUSABLE: row('operator', 400, 3, "The secret '{handle}' of instance '{instance}' cannot be used: {problem}.", 'Write it as one line of text, where the enablement says it is read.'),
   SECRET_SHORT: row('operator', 400, 3, "The secret '{handle}' of instance '{instance}' has {length} characters. It is used, but an answer that repeats it would not be withheld: that takes {least}.", 'Use a longer secret, 32 random characters for example.'),
   APPROVAL_MISSING: row('operator', 403, 3, "Instance '{instance}' needs {needed} approvals and has {found}.", 'Have reviewers approve it.'),
+  COMMAND_COLLISION: row('operator', 409, 3, "'{instance}' does not get the command '/{command}': {owner} has it.", 'Nothing to do if that is intended; else disable one of them, or let the other be asked first with a lower `order`.'),
   TOOL_COLLISION: row('operator', 409, 3, "The tool '{tool}' is offered by two instances: '{first}' and '{second}'.", 'Disable one of them.'),
   PLUGIN_QUARANTINED: row('plugin', 503, 3, "Instance '{instance}' is in quarantine since {at}: {reason}.", 'Review it, then run `gatehouse plugins release {instance} --reason TEXT`.'),
   PLUGIN_DRIFT: row('plugin', 503, 3, "The package of instance '{instance}' changed on disk while it ran ({expected} ran, {actual} is there): {problem}", 'Nothing of it was run. Find out who changed it and put back what its publisher signed; then run `gatehouse plugins release {instance} --reason TEXT`.'),

@@ -44,6 +44,10 @@ export const ChannelSection = closed({
 });
 export type ChannelSection = Static<typeof ChannelSection>;
 
+/** Commands that the host answers itself; a skill that names one of them does not get it. */
+export const HOST_COMMAND_NAMES = ['help', 'status', 'reset'] as const;
+export type HostCommandName = (typeof HOST_COMMAND_NAMES)[number];
+
 /** A command of a skill, as `/help` shows it. */
 export const CommandDeclaration = closed({
   name: CommandName,

@@ -4,6 +4,8 @@ import type { CallScope } from '../broker/call-scope.ts';
 import { publicBlocks, type Block } from '../media/blocks.ts';
 import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
+import { addressingIn, addressingOf } from './commands/address.ts';
+import type { Parsed } from './commands/parse.ts';
 import type { Policy } from './policy.ts';
 import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
 import type { Recorded } from './run-stages.ts';
@@ -25,8 +27,8 @@ export interface InboundContext extends Recorded {
   readonly reaches: readonly string[];
   readonly dedupeKey: Key;
   readonly senderVerified?: true;
-  /** Whether admit took a place in the lane for it. */
-  reserved: boolean;
+  /** The lane in which admit took a place for it. */
+  reserved?: string;
   /** The gate it was held for, when it comes back from there. */
   readonly heldBy?: string;
   /** The version of its row there, expected by the commit that takes it over. */
@@ -40,6 +42,11 @@ export interface InboundContext extends Recorded {
   originalSha256?: string;
   /** Set by normalize: the blocks of `arrived`, tidied; the media stage replaces what it stores. */
   media: readonly Block[];
+  /** Set by normalize, and again by moderation when it replaces the text. */
+  parsed: Parsed;
+  wasMentioned: boolean;
+  /** Set by admit, where a mention is required. */
+  repliesToBot: boolean;
   /** Set by admit: sends of plugins that led to it, 0 for what people write. */
   hops: number;
   /** Set by accept: its place in the lane, and what it committed. */
@@ -119,6 +126,7 @@ export function messageOf(row: MessageRow): Message {
     ...(row.replyTo === undefined ? {} : { replyTo: row.replyTo }),
     ...whereaboutsOf(row),
     ...speakerOf(row),
+    ...addressingOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     stages: [...row.stages],
@@ -140,6 +148,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
     ...speakerOf(context),
+    ...addressingIn(context),
     at,
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     stages: context.stages,

@@ -1,7 +1,7 @@
 // Messages committed before moderation because a gate is quarantined with `onQuarantine: "hold"`. Once the gate is back each is moderated, in order, as if it had just arrived.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
-import { problemOf } from '../errors.ts';
+import { problemOf, type ErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { put, type Entry, type Store } from '../store/store.ts';
 import { dedupe, held, type HeldRow, type MessageRow } from '../store/tables.ts';
@@ -30,6 +30,9 @@ export interface HeldParts {
   /** Whether messages must go on waiting for this gate. */
   readonly mustWait: (gate: string) => boolean;
 }
+
+/** Said of the message itself: no later try ends otherwise. */
+const isVerdict = (code: ErrorCode) => code === 'MODERATION_DENIED' || code === 'COMMAND_DENIED' || code === 'COMMAND_INVALID';
 
 interface Opened extends Entry<HeldRow> {
   readonly message: MessageRow;
@@ -120,7 +123,7 @@ export class Held implements AsyncDisposable {
       const { message, value: row, version } = entry;
       const outcome = await this.#parts.resubmit({ gate, message, heldAtMs: row.heldAtMs, version });
       if (outcome.status !== 'refused') this.#count(gate, message, row, -1);
-      else if (outcome.code === 'MODERATION_DENIED') await this.#deny(entry, outcome.code, outcome.reason ?? '');
+      else if (isVerdict(outcome.code)) await this.#deny(entry, outcome.code, outcome.reason ?? '');
       else {
         // Not a verdict on the message: it stays, and so does everything behind it.
         this.#timer = setTimeout(() => void this.release(), TRY_AGAIN_MS);

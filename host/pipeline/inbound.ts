@@ -9,6 +9,8 @@ import type { Log } from '../log.ts';
 import { put, type Store } from '../store/store.ts';
 import { dedupe, dedupeKey, type MessageRow, type SessionRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
+import { isAside, laneOf } from './commands/aside.ts';
+import { addressOf } from './commands/address.ts';
 import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
@@ -47,7 +49,7 @@ export interface InboundParts {
   /** Accepted messages that wait for their answer, over all lanes. */
   readonly messagesWaiting: () => number;
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
-  unreserve(sessionKey: string): void;
+  unreserve(lane: string): void;
   /** Told after the accept commit; puts the message into its lane. */
   onAccepted(place: string, row: MessageRow, session: SessionRow): void;
 }
@@ -58,6 +60,9 @@ export const MOST_DELIVERIES_WAITING = 100_000;
 export const MOST_MESSAGES_WAITING = 200_000;
 /** Messages between arrival and accept at any moment. */
 const MOST_IN_WORK = 20_000;
+
+/** Until normalize has read it. */
+const UNREAD = { parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false } as const;
 
 export class Inbound {
   readonly #parts: InboundParts;
@@ -106,8 +111,8 @@ export class Inbound {
       text: message.text,
       media: message.media ?? [],
       ...(isSenderVerified(arrival.standing, policy.admit) && { senderVerified: true }),
+      ...UNREAD,
       hops: 0,
-      reserved: false,
     };
     const run = this.#run(context);
     this.#inWork.set(name, run);
@@ -139,8 +144,9 @@ export class Inbound {
       ...judgedOf(message),
       ...speakerOf(message),
       media: message.media,
+      ...addressOf(message, policy),
+      repliesToBot: message.repliesToBot === true,
       hops: message.hops ?? 0,
-      reserved: false,
     };
     return await this.#run(context, this.#parts.stagesAfterHold);
   }
@@ -152,9 +158,10 @@ export class Inbound {
     const acceptance = await this.#conclude(context, verdict);
     // What gates wrote for a message that went no further is not kept; what the channel wrote is the channel's to commit.
     if (acceptance.status !== 'accepted') for (const scope of context.scopes) if (!given.has(scope)) scope.release();
-    if (context.reserved && acceptance.status !== 'accepted') this.#parts.unreserve(context.sessionKey);
+    // Also where a gate has made another message of it, which waits elsewhere.
+    if (context.reserved !== undefined && (acceptance.status !== 'accepted' || context.reserved !== laneOf(context.sessionKey, isAside(context.parsed)))) this.#parts.unreserve(context.reserved);
     const durationMs = this.#parts.clock.monotonicMs() - startedAt;
-    publish('message.outcome', { messageId: context.messageId, instance: context.instance, direction: 'inbound', outcome: outcomeOf(acceptance), durationMs, ...(acceptance.status === 'refused' ? { code: acceptance.code } : {}) });
+    publish('message.outcome', { messageId: context.messageId, instance: context.instance, direction: 'inbound', outcome: outcomeOf(acceptance), durationMs, ...('code' in acceptance ? { code: acceptance.code } : {}) });
     return acceptance;
   }
 
@@ -166,6 +173,8 @@ export class Inbound {
       case 'duplicate':
       case 'held':
         return { status: verdict.decision, messageId: verdict.messageId };
+      case 'ignore':
+        return { status: 'ignored', code: verdict.code, reason: verdict.reason };
       case 'refuse':
         if (verdict.tombstone) await this.#bury(context, verdict.code, verdict.reason ?? '');
         return { status: 'refused', code: verdict.code, fields: verdict.fields, ...(verdict.reason === undefined ? {} : { reason: verdict.reason }) };
@@ -193,6 +202,7 @@ function outcomeOf(acceptance: Acceptance) {
     case 'accepted':
       return 'accepted';
     case 'duplicate':
+    case 'ignored':
       return 'dropped';
     case 'held':
       return 'held';

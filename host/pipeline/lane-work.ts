@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
 import { lanes, messages, type MessageRow, type SessionRow } from '../store/tables.ts';
+import { isAsideLane, sessionOfLane } from './commands/aside.ts';
 import { messageOf, type LaneContext } from './context.ts';
 import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
@@ -41,8 +42,9 @@ export class LaneWork {
     this.#parts = parts;
   }
 
-  async work(item: LaneItem, sessionKey: string): Promise<LaneVerdict<LaneItem>> {
+  async work(item: LaneItem, lane: string): Promise<LaneVerdict<LaneItem>> {
     const { store, clock, book } = this.#parts;
+    const sessionKey = sessionOfLane(lane);
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
       this.#parts.log.error({ messageId: item.messageId }, 'a lane entry has no message');
@@ -73,7 +75,7 @@ export class LaneWork {
     if (verdict.decision === 'retry' && failures < MOST_FAILURES) {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
-      await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
+      await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, ...(isAsideLane(lane) && { aside: true }), messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
       return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures } };
     }
     const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' || verdict.decision === 'retry' ? verdict.code : 'INTERNAL';

@@ -35,6 +35,10 @@ import { Reach } from './reach.ts';
 import { SessionQueries } from './session-queries.ts';
 import { LetterReplays } from './letter-replays.ts';
 import { SessionBook } from './sessions.ts';
+import { laneOf } from './commands/aside.ts';
+import { hostCommand } from './commands/host-commands.ts';
+import type { SessionControl } from './commands/session-control.ts';
+import { latestOf } from './conversation-order.ts';
 import type { Stage } from './stage.ts';
 import { sweeper, type Retention } from './sweeper.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
@@ -137,7 +141,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     work: (item) => deliveryWork.work(item),
     onFault: onFault('deliver'),
   });
-  const messageLanes = createLanes<LaneItem>({ clock, work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
+  const messageLanes = createLanes<LaneItem>({ clock, work: (item, lane) => laneWork.work(item, lane), onFault: onFault('respond') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const echoes = new Echoes(clock);
@@ -161,16 +165,22 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     operator.settled(row);
   };
+  const control: SessionControl = {
+    depth: (sessionKey) => messageLanes.depth(sessionKey),
+    mode: (_, byPolicy) => byPolicy,
+    latest: (instance, conversation) => latestOf(store, instance, conversation),
+  };
   const everything = {
     ...parts,
+    control,
     book,
     reach,
     sockets,
     actions,
     writes,
     echoes,
-    reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
-    laneDepth: (sessionKey: string) => messageLanes.depth(sessionKey),
+    reserve: (lane: string) => messageLanes.reserve(lane),
+    laneDepth: (lane: string) => messageLanes.depth(lane),
     held,
     deliveryDepth: (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation })),
     onReply,
@@ -188,8 +198,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
     deliveriesWaiting: () => deliveryLanes.waiting,
     messagesWaiting: () => messageLanes.waiting,
-    unreserve: (sessionKey) => messageLanes.unreserve(sessionKey),
-    onAccepted: (place, row, session) => messageLanes.enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
+    unreserve: (lane) => messageLanes.unreserve(lane),
+    onAccepted: (place, row, session) => messageLanes.enqueue(laneOf(row.sessionKey, hostCommand(row.command?.name) !== undefined), { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });

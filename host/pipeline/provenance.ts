@@ -27,7 +27,8 @@ export function marked(message: Message, gate: string, remark: Remark): Message 
   const before = message.provenance ?? [];
   if (remark.effect !== 'modify') return { ...message, flags, provenance: [...before, mark] };
   const textHash = hashOf(message.text);
-  return { ...message, text: remark.text, flags, originalSha256: message.originalSha256 ?? textHash, provenance: [...before, { ...mark, before: textHash, after: hashOf(remark.text) }] };
+  const { command: _, ...rest } = message; // it was read from the text that was
+  return { ...rest, text: remark.text, flags, originalSha256: message.originalSha256 ?? textHash, provenance: [...before, { ...mark, before: textHash, after: hashOf(remark.text) }] };
 }
 
 /** For plugins that judge nothing: who did what, without the hashes of texts they were not to see. A masked number is soon guessed from its hash. */

@@ -3,6 +3,7 @@ import type { Queued } from '../store/lanes.ts';
 import { scan, type Store } from '../store/store.ts';
 import { deliveries, lanes, type DeliveryRow, type LaneRow } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
+import { laneOf } from './commands/aside.ts';
 import type { LaneItem } from './lane-work.ts';
 
 const PAGE = 2000;
@@ -11,7 +12,7 @@ const PAGE = 2000;
 export async function* waitingMessages(store: Store): AsyncGenerator<readonly Queued<LaneItem>[]> {
   for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
-      lane: value.sessionKey,
+      lane: laneOf(value.sessionKey, value.aside === true),
       item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) },
       ...waitOf(value),
     }));

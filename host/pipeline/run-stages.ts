@@ -61,6 +61,8 @@ function recordOf(stage: string, verdict: Verdict, durationMs: number): StageRec
   switch (verdict.decision) {
     case 'pass':
       return verdict.note === undefined ? { stage, decision: 'pass', durationMs } : { stage, decision: 'pass', reason: verdict.note, durationMs };
+    case 'ignore':
+      return { stage, decision: 'ignore', reason: verdict.code, durationMs };
     case 'refuse':
       return { stage, decision: 'deny', reason: verdict.reason ?? verdict.code, durationMs };
     case 'retry':

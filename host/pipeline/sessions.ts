@@ -1,4 +1,4 @@
-// Sessions as rows: counted by accept.ts in the commit of each message, begun anew when they are over or an operator says so.
+// Sessions as rows: counted by accept.ts in the commit of each message, begun anew when they are over, `/reset` asks for it, or an operator says so.
 import type { Session } from '../../schemas/message.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { toTimestamp } from '../clock.ts';
@@ -52,6 +52,12 @@ export function counted(row: SessionRow | undefined, atMs: number, rule: ResetRu
   // One that was reset and has no message yet cannot be over.
   if (rule.policy !== 'none' && row.messages > 0 && isOver(rule, Date.parse(row.lastAt), atMs)) return { ...nextOf(row, at), messages: 1 };
   return { ...row, messages: row.messages + 1, lastAt: laterOf(row.lastAt, at, atMs) };
+}
+
+/** A session that begins now, and has no message yet. */
+export function begun(row: SessionRow | undefined, atMs: number): SessionRow {
+  const at = toTimestamp(atMs);
+  return row ? nextOf(row, at) : { startedAt: at, lastAt: at, messages: 0 };
 }
 
 function nextOf({ generation = 1 }: SessionRow, at: string): SessionRow {

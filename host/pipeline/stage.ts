@@ -5,6 +5,8 @@ import type { ErrorCode, Fields } from '../errors.ts';
 export type Verdict =
   | { readonly decision: 'pass'; readonly note?: string }
   | { readonly decision: 'refuse'; readonly code: ErrorCode; readonly fields: Fields; readonly reason?: string; readonly tombstone?: boolean }
+  /** Not for us: nothing is stored, and the source need not send it again. */
+  | { readonly decision: 'ignore'; readonly code: ErrorCode; readonly reason: string }
   | { readonly decision: 'duplicate'; readonly messageId: string }
   | { readonly decision: 'held'; readonly messageId: string }
   /** `blame`: this try counts as a failure of the work itself, not of something that was merely away. */

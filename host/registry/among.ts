@@ -1,5 +1,6 @@
 // Enablements beside each other: names claimed twice, packages that contradict each other, tools offered twice, requirements, gates that channels relax. Called by resolve.ts.
 import semver from 'semver';
+import { HOST_COMMAND_NAMES } from '../../schemas/plugin-manifest.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Candidate, Finding } from './examine.ts';
@@ -12,6 +13,7 @@ export function judgeTogether(candidates: readonly Candidate[], policy: Policy):
   judgeInstances(candidates, policy);
   judgePackages(candidates, policy);
   judgeTools(candidates);
+  judgeCommands(candidates);
   judgeRequirements(candidates);
   judgeGates(candidates);
 }
@@ -60,6 +62,28 @@ function judgeTools(candidates: readonly Candidate[]): void {
       candidate.findings.push({ rule: 'tool-collision', error: new GatehouseError('TOOL_COLLISION', { tool, first: first.loaded.enablement.instance, second: second.loaded.enablement.instance }) });
     }
   }
+}
+
+/** A command has one skill, the first that is asked; the host's own go before all. Whoever goes without runs all the same. */
+function judgeCommands(candidates: readonly Candidate[]): void {
+  const owners = new Map<string, string>(HOST_COMMAND_NAMES.map((name) => [name, 'the host']));
+  for (const { loaded, release, findings } of candidates.filter(mayRun).toSorted(asAsked)) {
+    const { instance } = loaded.enablement;
+    for (const declared of release?.manifest.skill?.triggers?.commands ?? []) {
+      const command = typeof declared === 'string' ? declared : declared.name;
+      const owner = owners.get(command);
+      if (owner === undefined) owners.set(command, `'${instance}'`);
+      else if (owner !== `'${instance}'`) findings.push({ rule: 'command-collision', warning: true, error: new GatehouseError('COMMAND_COLLISION', { instance, command, owner }) });
+    }
+  }
+}
+
+/** As members.ts has it. */
+function asAsked({ loaded: a, release: of }: Candidate, { loaded: b, release: other }: Candidate): number {
+  const [id = '', otherId = ''] = [of?.manifest.id, other?.manifest.id];
+  if (a.enablement.order !== b.enablement.order) return a.enablement.order - b.enablement.order;
+  if (id !== otherId) return id < otherId ? -1 : 1;
+  return a.enablement.instance < b.enablement.instance ? -1 : 1;
 }
 
 /** Until nothing changes: whoever loses its requirement may have been somebody else's. */

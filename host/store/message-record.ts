@@ -6,26 +6,32 @@ import type { StageRecord } from '../../schemas/message.ts';
 import type { EndingRow, MessageRow } from './tables.ts';
 
 /** What of a row is packed; everything else is stored as it is. */
-type Packed = 'stages' | 'mentions' | 'media' | 'flags';
+type Packed = 'stages' | 'mentions' | 'media' | 'flags' | 'command';
 
-interface StoredMessage extends Omit<MessageRow, Packed>, Partial<Pick<MessageRow, Exclude<Packed, 'stages'>>> {
+interface StoredMessage extends Omit<MessageRow, Packed>, Partial<Pick<MessageRow, Exclude<Packed, 'stages' | 'command'>>> {
   readonly stages: string | readonly StageRecord[];
+  readonly command?: StoredCommand;
 }
 
+/** Arguments are a part of the text, and may be most of it: where they begin, and how long they are. */
+type StoredCommand = readonly [name: string, from: number, length: number];
+
 export function packMessage(row: MessageRow): StoredMessage {
-  const { stages, mentions, media, flags, ...rest } = row;
+  const { stages, mentions, media, flags, command, ...rest } = row;
   return {
     ...rest,
     stages: packStages(stages),
     ...(mentions.length > 0 && { mentions }),
     ...(media.length > 0 && { media }),
     ...(flags.length > 0 && { flags }),
+    ...(command && { command: [command.name, row.text.lastIndexOf(command.arguments), command.arguments.length] }),
   };
 }
 
 /** Rows of earlier versions hold their record as objects; they are read as well. */
-export function unpackMessage({ stages, mentions = [], media = [], flags = [], ...rest }: StoredMessage): MessageRow {
-  return { ...rest, stages: typeof stages === 'string' ? unpackStages(stages) : stages, mentions, media, flags };
+export function unpackMessage({ stages, mentions = [], media = [], flags = [], command, ...rest }: StoredMessage): MessageRow {
+  const [name = '', from = 0, length = 0] = command ?? [];
+  return { ...rest, stages: typeof stages === 'string' ? unpackStages(stages) : stages, mentions, media, flags, ...(command && { command: { name, arguments: rest.text.slice(from, from + length) } }) };
 }
 
 type StoredEnding = Omit<EndingRow, 'stages'> & { readonly stages: string };

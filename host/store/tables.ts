@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
-import type { Direction, StageRecord } from '../../schemas/message.ts';
+import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { Key, Table } from './store.ts';
@@ -38,7 +38,7 @@ function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A message with everything known about it; `MessageView` is what the control plane shows of it. */
-export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages'> {
+export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages'>, Pick<Message, 'command' | 'wasMentioned' | 'repliesToBot'> {
   readonly text: string;
   readonly mentions: readonly string[];
   readonly media: readonly MediaBlock[];
@@ -123,6 +123,8 @@ export const routes = tenantTable<RouteRow, [target: string]>('routes', 'session
 /** An accepted message waiting for its answer; removed by the commit that answers it. */
 export interface LaneRow {
   readonly sessionKey: string;
+  /** A command of the host: it waits beside the lane of its session. */
+  readonly aside?: true;
   readonly messageId: string;
   readonly attempts: number;
   /** Those of the attempts that failed in the work itself. */

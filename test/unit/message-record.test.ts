@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
 import type { StageRecord } from '../../schemas/message.ts';
+import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
+import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { packMessage, packStages, unpackMessage, unpackStages } from '../../host/store/message-record.ts';
 import type { MessageRow } from '../../host/store/tables.ts';
 
@@ -38,7 +40,16 @@ describe('the stored form of a message', () => {
   });
 
   it('reads a row that holds its record as objects, as earlier versions wrote it', () => {
-    expect(unpackMessage({ ...ROW })).toEqual(ROW);
+    const { command: _, ...earlier } = ROW;
+    expect(unpackMessage(earlier)).toEqual(ROW);
+  });
+
+  it.each(['/say hello', '/say', ' @bot /say  hello hello \n', '/a a', '/say 👩\u200d💻 \u00e9'])('keeps the command of %j as a place in its text', (text) => {
+    const parsed = parseCommand(text, grammarOf({ names: ['bot'] }));
+    if (parsed.kind !== 'command') throw new Error('it should be a command');
+    const row: MessageRow = { ...ROW, text, command: { name: parsed.name, arguments: parsed.arguments } };
+    expect(packMessage(row).command).toEqual([parsed.name, expect.any(Number), parsed.arguments.length]);
+    expect(unpackMessage(packMessage(row))).toEqual(row);
   });
 
   it('writes less than a third of what the objects take', () => {

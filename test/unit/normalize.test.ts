@@ -7,7 +7,7 @@ import type { InboundContext } from '../../host/pipeline/context.ts';
 
 function aContext(arrived: Partial<InboundContext['arrived']>): InboundContext {
   return {
-    messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', reaches: [], dedupeKey: ['k'], text: '', media: [], hops: 0, reserved: false,
+    messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', reaches: [], dedupeKey: ['k'], text: '', media: [], parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false, hops: 0,
     arrived: { id: 'i', conversation: 'c', sender: { id: 's' }, text: 'hi', ...arrived },
   };
 }

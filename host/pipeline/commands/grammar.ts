@@ -4,6 +4,8 @@ import type { AdmitPolicy } from '../../../schemas/policy.ts';
 export interface Grammar {
   /** Longest first, so that `!!` is not read as `!`. */
   readonly prefixes: readonly string[];
+  /** The one that examples are written with: the operator's first. */
+  readonly prefix: string;
   /** In lower case. */
   readonly names: ReadonlySet<string>;
   /** An own name at the beginning, with what separates it from the rest; sticky. */
@@ -31,6 +33,7 @@ function compile({ prefixes = DEFAULT_PREFIXES, names = [] }: AdmitPolicy): Gram
   const spelt = names.map((name) => escaped(name.normalize('NFC'))).join('|');
   return {
     prefixes: prefixes.toSorted((a, b) => b.length - a.length),
+    prefix: prefixes[0] ?? '',
     names: new Set(names.map((name) => name.normalize('NFC').toLowerCase())),
     // `@name`, `name,` and `name:` need white space behind them, or `gatehouse/docs` would be a command; `<@id>` and `<@id|label>`, as services write a mention, do not.
     salutation: spelt === '' ? undefined : new RegExp(String.raw`(?:<@!?(?:${spelt})(?:\|[^<>\n]{0,64})?>[,:]?|@?(?:${spelt})[,:]?\p{Default_Ignorable_Code_Point}*\p{White_Space})${BLANK}*`, 'iuy'),

@@ -2,13 +2,15 @@
 import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import { publicBlocks } from '../../media/blocks.ts';
+import { addressingIn } from '../commands/address.ts';
+import { hostCommand } from '../commands/host-commands.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { dedupe, held, lanes, messages, sessions, type MessageRow, type Route } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
 import type { Reach } from '../reach.ts';
-import { counted, type SessionBook } from '../sessions.ts';
+import { begun, counted, type SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
 import { placeOf, whereaboutsOf } from '../whereabouts.ts';
@@ -33,14 +35,15 @@ export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const written = carried?.rows();
-      const session = known.become(counted(known.row, context.receivedAtMs, context.policy.session.reset));
+      const own = context.parsed.kind === 'command' ? hostCommand(context.parsed.name) : undefined;
+      const session = known.become(own?.beginsSession ? begun(known.row, context.receivedAtMs) : counted(known.row, context.receivedAtMs, context.policy.session.reset));
       const row = messageRow(context);
       const place = ids.next();
       Object.assign(context, { session, row, place });
       const rows: Put[] = [
         put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
         put(messages, messages.key(context.messageId), row),
-        put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0 }),
+        put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0, ...(own && { aside: true }) }),
         put(sessions, sessions.key(context.sessionKey), session),
         ...(noting?.rows(routeOf(context)) ?? []),
       ];
@@ -94,6 +97,7 @@ export function messageRow(context: InboundContext): MessageRow {
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
     ...speakerOf(context),
+    ...addressingIn(context),
     at: toTimestamp(context.receivedAtMs),
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     stages: context.stages,

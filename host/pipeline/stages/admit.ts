@@ -1,23 +1,30 @@
-// Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then the sender's rate, then room in the lane.
+// Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then whether the message is for us and its command for its sender, then the sender's rate, then room in the lane.
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { SenderRates } from '../../broker/quota.ts';
 import type { Store } from '../../store/store.ts';
 import { dedupe, type DedupeRow } from '../../store/tables.ts';
 import { isErrorCode } from '../../errors.ts';
 import type { InboundContext } from '../context.ts';
+import { isAside, laneOf } from '../commands/aside.ts';
+import { notForUs } from '../commands/for-us.ts';
+import { refusalOf } from '../commands/permission.ts';
+import { commandsOf } from '../commands/registry.ts';
 import type { Echoes } from '../echoes.ts';
+import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
+import { speakerOf } from '../verifying/speaker.ts';
 
 export interface AdmitParts {
+  readonly directory: Pick<PluginDirectory, 'skills'>;
   readonly store: Store;
   readonly rates: SenderRates;
   readonly echoes: Echoes;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
-  readonly reserve: (sessionKey: string) => 'reserved' | 'full';
-  readonly laneDepth: (sessionKey: string) => number;
+  readonly reserve: (lane: string) => 'reserved' | 'full';
+  readonly laneDepth: (lane: string) => number;
 }
 
-export function admit({ store, rates, echoes, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
+export function admit({ directory, store, rates, echoes, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
   return {
     name: 'admit',
     budgetMs: 5,
@@ -34,12 +41,18 @@ export function admit({ store, rates, echoes, reserve, laneDepth }: AdmitParts):
       if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');
       if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
 
+      const ignored = await notForUs(context, store);
+      if (ignored) return ignored;
+      const refusal = refusalOf(context.parsed, { sender, ...speakerOf(context) }, context.policy, commandsOf(directory.skills()));
+      if (refusal) return refusal;
+
       const perSecond = policy.senderPerSecond ?? BOUNDS.senderPerSecond;
       const burst = policy.senderBurst ?? Math.max(perSecond, policy.senderPerSecond === undefined ? BOUNDS.senderBurst : perSecond * 2);
       if (!rates.take(`${context.instance}\n${sender.id}`, perSecond, burst)) return { decision: 'refuse', code: 'SENDER_RATE', fields: { instance: context.instance } };
 
-      context.reserved = reserve(context.sessionKey) === 'reserved';
-      if (!context.reserved) return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(context.sessionKey), instance: context.instance } };
+      const lane = laneOf(context.sessionKey, isAside(context.parsed));
+      if (reserve(lane) === 'reserved') context.reserved = lane;
+      else return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(lane), instance: context.instance } };
       return PASS;
     },
   };

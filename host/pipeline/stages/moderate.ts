@@ -3,6 +3,9 @@ import type { Clock } from '../../clock.ts';
 import { toTimestamp } from '../../clock.ts';
 import type { Store } from '../../store/store.ts';
 import { dedupe } from '../../store/tables.ts';
+import { addressOf } from '../commands/address.ts';
+import { refusalOf } from '../commands/permission.ts';
+import { commandsOf } from '../commands/registry.ts';
 import { asMessage, type InboundContext } from '../context.ts';
 import type { Held } from '../held.ts';
 import { askGates, isModerated, type GateParts } from '../gates.ts';
@@ -10,6 +13,7 @@ import { tellObservers, type ObserverParts } from '../observers.ts';
 import { judgedOf } from '../provenance.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
+import { speakerOf } from '../verifying/speaker.ts';
 
 export interface ModerateParts extends GateParts, ObserverParts {
   readonly directory: PluginDirectory;
@@ -36,10 +40,14 @@ async function judge(context: InboundContext, parts: ModerateParts): Promise<Ver
   const message = asMessage(context, toTimestamp(context.receivedAtMs));
   const outcome = await askGates({ message, direction: 'inbound', attemptKey: context.messageId, stages: context.stages, scopes: context.scopes }, parts);
   switch (outcome.effect) {
-    case 'pass':
+    case 'pass': {
+      const isChanged = outcome.message.text !== context.text;
       Object.assign(context, judgedOf(outcome.message));
-      tellObservers('inbound', context.messageId, outcome.message, parts);
+      const refusal = isChanged ? readAgain(context, parts) : undefined;
+      if (refusal) return refusal;
+      tellObservers('inbound', context.messageId, isChanged ? asMessage(context, message.at) : outcome.message, parts);
       return PASS;
+    }
     case 'deny':
       return { decision: 'refuse', code: 'MODERATION_DENIED', fields: { reason: outcome.reason, instance: outcome.gate }, reason: outcome.reason, tombstone: context.heldBy === undefined };
     case 'hold':
@@ -50,6 +58,13 @@ async function judge(context: InboundContext, parts: ModerateParts): Promise<Ver
     default:
       return outcome satisfies never;
   }
+}
+
+/** What a gate has made of the text is a command only if it reads as one, and runs only if its sender may. */
+function readAgain(context: InboundContext, { directory }: ModerateParts): Verdict | undefined {
+  const { arrived, policy, text } = context;
+  Object.assign(context, addressOf({ text, mentions: arrived.mentions ?? [] }, policy));
+  return refusalOf(context.parsed, { sender: arrived.sender, ...speakerOf(context) }, policy, commandsOf(directory.skills()));
 }
 
 async function hold(context: InboundContext, gate: string, { held, store }: ModerateParts): Promise<Verdict> {

@@ -1,6 +1,7 @@
 // Same text for the same input on every channel: NFC, one kind of line end, no control characters, bounded.
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { tidyBlock, type Block } from '../../media/blocks.ts';
+import { addressOf } from '../commands/address.ts';
 import type { InboundContext } from '../context.ts';
 import { hashOf } from '../provenance.ts';
 import { PASS, type Stage } from '../stage.ts';
@@ -26,6 +27,7 @@ export const normalize: Stage<InboundContext> = {
     context.media = blocks;
     context.text = text;
     if (text !== arrived.text) context.originalSha256 = hashOf(arrived.text);
+    Object.assign(context, addressOf({ text, mentions: arrived.mentions ?? [] }, context.policy));
     return PASS;
   },
 };

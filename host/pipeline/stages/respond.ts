@@ -1,12 +1,15 @@
-// Asks skills in order until one answers; `null` means "not mine". Runs at least once per message, counts exactly once.
-import { RespondResult } from '../../../schemas/message.ts';
-import type { SkillSection } from '../../../schemas/plugin-manifest.ts';
+// Answers a command of the host's own, else asks skills in order until one answers; `null` means "not mine". Runs at least once per message, counts exactly once.
+import { RespondResult, type Message } from '../../../schemas/message.ts';
 import { compileSchema } from '../../schema.ts';
+import { answerCommand } from '../commands/answer.ts';
+import { hostCommand } from '../commands/host-commands.ts';
+import { commandsOf, type CommandTable } from '../commands/registry.ts';
+import type { SessionControl } from '../commands/session-control.ts';
 import type { LaneContext } from '../context.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
-import type { PluginDirectory } from '../plugin-directory.ts';
+import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
@@ -20,19 +23,24 @@ const AWAY: TryPolicy = { attempts: 50, firstMs: 50, mostMs: 30_000, blame: fals
 const respondResult = compileSchema<RespondResult>(RespondResult);
 
 export interface RespondParts {
+  readonly control: SessionControl;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
 }
 
-export function respond({ calls, directory }: RespondParts): Stage<LaneContext> {
+export function respond({ calls, directory, control }: RespondParts): Stage<LaneContext> {
   return {
     name: 'respond',
     budgetMs: 2000,
     onFailure: 'retry',
     async run(context) {
       const { message, session } = context;
-      for (const skill of directory.skills()) {
-        if (!triggers(skill.triggers, message.text)) continue;
+      const skills = directory.skills();
+      const table = commandsOf(skills);
+      const own = hostCommand(message.command?.name);
+      if (own) return await answerCommand(own, context, { directory, table, control });
+      for (const skill of skills) {
+        if (!isAsked(skill, message, table)) continue;
         if (!skill.available) {
           context.stages.push({ stage: 'skill', decision: 'skipped', instance: skill.instance, durationMs: 0 });
           continue;
@@ -67,11 +75,9 @@ function policyFor(result: Extract<CallResult, { ok: false }>, { toolWasAway }: 
   return result.code === 'CALL_CPU' || result.code === 'SANDBOX_DIED' || result.code === 'SANDBOX_FRAME' ? POISONED : FAILED;
 }
 
-/** No triggers, or `always`, means every message. A command is `/name` at the start, alone or followed by white space. */
-function triggers(declared: SkillSection['triggers'], text: string): boolean {
-  if (!declared || declared.always || (!declared.prefixes && !declared.commands)) return true;
-  if (declared.prefixes?.some((prefix) => text.startsWith(prefix))) return true;
-  if (!declared.commands || !text.startsWith('/')) return false;
-  const end = text.search(/\s/);
-  return declared.commands.includes(text.slice(1, end === -1 ? undefined : end));
+/** No triggers, or `always`, means every message. A command is for the one skill that has it; a prefix is what the text begins with, to the letter. */
+function isAsked({ instance, triggers }: SkillEntry, { text, command }: Message, table: CommandTable): boolean {
+  if (!triggers || triggers.always || (!triggers.prefixes && !triggers.commands)) return true;
+  if (triggers.prefixes?.some((prefix) => text.startsWith(prefix))) return true;
+  return command !== undefined && table.find(command.name)?.skill === instance;
 }

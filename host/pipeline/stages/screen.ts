@@ -52,7 +52,7 @@ async function judge(context: LaneContext, parts: ScreenParts): Promise<Verdict>
 
 /** A reply as gates see it. It has no id yet: ids are given inside the commit that stores it, so that their order is the order of commits. */
 function asMessage(reply: DraftReply, { message, answeredBy, instance }: LaneContext): Message {
-  const { provenance: _, originalSha256: __, senderVerified: ___, ...answered } = message;
+  const { provenance: _, originalSha256: __, senderVerified: ___, command: ____, wasMentioned: _____, repliesToBot: ______, ...answered } = message;
   return { ...answered, sender: { id: answeredBy ?? instance }, mentions: [], media: reply.media ?? [], ...judgedOf(reply) };
 }
 

@@ -7,26 +7,23 @@ const HELP = [
   'I am the concierge: I answer when no other skill does.',
   '',
   '/time <zone> tells the time, for example /time Europe/Berlin',
-  '/help shows this',
+  '/help lists all commands there are',
   '',
   'To anything else I answer with what the host did with your message before it reached me.',
 ].join('\n');
 
-type Command = (argument: string, ctx: PluginContext) => string | Promise<string>;
+type Answer = (argument: string, ctx: PluginContext) => string | Promise<string>;
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['/help', () => HELP],
-  ['/start', () => HELP],
-  ['/time', timeReply],
+const COMMANDS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
+  ['start', () => HELP],
+  ['time', timeReply],
 ]);
 
 export default defineSkill({
   async respond({ message, session }, ctx) {
-    const [, name = '', argument = ''] = /^(\/\S*)\s*([^]*)$/.exec(message.text.trim()) ?? [];
-    if (name === '') return { replies: [{ text: journeyOf(message, session) }] };
-    const command = COMMANDS.get(name.toLowerCase());
-    return { replies: [{ text: command ? await command(argument.trim(), ctx) : unknown(name) }] };
+    const { command } = message; // as the host has read it
+    if (!command) return { replies: [{ text: journeyOf(message, session) }] };
+    const answer = COMMANDS.get(command.name);
+    return { replies: [{ text: answer ? await answer(command.arguments, ctx) : `I do not know /${command.name}. Send /help for what there is.` }] };
   },
 });
-
-const unknown = (name: string) => `I do not know ${name.length > 40 ? `${name.slice(0, 40)}…` : name}. Send /help for what I can do.`;

@@ -85,7 +85,8 @@ function onAck({ id, status, reason, retryAfterMs }) {
   const name = String(id);
   inFlight.delete(name);
   const why = typeof reason === 'string' ? reason : undefined;
-  if (status !== 'denied') transcript.settle(name, { status: status === 'held' ? 'held' : 'accepted' });
+  if (status === 'ignored') transcript.settle(name, { status: 'denied', reason: why });
+  else if (status !== 'denied') transcript.settle(name, { status: status === 'held' ? 'held' : 'accepted' });
   else if (typeof retryAfterMs === 'number') later(name, why, retryAfterMs);
   else transcript.settle(name, { status: 'denied', reason: why });
   sendWaiting();

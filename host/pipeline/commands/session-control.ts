@@ -1,0 +1,12 @@
+// What the host's commands may ask about a session, and do to it. The pipeline implements it; commands know nothing of lanes and rows.
+import type { QueueMode } from '../../../schemas/policy.ts';
+import type { MessageRow } from '../../store/tables.ts';
+
+export interface SessionControl {
+  /** Messages that wait for their answer, the one that is being answered included. */
+  depth(sessionKey: string): number;
+  /** How messages wait: what was set for the session, else what its policy says. */
+  mode(sessionKey: string, byPolicy: QueueMode): QueueMode;
+  /** The newest message of a conversation that is over: answered, or a reply. */
+  latest(instance: string, conversation: string): Promise<MessageRow | undefined>;
+}
