@@ -19,6 +19,8 @@ export interface Events {
   'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
   'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
   'capability.denied': { instance: string; capability: string; code: string; value?: string };
+  /** What came to a channel and could not be read; its source was told. Never anything of what it brought. */
+  'channel.unread': { instance: string; kind: 'http' | 'open' | 'frame' | 'close'; code: string; failure: 'retry' | 'terminal' | 'crash' };
   /** A request that a channel's route did not believe. Never anything of what it brought. */
   'ingress.refused': { instance: string; route: string; scheme: string; cause: string; /** What the channel says of its doubt. */ reason?: string };
   /** One hop of a fetch. `cause` is what the plugin is not told. Never path, query or headers. */

@@ -21,6 +21,7 @@ import { matchRoute, type RouteMatch } from './routes.ts';
 import { Replays } from './replays.ts';
 import { secondLook } from './second-look.ts';
 import { verifyRequest, type Verified } from './stages/verify.ts';
+import { unreadOf } from './unread.ts';
 import { standingOf, type Standing } from './verifying/speaker.ts';
 
 export interface IngressRequest {
@@ -117,7 +118,7 @@ export class Ingress {
     const { verify } = match.route;
     const verified = verifyRequest(verify, request, { secret: channel.secret, nowMs: clock.now() });
     if (!verified.ok) return this.#disbelieve(channel, match, verified.cause);
-    if (!isUtf8(request.body)) return problemAnswer('INGRESS_BODY', { instance: channel.instance, problem: 'the body is not valid UTF-8' });
+    if (!isUtf8(request.body)) return this.#notText(channel);
     const record: StageRecord = { stage: 'verify', decision: 'pass', reason: verify.scheme, durationMs: round(clock.monotonicMs() - startedAt) };
     if (!verified.seen) return await this.#take(channel, request, match, record);
 
@@ -129,6 +130,12 @@ export class Ingress {
     const answer = await this.#take(channel, request, match, record);
     if (!comesAgain(answer)) await kept.keep();
     return answer;
+  }
+
+  /** What no channel has to look at to know that it is none of its. */
+  #notText({ instance }: ChannelEntry): IngressAnswer {
+    publish('channel.unread', { instance, kind: 'http', code: 'INGRESS_BODY', failure: 'terminal' });
+    return problemAnswer('INGRESS_BODY', { instance, problem: 'the body is not valid UTF-8' });
   }
 
   /** Whoever sent it learns nothing about why; the operator does. */
@@ -210,7 +217,9 @@ export class Ingress {
   async #takeFrame(channel: ChannelEntry, request: ChannelRequest, verified: StageRecord, peer: Pick<SocketPeer, 'send'>): Promise<boolean> {
     const received = await this.#receive(channel, request, verified, 'unproven');
     if ('refusal' in received) {
-      peer.send(JSON.stringify({ type: 'error', code: received.refusal.code, message: 'The channel could not read this.' }));
+      const { code, fields } = received.refusal;
+      const meant = code === 'INGRESS_PAYLOAD' ? fields['problem'] : undefined;
+      peer.send(JSON.stringify({ type: 'error', code, message: meant ?? 'The channel could not read this.' }));
       return false;
     }
     const messages = received.result.messages ?? [];
@@ -225,13 +234,14 @@ export class Ingress {
     if (look?.outcome === 'refused') return { refusal: look };
     const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: randomUUID(), waitMs: channel.wallMs });
     if (!result.ok) {
-      const unavailable = result.code === 'INSTANCE_UNAVAILABLE' || result.code === 'INSTANCE_BUSY' || result.retry;
-      if (unavailable) return { refusal: { code: 'INSTANCE_UNAVAILABLE', fields: { instance: channel.instance, state: 'not active' } } };
-      return { refusal: { code: 'CALL_FAILED', fields: { handler: 'receive', instance: channel.instance, problem: 'the plugin failed' } } };
+      const unread = unreadOf(channel.instance, result);
+      if (!unread.away) publish('channel.unread', { instance: channel.instance, kind: request.kind, code: unread.code, failure: unread.failure });
+      return { refusal: unread };
     }
     if (!receiveResult.is(result.value)) {
       scope.release();
       const wrong = receiveResult.explain(result.value);
+      publish('channel.unread', { instance: channel.instance, kind: request.kind, code: 'RESULT_INVALID', failure: 'terminal' });
       return { refusal: { code: 'RESULT_INVALID', fields: { handler: 'receive', instance: channel.instance, path: wrong?.path, problem: wrong?.problem } } };
     }
     const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, durationMs: result.wallMs, cpuUs: result.cpuUs };

@@ -35,6 +35,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const wall = new Histogram({ name: 'gatehouse_plugin_call_seconds', help: 'Wall time of plugin calls.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
   const restarts = new Counter({ name: 'gatehouse_plugin_restarts_total', help: 'Restarts of sandboxes, by why.', labelNames: ['instance', 'reason'], registers });
   const restartDelays = new Histogram({ name: 'gatehouse_plugin_restart_delay_seconds', help: 'Pauses before restarts of sandboxes.', labelNames: ['instance'], buckets: RESTART_SECONDS, registers });
+  const unread = new Counter({ name: 'gatehouse_channel_unread_total', help: 'Requests and frames that a channel could not read.', labelNames: ['instance', 'code', 'class'], registers });
   const probes = new Counter({ name: 'gatehouse_channel_probes_total', help: 'Times a channel was asked how it does, by what came of it.', labelNames: ['instance', 'result'], registers });
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
@@ -100,6 +101,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       restarts.inc({ instance, reason: knownCode(reason) });
       restartDelays.observe({ instance }, delayMs / 1000);
     }),
+    count('channel.unread', ({ instance, code, failure }) => unread.inc({ instance, code: knownCode(code), class: failure })),
     count('channel.probed', ({ instance, result }) => probes.inc({ instance, result })),
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),

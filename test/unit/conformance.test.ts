@@ -2,6 +2,11 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { effectiveAbilities, lacksRequired, mismatchInWords, mismatchOf } from '../../host/channels/abilities.ts';
+import { GatehouseError } from '../../host/errors.ts';
+import { unreadOf } from '../../host/pipeline/unread.ts';
+import { toProblem } from '../../host/problem.ts';
+import type { Ability } from '../../schemas/abilities.ts';
 import { chunk } from '../../host/outbound/chunk.ts';
 import { tidyBlock, type Block } from '../../host/media/blocks.ts';
 import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
@@ -39,6 +44,15 @@ interface SignedCase {
 
 /** What each area's input is given to; what comes back, as JSON, is what `expected` says. */
 const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
+  abilities: ({ declared, handlers }: { declared: Ability[]; handlers: string[] }) => {
+    const mismatch = mismatchOf(declared, handlers);
+    return { effective: effectiveAbilities(declared, handlers), ...mismatch, ...(mismatch ? { says: mismatchInWords(mismatch), starts: !lacksRequired(mismatch) } : {}) };
+  },
+  unread: (failed: Parameters<typeof unreadOf>[1]) => {
+    const { failure, code, fields } = unreadOf('door', failed);
+    const { status, detail } = toProblem(new GatehouseError(code, fields));
+    return { failure, code, status, detail };
+  },
   chunking: ({ text, limits }: { text: string; limits: TextLimits }) => chunk(text, limits),
   gates: (one: GateCase) => judgeCase(one),
   'media-blocks': (block: Block) => tidyBlock(block),
