@@ -29,6 +29,8 @@ export interface Events {
   'message.outcome': { messageId: string; instance: string; direction: 'inbound' | 'outbound'; outcome: Outcome; /** Outbound: the host's id of the message it answers. */ answers?: string; code?: string; durationMs?: number };
   /** What one gate came to on one message. `code` where it let nothing pass for want of a verdict. */
   'gate.verdict': { instance: string; direction: 'inbound' | 'outbound'; effect: string; code?: string };
+  /** Files of a message, when policy has them stored: kept, or why not. */
+  'media.taken': { instance: string; files: number; result: string };
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
   /** Where to write to a session or a person: the latest place, an earlier one, none that is good any more, none at all. */
   'route.resolved': { result: 'hit' | 'fallback' | 'stale' | 'unknown' };

@@ -1,4 +1,5 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
+import { BOUNDS } from '../schemas/bounds.ts';
 import type { DegradedPlugin, Diagnostic, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
@@ -29,6 +30,7 @@ import { HeldSeal } from './pipeline/held-seal.ts';
 import { Identities } from './pipeline/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
+import { MediaStore } from './media/media-store.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
@@ -188,6 +190,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     ],
   });
 
+  const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
   const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
   pool.prepare();
   if (config.strict) await refuseWeak(pool, config, registry.diagnostics);
@@ -207,7 +210,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, media, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, keep: (scope) => pipeline.keep(scope) }));
   const life: PluginLife = new PluginLife({

@@ -99,6 +99,18 @@ export const BOUNDS = {
   fetchConnectsPerSecond: 20,
   fetchConnectBurst: 40,
   fetchIdleMs: 4000,
+  /** The most that policy may let one file of a message have; it is looked through in memory. */
+  mediaBytes: 32 * 1024 * 1024,
+  /** Of all files that are kept, unless host.json says otherwise. */
+  mediaTotalBytes: 10 * 1024 ** 3,
+  /** Files of one message together: so long its source waits for its answer. And one of them, once its turn has come. */
+  mediaIntakeMs: 25_000,
+  mediaFetchMs: 20_000,
+  /** A signed address of a stored file is valid for at least the one, and made anew after the other. */
+  mediaLinkLeastMs: 3600 * 1000,
+  mediaLinkMs: 6 * 3600 * 1000,
+  /** Files that are being read for whoever has their address. */
+  mediaReadsAtOnce: 16,
   /** Of one instance: so many refusals within a minute, or leaked secrets within an hour, end in quarantine. */
   refusalsPerMinute: 100,
   leaksPerHour: 10,

@@ -4,7 +4,7 @@ import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
-import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, HealthPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
+import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, HealthPolicy, MediaPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
 
 /** Where a secret's value is read at start; never the value. A file loses one trailing newline. */
 export const SecretReference = Type.Union([
@@ -31,6 +31,7 @@ export const Enablement = closed(
     limits: Type.Optional(Limits),
     admit: Type.Optional(AdmitPolicy),
     queue: Type.Optional(QueuePolicy),
+    media: Type.Optional(MediaPolicy),
     commands: Type.Optional(CommandsPolicy),
     outbound: Type.Optional(OutboundPolicy),
     session: Type.Optional(SessionPolicy),

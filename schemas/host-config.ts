@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { DropPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
+import { DropPolicy, MEDIA_DEFAULTS, MediaPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
 export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
 export type Profile = Static<typeof Profile>;
@@ -14,6 +14,9 @@ export const EgressException = closed({
   port: whole(1, 65_535),
   address: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F.:]{2,45}$', description: 'An IP address: where the name leads, whatever DNS says.' })),
 });
+
+/** A setting of the policy block, with the default that everybody has. */
+const ofMedia = <const K extends keyof MediaPolicy>(key: K) => Type.Optional(Type.Unsafe<Required<MediaPolicy>[K]>({ ...MediaPolicy.properties[key], default: MEDIA_DEFAULTS[key] }));
 
 /** How messages flow through this host. A block that `schemas/policy.ts` has as well is the default of that block, for every channel; the others are about the whole. */
 export const PipelineSettings = closed(
@@ -31,6 +34,30 @@ export const PipelineSettings = closed(
       ),
     ),
     session: Type.Optional(SessionPolicy),
+    media: Type.Optional(
+      closed(
+        {
+          inbound: ofMedia('inbound'),
+          onFailure: ofMedia('onFailure'),
+          types: ofMedia('types'),
+          maxBytes: ofMedia('maxBytes'),
+          maxCount: ofMedia('maxCount'),
+          quotaBytes: ofMedia('quotaBytes'),
+          retentionDays: ofMedia('retentionDays'),
+          outbound: ofMedia('outbound'),
+        },
+        { default: {} },
+      ),
+    ),
+    files: Type.Optional(
+      closed(
+        {
+          totalBytes: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER, { default: BOUNDS.mediaTotalBytes, description: 'Of all files that are kept, whoever they came to.' })),
+          url: Type.Optional(Type.String({ pattern: '^(https?://[^\\s/?#@]+)?$', maxLength: 300, default: '', description: 'an origin by which others reach this host, as https://chat.example.com, or nothing' })),
+        },
+        { default: {} },
+      ),
+    ),
     lanes: Type.Optional(
       closed(
         {

@@ -1,7 +1,7 @@
 // What a message carries beside its text: files by address or by digest, places, people. message.ts has lists of them, policy.ts says what becomes of them.
 import { Type, type Static } from 'typebox';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { Digest, SecretHandle } from './ids.ts';
+import { Digest } from './ids.ts';
 
 export const BlobKind = oneOf('image', 'audio', 'video', 'file');
 export type BlobKind = Static<typeof BlobKind>;
@@ -38,11 +38,8 @@ export type MediaContact = Static<typeof MediaContact>;
 export const MediaBlock = Type.Union([LinkedBlob, StoredBlob, MediaLocation, MediaContact]);
 export type MediaBlock = Static<typeof MediaBlock>;
 
-/** A linked blob as a channel hands it over. `secrets`: handles of the channel's own, written into the request by which the host fetches it; nobody after the host sees them. */
-export const ArrivingBlob = closed({ ...LinkedBlob.properties, secrets: Type.Optional(Type.Array(SecretHandle, { maxItems: 8, uniqueItems: true })) });
-export type ArrivingBlob = Static<typeof ArrivingBlob>;
-
-export const ArrivingMedia = Type.Union([ArrivingBlob, MediaLocation, MediaContact]);
+/** What a channel hands over: it cannot know what the host has stored. */
+export const ArrivingMedia = Type.Union([LinkedBlob, MediaLocation, MediaContact]);
 export type ArrivingMedia = Static<typeof ArrivingMedia>;
 
 /** Blocks of one message, whatever policy says. */

@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { CommandName, INSTANCE } from './ids.ts';
+import { MEDIA_PER_MESSAGE } from './media.ts';
 import { TextLimits } from './text-limits.ts';
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
@@ -98,6 +99,28 @@ export type GateMode = Static<typeof GateMode>;
 export const GatesPolicy = Type.Record(Type.String({ pattern: INSTANCE }), GateMode, { additionalProperties: false, maxProperties: 256 });
 export type GatesPolicy = Static<typeof GatesPolicy>;
 
+const roomMedia = {
+  inbound: Type.Optional(oneOf('link', 'store', 'refuse')),
+  onFailure: Type.Optional(oneOf('link', 'refuse')),
+  types: Type.Optional(Type.Array(Type.String({ pattern: '^(\\*/\\*|(image|audio|video|text|application)/([a-z0-9.+-]{1,90}|\\*))$', description: 'a type, as image/png, a family, as image/*, or */* for all' }), { maxItems: 64 })),
+  maxBytes: Type.Optional(whole(1, BOUNDS.mediaBytes, { description: 'Of one file.' })),
+  maxCount: Type.Optional(whole(0, MEDIA_PER_MESSAGE, { description: 'Blocks of one message.' })),
+  outbound: Type.Optional(oneOf('link', 'text', 'reject')),
+};
+
+/**
+ * What becomes of files, places and people in messages. `inbound`: they go through as links, the host fetches and keeps files, or messages that carry any are refused;
+ * `onFailure` says which of the first and the last it is when a file cannot be fetched or kept. `outbound`: what a channel without the ability gets instead of a block.
+ */
+export const MediaPolicy = closed({ ...roomMedia, quotaBytes: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER, { description: 'Of all files that are kept for one instance.' })), retentionDays: Type.Optional(whole(1, 36_500)) });
+export type MediaPolicy = Static<typeof MediaPolicy>;
+
+/** What is kept is kept for an instance, so that quota and retention are nothing a room can say. */
+export const RoomMediaPolicy = closed(roomMedia);
+
+/** Where nobody says anything: links, in and out, and nothing is kept. */
+export const MEDIA_DEFAULTS: Required<MediaPolicy> = { inbound: 'link', onFailure: 'link', types: ['*/*'], maxBytes: 16 * 1024 * 1024, maxCount: MEDIA_PER_MESSAGE, quotaBytes: 1024 ** 3, retentionDays: 30, outbound: 'link' };
+
 /** How often a channel with a `health` handler is asked, and what follows when it fails. Times in milliseconds; counts are of probes in a row. */
 export const HealthPolicy = closed({
   intervalMs: Type.Optional(whole(100, 3_600_000, { description: 'From the end of one probe to the next.' })),
@@ -111,7 +134,7 @@ export type HealthPolicy = Static<typeof HealthPolicy>;
 export const HEALTH_DEFAULTS: Required<HealthPolicy> = { intervalMs: 30_000, deadlineMs: 5000, failures: 3, recoveries: 1, reconnectAfter: 6 };
 
 /** The blocks a channel's enablement may have, by their key. Documentation and tests list their keys from here. */
-export const POLICY_BLOCKS = { admit: AdmitPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy, health: HealthPolicy } as const;
+export const POLICY_BLOCKS = { admit: AdmitPolicy, media: MediaPolicy, queue: QueuePolicy, outbound: OutboundPolicy, session: SessionPolicy, health: HealthPolicy } as const;
 
 /** What holds for one command; whatever is absent is as who offers the command says. */
 export const CommandPolicy = closed({
@@ -125,7 +148,7 @@ export const CommandsPolicy = Type.Record(CommandName, CommandPolicy, { maxPrope
 export type CommandsPolicy = Static<typeof CommandsPolicy>;
 
 /** What is said about one conversation; whatever is absent is as for the instance. */
-export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), gates: Type.Optional(GatesPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy), session: Type.Optional(SessionPolicy) });
+export const RoomPolicy = closed({ admit: Type.Optional(AdmitPolicy), commands: Type.Optional(CommandsPolicy), gates: Type.Optional(GatesPolicy), media: Type.Optional(RoomMediaPolicy), queue: Type.Optional(QueuePolicy), outbound: Type.Optional(OutboundPolicy), session: Type.Optional(SessionPolicy) });
 export type RoomPolicy = Static<typeof RoomPolicy>;
 
 /** By conversation id. */

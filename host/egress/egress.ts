@@ -7,13 +7,14 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import { publish, type Events } from '../events.ts';
 import type { Connections, ConnectionsParts } from './connections.ts';
 import type { DailyBytes } from './daily-bytes.ts';
-import { exchange, type Answer, type Outgoing } from './exchange.ts';
+import { exchange, type Answer, type Outgoing, type Sink } from './exchange.ts';
 import { headersForOtherOrigin, headersWithoutBody, requestHeaders, type Headers } from './headers.ts';
 import type { Injection } from './injection.ts';
 import { refuseLeak } from './leak-scan.ts';
 import { isAmong, permitFor, redirected, refusalOf, targetOf, type EgressPermit, type Target } from './target.ts';
 import { Turns } from './turns.ts';
 
+export type { Sink } from './exchange.ts';
 export type { EgressPermit } from './target.ts';
 
 export interface EgressCaller {
@@ -28,13 +29,15 @@ export interface EgressRequest {
   readonly body?: string;
   /** Only the status counts, and no plugin gets the answer: what it holds is nobody's gain. */
   readonly unread?: boolean;
+  /** Where the body goes instead, as it comes: for files that are too large to be texts. */
+  readonly into?: Sink;
 }
 
 export interface EgressResponse {
   readonly status: number;
   /** Lower-case names, no prototype. */
   readonly headers: Headers;
-  /** UTF-8 text, decompressed. */
+  /** UTF-8 text, decompressed; empty when it went into a sink. */
   readonly body: string;
 }
 
@@ -54,6 +57,8 @@ export class Egress implements AsyncDisposable {
   readonly #parts: EgressParts;
   #connections: Promise<Connections> | undefined;
   readonly #turns = new Turns();
+  /** Files have turns of their own: large ones must not stand in the way of what a channel sends. */
+  readonly #downloads = new Turns();
   readonly #running = new Set<AbortController>();
   #isClosed = false;
 
@@ -85,9 +90,9 @@ export class Egress implements AsyncDisposable {
     if (signal?.aborted) endWithCall();
     if (this.#isClosed) run.abort(new GatehouseError('STOPPING'));
     try {
-      return await this.#inTurn(caller, run, () => {
+      return await this.#inTurn(caller, request.into, run, () => {
         began = clock.monotonicMs();
-        return this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, run });
+        return this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, into: request.into, run });
       });
     } catch (error) {
       if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (clock.monotonicMs() - began)));
@@ -105,9 +110,9 @@ export class Egress implements AsyncDisposable {
   }
 
   /** The clock of a fetch runs from when its turn has come. */
-  async #inTurn<T>({ instance }: EgressCaller, run: AbortController, work: () => Promise<T>): Promise<T> {
-    const endTurn = await this.#turns.take(instance, run.signal);
-    const deadline = setTimeout(() => run.abort(new DOMException('The fetch took too long.', 'TimeoutError')), BOUNDS.fetchTotalMs);
+  async #inTurn<T>({ instance }: EgressCaller, into: Sink | undefined, run: AbortController, work: () => Promise<T>): Promise<T> {
+    const endTurn = await (into ? this.#downloads : this.#turns).take(instance, run.signal);
+    const deadline = setTimeout(() => run.abort(new DOMException('The fetch took too long.', 'TimeoutError')), into ? BOUNDS.mediaFetchMs : BOUNDS.fetchTotalMs);
     try {
       return await work();
     } finally {
@@ -143,14 +148,14 @@ export class Egress implements AsyncDisposable {
     throw denied(instance, refusal);
   }
 
-  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead, run }: { readonly injections: readonly Injection[]; readonly isRead: boolean; readonly run: AbortController }): Promise<EgressResponse> {
+  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead, into, run }: { readonly injections: readonly Injection[]; readonly isRead: boolean; readonly into: Sink | undefined; readonly run: AbortController }): Promise<EgressResponse> {
     let hop = first;
     // What a redirect led to is never given a secret, not even when a second one leads back: the path there was chosen by somebody else.
     let isTrusted = true;
     for (let redirects = 0; ; redirects += 1) {
       this.#judge(caller, hop.target, hop.method, permits);
       const sent = isTrusted ? withInjected(caller.instance, hop, injections) : hop;
-      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), run);
+      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), into, run);
       refuseLeak(caller, hop.target.origin, answer, { injections, isRead });
 
       const next = redirected(answer.status, hop.method);
@@ -166,7 +171,7 @@ export class Egress implements AsyncDisposable {
   }
 
   /** One hop over a connection of the instance's own; counted and told, however it ends. */
-  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, run: AbortController): Promise<Answer> {
+  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, into: Sink | undefined, run: AbortController): Promise<Answer> {
     const { bytes: daily, clock } = this.#parts;
     const { target: { origin }, method } = hop;
     const began = clock.monotonicMs();
@@ -182,7 +187,7 @@ export class Egress implements AsyncDisposable {
     const connections = await this.#opened();
     const connection = connections.take(instance, origin);
     try {
-      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { run, charge });
+      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { run, charge, into });
       connections.give(connection);
       tell({ status: answer.status });
       return answer;

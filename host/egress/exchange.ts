@@ -23,25 +23,38 @@ export interface Answer {
   readonly body: string;
 }
 
+/** Takes a body piece by piece; only that of a 200, which is the whole of a file. */
+export interface Sink {
+  /** What is longer is cut off where it passes this, and refused. */
+  readonly mostBytes: number;
+  /** The next piece is read once this has resolved. */
+  write(piece: Buffer): Promise<void>;
+}
+
 export interface ExchangeOptions {
   /** Of the whole fetch: what ends one exchange ends them all. */
   readonly run: AbortController;
   /** Counts bytes of the wire, both ways; what it throws ends the exchange. */
   readonly charge: (bytes: number) => void;
+  readonly into?: Sink | undefined;
 }
+
+/** Framing, headers and what else is not the file. */
+const BESIDE_FILE_BYTES = 256 * 1024;
 
 /**
  * Throws EGRESS_TOO_LARGE, EGRESS_RESPONSE, EGRESS_TIMEOUT, EGRESS_FAILED, what `charge` throws and the signal's reason. When the status had arrived, the error's
  * fields name it: whoever only wants to know whether something was done needs no more. When it had not, `written` says whether the server may have got anything.
  */
-export async function exchange(connection: Connection, { target, method, headers, body }: Outgoing, { run, charge }: ExchangeOptions): Promise<Answer> {
+export async function exchange(connection: Connection, { target, method, headers, body }: Outgoing, { run, charge, into }: ExchangeOptions): Promise<Answer> {
   const { origin, path } = target;
+  const mostWireBytes = into ? into.mostBytes + BESIDE_FILE_BYTES : BOUNDS.fetchWireBytes;
   let wireBytes = 0;
   connection.meter = (bytes) => {
     wireBytes += bytes;
     try {
       charge(bytes);
-      if (wireBytes > BOUNDS.fetchWireBytes) throw tooLarge('answer', origin, BOUNDS.fetchWireBytes);
+      if (wireBytes > mostWireBytes) throw tooLarge('answer', origin, mostWireBytes);
     } catch (error) {
       run.abort(error);
     }
@@ -57,12 +70,13 @@ export async function exchange(connection: Connection, { target, method, headers
     const response = await connection.client.request({ path, method, headers: Object.fromEntries(headers), body: body ?? null, signal: run.signal, responseHeaders: 'raw', onInfo });
     status = response.statusCode;
     const raw = rawHeaders(response.headers);
-    const bytes = await bounded(response.body, origin);
+    const isFile = into !== undefined && status === 200;
+    const bytes = isFile ? await poured(response.body, raw, into, origin) : await bounded(response.body, origin);
     connection.settle();
     run.signal.throwIfAborted();
     const [location, ...more] = valuesOf(raw, 'location');
     if (more.length > 0) throw new GatehouseError('EGRESS_RESPONSE', { origin, problem: 'it names several places to go to' });
-    return { status, headers: responseHeaders(raw), location, body: decoded(bytes, valuesOf(raw, 'content-encoding'), origin) };
+    return { status, headers: responseHeaders(raw), location, body: isFile ? '' : decoded(bytes, valuesOf(raw, 'content-encoding'), origin) };
   } catch (error) {
     connection.settle();
     // An abort reaches us as whatever undici made of it.
@@ -81,6 +95,20 @@ function failureOf(error: unknown, instance: string, origin: string): Pick<Gateh
 }
 
 const tooLarge = (what: string, origin: string, limit: number) => new GatehouseError('EGRESS_TOO_LARGE', { origin, what, limit });
+
+/** A file is taken as it is: nobody asked for it compressed, and what it would become is not known before it has. */
+async function poured(body: AsyncIterable<unknown>, raw: readonly string[], into: Sink, origin: string): Promise<Buffer> {
+  if (valuesOf(raw, 'content-encoding').some((each) => each.trim().toLowerCase() !== 'identity')) throw new GatehouseError('EGRESS_RESPONSE', { origin, problem: 'it is in an encoding that was not asked for' });
+  if (Number(valuesOf(raw, 'content-length')[0]) > into.mostBytes) throw tooLarge('body', origin, into.mostBytes);
+  let bytes = 0;
+  for await (const piece of body) {
+    if (!Buffer.isBuffer(piece)) continue;
+    bytes += piece.length;
+    if (bytes > into.mostBytes) throw tooLarge('body', origin, into.mostBytes);
+    await into.write(piece);
+  }
+  return Buffer.alloc(0);
+}
 
 async function bounded(body: AsyncIterable<unknown>, origin: string): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -1,11 +1,8 @@
-// Media blocks as the host lets them in and out: names that say what they show, addresses that are addresses. normalize.ts and sanitize.ts call `tidyBlock`, whoever stores or shows a message `publicBlocks`.
-import type { ArrivingMedia, MediaBlock, StoredBlob } from '../../schemas/media.ts';
-
-/** A block on its way through the host: as it arrived, or stored by now. */
-export type Block = ArrivingMedia | StoredBlob;
+// Media blocks as the host lets them in and out: names that say what they show, addresses that are addresses. Called by normalize.ts for what comes in, by sanitize.ts for what goes out.
+import type { MediaBlock } from '../../schemas/media.ts';
 
 /** One block tidied, or why it cannot stay. */
-export function tidyBlock(block: Block): { readonly block: Block } | { readonly problem: string } {
+export function tidyBlock(block: MediaBlock): { readonly block: MediaBlock } | { readonly problem: string } {
   switch (block.kind) {
     case 'location': {
       const { name = '', ...place } = block;
@@ -52,14 +49,4 @@ export function label(text: string): string {
 export function fileName(text: string): string {
   const name = label(text).split(/[/\\]/).at(-1)?.trim() ?? '';
   return /^\.*$/.test(name) ? '' : name;
-}
-
-/** As everybody but the host sees them: without the handles of secrets. The same list where there are none. */
-export function publicBlocks(blocks: readonly Block[]): readonly MediaBlock[] {
-  if (!blocks.some((block) => 'secrets' in block)) return blocks;
-  return blocks.map((block) => {
-    if (!('secrets' in block)) return block;
-    const { secrets: _secrets, ...shown } = block;
-    return shown;
-  });
 }

@@ -68,7 +68,7 @@ export function fitsKind(kind: BlobKind, found: string): boolean {
   return kind === 'file' || (TYPES[found]?.kinds.includes(kind) ?? false);
 }
 
-/** Whether a list of policy allows it: `image/png` one type, `image/*` a family. */
+/** Whether a list of policy allows it: `image/png` one type, `image/*` a family, all of them where there is no list. */
 export function isAllowed(type: string, allowed: readonly string[] | undefined): boolean {
-  return !allowed || allowed.some((each) => each === type || (each.endsWith('/*') && type.startsWith(each.slice(0, -1))));
+  return !allowed || allowed.some((each) => each === type || each === '*/*' || (each.endsWith('/*') && type.startsWith(each.slice(0, -1))));
 }

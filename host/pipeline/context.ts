@@ -1,7 +1,8 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
+import type { MediaBlock } from '../../schemas/media.ts';
 import type { Action, GateMark, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { publicBlocks, type Block } from '../media/blocks.ts';
+import type { Kept } from '../media/media-store.ts';
 import type { Key } from '../store/store.ts';
 import type { MessageRow, SessionRow } from '../store/tables.ts';
 import { addressingIn, addressingOf } from './commands/address.ts';
@@ -41,7 +42,9 @@ export interface InboundContext extends Recorded {
   /** sha256 of the text as the channel handed it over, once normalize or a gate has changed it. */
   originalSha256?: string;
   /** Set by normalize: the blocks of `arrived`, tidied; the media stage replaces what it stores. */
-  media: readonly Block[];
+  media: readonly MediaBlock[];
+  /** Set by the media stage: what its files add to the accept commit. */
+  kept?: Kept;
   /** Set by normalize, and again by moderation when it replaces the text. */
   parsed: Parsed;
   wasMentioned: boolean;
@@ -144,7 +147,7 @@ export function asMessage(context: InboundContext, at: string): Message {
     sender: arrived.sender,
     ...judgedOf(context),
     mentions: arrived.mentions ?? [],
-    media: [...publicBlocks(context.media)],
+    media: [...context.media],
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),
     ...speakerOf(context),

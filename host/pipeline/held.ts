@@ -32,7 +32,8 @@ export interface HeldParts {
 }
 
 /** Said of the message itself: no later try ends otherwise. */
-const isVerdict = (code: ErrorCode) => code === 'MODERATION_DENIED' || code === 'COMMAND_DENIED' || code === 'COMMAND_INVALID';
+const VERDICTS: ReadonlySet<ErrorCode> = new Set(['MODERATION_DENIED', 'COMMAND_DENIED', 'COMMAND_INVALID', 'MEDIA_REFUSED', 'MEDIA_TYPE_REFUSED', 'MEDIA_UNSAFE', 'MEDIA_TOO_LARGE']);
+const isVerdict = (code: ErrorCode) => VERDICTS.has(code);
 
 interface Opened extends Entry<HeldRow> {
   readonly message: MessageRow;
@@ -81,7 +82,7 @@ export class Held implements AsyncDisposable {
     let result: 'committed' | 'conflict' | 'failed' = 'failed';
     try {
       carried = await this.#parts.writes.of(context.scopes, context.instance);
-      const sealed = await this.#parts.seal.seal({ ...message, media: context.media, outcome: 'held' });
+      const sealed = await this.#parts.seal.seal({ ...message, outcome: 'held' });
       const row: HeldRow = { instance: context.instance, keyHash: String(context.dedupeKey.at(-1)), sealed, sizeBytes, heldAtMs: context.receivedAtMs };
       const written = carried?.rows();
       result = await this.#parts.store.commit({

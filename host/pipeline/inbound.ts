@@ -155,6 +155,7 @@ export class Inbound {
     const startedAt = this.#parts.clock.monotonicMs();
     const given = new Set(context.scopes);
     const verdict = await runStages(stages, context, this.#parts);
+    context.kept?.done(false); // accept has said so already when it committed
     const acceptance = await this.#conclude(context, verdict);
     // What gates wrote for a message that went no further is not kept; what the channel wrote is the channel's to commit.
     if (acceptance.status !== 'accepted') for (const scope of context.scopes) if (!given.has(scope)) scope.release();

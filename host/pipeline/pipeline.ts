@@ -10,6 +10,10 @@ import { GatehouseError } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import { Actions, type ActionParts } from '../outbound/actions.ts';
 import { SocketHub } from '../outbound/sockets.ts';
+import { createIntake, type IntakeParts } from '../media/intake.ts';
+import type { MediaStore } from '../media/media-store.ts';
+import { mediaSweeper } from './media-sweeper.ts';
+import { fileRequestOf } from './file-request.ts';
 import { createLanes, type Lanes } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
@@ -45,6 +49,7 @@ import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
 import { deliver, type DeliverParts } from './stages/deliver.ts';
+import { media, type MediaParts } from './stages/media.ts';
 import { moderate, type ModerateParts } from './stages/moderate.ts';
 import { normalize } from './stages/normalize.ts';
 import { offer, type OfferParts } from './stages/offer.ts';
@@ -55,10 +60,11 @@ import { settle, type SettleParts } from './stages/settle.ts';
 import { shape } from './stages/shape.ts';
 
 // A request or frame reaches ingress.ts: the host verifies it (stages/verify.ts), the channel's `receive` reads it, and each message begins here.
-const inboundStages = (parts: AdmitParts & ModerateParts & AcceptParts): readonly Stage<InboundContext>[] => [
+const inboundStages = (parts: AdmitParts & ModerateParts & MediaParts & AcceptParts): readonly Stage<InboundContext>[] => [
   normalize, //        the same text for the same input on every channel
   admit(parts), //     redeliveries recognised, allow-lists, the sender's rate, room in the lane
   moderate(parts), //  gates in order, fail closed; a denial leaves a tombstone without content
+  media(parts), //     what policy says of files: links, or fetched, looked through and kept
   accept(parts), //    one durable commit; only now is the source told "accepted"
 ];
 
@@ -97,6 +103,10 @@ export interface PipelineParts {
   readonly request: ActionParts['request'];
   /** How long dead letters are kept, and how many. */
   readonly retention: Retention;
+  /** The files that messages carry. */
+  readonly media: MediaStore;
+  /** Fetches one of them as the channel, under its grants. */
+  readonly download: IntakeParts['download'];
   /** A quarantined gate with `onQuarantine: "exit"` met a message. */
   onGateExit(instance: string): void;
 }
@@ -165,6 +175,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     operator.settled(row);
   };
+  const intake = createIntake({ ...parts, requestOf: fileRequestOf(parts) });
   const control: SessionControl = {
     depth: (sessionKey) => messageLanes.depth(sessionKey),
     mode: (_, byPolicy) => byPolicy,
@@ -173,6 +184,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const everything = {
     ...parts,
     control,
+    intake,
     book,
     reach,
     sockets,
@@ -195,7 +207,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const inbound = new Inbound({
     ...parts,
     stages: inboundStages(everything),
-    stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'accept'),
+    stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'media' || each.name === 'accept'),
     deliveriesWaiting: () => deliveryLanes.waiting,
     messagesWaiting: () => messageLanes.waiting,
     unreserve: (lane) => messageLanes.unreserve(lane),
@@ -211,6 +223,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   workers.start(sweeper({ clock, store, held, bounded: [reach], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
+  // At once, too: a crash may have left files that no row speaks of.
+  workers.start(mediaSweeper(parts)).wake();
 
   const drain = async (deadlineMs: number) => {
     const giveUpAt = clock.monotonicMs() + deadlineMs;

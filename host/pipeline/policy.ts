@@ -1,18 +1,20 @@
 // What holds for one conversation of a channel instance: what its room says, else its enablement, else host.json, else the defaults. Stages ask here and nowhere else.
 import type { PipelineSettings } from '../../schemas/host-config.ts';
-import { QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type GateMode, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
+import { MEDIA_DEFAULTS, QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type GateMode, type MediaPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
 import { outboundRules, type OutboundRules } from '../outbound/rules.ts';
 import { sessionRules, type SessionRules } from './session-rules.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {
   readonly rooms?: Rooms;
+  readonly media?: MediaPolicy;
   readonly defaults?: PipelineSettings & RoomPolicy;
 }
 
 /** Resolved: every block is there. */
 export interface Policy {
   readonly admit: AdmitPolicy;
+  readonly media: Required<MediaPolicy>;
   readonly queue: Required<QueuePolicy>;
   readonly commands: CommandsPolicy;
   readonly outbound: OutboundRules;
@@ -44,6 +46,7 @@ function resolve(channel: ChannelPolicy, room: RoomPolicy): Policy {
   const { defaults = {} } = channel;
   return {
     admit: { ...defaults.admit, ...channel.admit, ...room.admit },
+    media: { ...MEDIA_DEFAULTS, ...defaults.media, ...channel.media, ...room.media },
     queue: { ...QUEUE_DEFAULTS, ...defaults.queue, ...channel.queue, ...room.queue },
     commands: { ...defaults.commands, ...channel.commands, ...room.commands },
     outbound: outboundRules({ ...defaults.outbound, ...channel.outbound }, room.outbound),

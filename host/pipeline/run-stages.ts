@@ -26,6 +26,7 @@ const slowReportedAt = new WeakMap<Stage<never>, number>();
 /** The first verdict that is not `pass`, or `pass` when all stages passed. */
 export async function runStages<Context extends Recorded>(stages: readonly Stage<Context>[], context: Context, { clock, log }: RunParts): Promise<Verdict> {
   for (const stage of stages) {
+    if (stage.concerns && !stage.concerns(context)) continue;
     const startedAt = clock.monotonicMs();
     let verdict: Verdict;
     try {

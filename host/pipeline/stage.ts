@@ -22,5 +22,7 @@ export interface Stage<Context> {
   readonly budgetMs: number;
   /** What an unexpected exception means: the source is told to come back (`refuse`), the work is tried again (`retry`). */
   readonly onFailure: 'refuse' | 'retry';
+  /** Whether there is anything for it to do; what it has nothing to do with leaves no record. Default: always. */
+  concerns?(context: Context): boolean;
   run(context: Context): Verdict | Promise<Verdict>;
 }

@@ -301,6 +301,27 @@ export interface EgressBytesRow {
 /** What each instance has sent and received today; rows of days that are over go once a day. */
 export const egressBytes = tenantTable<EgressBytesRow, [instance: string]>('egressBytes', 'instance', 'egress, once a second');
 
+/** A file that messages carry; its bytes are in `data/media`, named by the digest. */
+export interface MediaRow {
+  readonly sizeBytes: number;
+  /** Found in its bytes. */
+  readonly mimeType: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly firstAtMs: number;
+}
+
+export const media = hostTable<MediaRow, [digest: string]>('media', 'hex sha256 of the bytes', 'pipeline: accept; the sweeper');
+
+/** For whom a file is kept. One that nobody uses goes with the next sweep. */
+export interface MediaUseRow {
+  readonly sizeBytes: number;
+  /** When a message brought it last. */
+  readonly lastAtMs: number;
+}
+
+export const mediaUses = tenantTable<MediaUseRow, [digest: string, instance: string]>('mediaUses', 'hex sha256 of the bytes, instance', 'pipeline: accept; the sweeper');
+
 /** How a message ended for good: an inbound one answered or not, an outbound one delivered. */
 export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code'> {}
 
@@ -318,5 +339,5 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, routes, verifications, tokens, egressBytes, endings, replays,
+  kv, kvUsage, plugins, transitions, versions, routes, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
 ];

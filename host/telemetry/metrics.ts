@@ -29,6 +29,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const delivery = new Histogram({ name: 'gatehouse_delivery_seconds', help: 'From the commit that stored a reply to the end of its delivery.', labelNames: ['instance'], buckets: DELIVERY_SECONDS, registers });
   const stages = new Histogram({ name: 'gatehouse_stage_seconds', help: 'Time a message spent in a stage.', labelNames: ['stage'], buckets: STAGE_SECONDS, registers });
   const decisions = new Counter({ name: 'gatehouse_stage_decisions_total', help: 'Decisions of stages.', labelNames: ['stage', 'decision'], registers });
+  const files = new Counter({ name: 'gatehouse_media_files_total', help: 'Files of messages that policy has stored: kept, or why not.', labelNames: ['instance', 'result'], registers });
   const verdicts = new Counter({ name: 'gatehouse_gate_verdicts_total', help: 'What gates came to, message by message.', labelNames: ['instance', 'direction', 'effect', 'code'], registers });
   const calls = new Counter({ name: 'gatehouse_plugin_calls_total', help: 'Calls into plugins.', labelNames: ['instance', 'handler', 'result'], registers });
   const cpu = new Counter({ name: 'gatehouse_plugin_cpu_seconds_total', help: 'Process CPU billed to plugin calls.', labelNames: ['instance'], registers });
@@ -93,6 +94,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       cpuOf(instance).inc(cpuUs / 1e6);
       wallOf(instance).observe(wallMs / 1000);
     }),
+    count('media.taken', ({ instance, files: count, result }) => files.inc({ instance, result: result === 'stored' ? result : knownCode(result) }, count)),
     count('store.commit', ({ rows: count, durationMs, outcome }) => {
       commitOf(outcome).observe(durationMs / 1000);
       rows.inc(count);

@@ -13,6 +13,7 @@ import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/held-seal.ts';
 import { Identities } from '../../host/pipeline/identities.ts';
+import { MediaStore } from '../../host/media/media-store.ts';
 import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
 import type { ChannelPolicy } from '../../host/pipeline/policy.ts';
 import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
@@ -178,6 +179,8 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       channel,
       isFrozen: () => false,
     },
+    media: await MediaStore.open({ dir: join(dir.path, 'media'), store: real, clock, log: silentLog, totalBytes: 1024 ** 3 }),
+    download: () => Promise.reject(new Error('nothing is fetched here')),
     request: (...asked) => world.request(...asked),
     onGateExit: () => undefined,
   });

@@ -8,13 +8,14 @@ import { unreadOf } from '../../host/pipeline/unread.ts';
 import { toProblem } from '../../host/problem.ts';
 import type { Ability } from '../../schemas/abilities.ts';
 import { chunk } from '../../host/outbound/chunk.ts';
-import { tidyBlock, type Block } from '../../host/media/blocks.ts';
+import { tidyBlock } from '../../host/media/blocks.ts';
 import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
 import { isMentioned } from '../../host/pipeline/commands/mentions.ts';
 import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
+import type { MediaBlock } from '../../schemas/media.ts';
 import { bytesOf, type Recipe } from '../support/media-bytes.ts';
 import { shaped } from '../support/shaped.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
@@ -55,7 +56,7 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   },
   chunking: ({ text, limits }: { text: string; limits: TextLimits }) => chunk(text, limits),
   gates: (one: GateCase) => judgeCase(one),
-  'media-blocks': (block: Block) => tidyBlock(block),
+  'media-blocks': (block: MediaBlock) => tidyBlock(block),
   // The text as it arrives, so that the cases say what becomes of it on every channel.
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
   mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),

@@ -1,7 +1,6 @@
 // The one durable commit that makes a message the host's responsibility: dedupe key, message, session, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
-import { publicBlocks } from '../../media/blocks.ts';
 import { addressingIn } from '../commands/address.ts';
 import { hostCommand } from '../commands/host-commands.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
@@ -47,12 +46,14 @@ export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<
         put(sessions, sessions.key(context.sessionKey), session),
         ...(noting?.rows(routeOf(context)) ?? []),
       ];
+      const { kept } = context;
       let committed = false;
       try {
-        const result = await store.commit({ expect: expectation(context), put: written ? [...rows, ...written.put] : rows, remove: [...heldRow(context), ...(written?.remove ?? [])] });
+        const result = await store.commit({ expect: expectation(context), put: written || kept ? [...rows, ...(kept?.put ?? []), ...(written?.put ?? [])] : rows, remove: [...heldRow(context), ...(written?.remove ?? [])] });
         committed = result === 'committed';
       } finally {
         carried?.done(committed);
+        kept?.done(committed);
         if (!committed) known.takeBack(session);
         noting?.done(committed);
       }
@@ -92,7 +93,7 @@ export function messageRow(context: InboundContext): MessageRow {
     outcome: 'accepted',
     ...judgedOf(context),
     mentions: arrived.mentions ?? [],
-    media: publicBlocks(context.media),
+    media: context.media,
     senderMessageId: arrived.id,
     ...(arrived.replyTo === undefined ? {} : { replyTo: arrived.replyTo }),
     ...whereaboutsOf(arrived),

@@ -1,6 +1,7 @@
 // Same text for the same input on every channel: NFC, one kind of line end, no control characters, bounded.
 import { BOUNDS } from '../../../schemas/bounds.ts';
-import { tidyBlock, type Block } from '../../media/blocks.ts';
+import type { MediaBlock } from '../../../schemas/media.ts';
+import { tidyBlock } from '../../media/blocks.ts';
 import { addressOf } from '../commands/address.ts';
 import type { InboundContext } from '../context.ts';
 import { hashOf } from '../provenance.ts';
@@ -18,7 +19,7 @@ export const normalize: Stage<InboundContext> = {
     const text = normalizeText(arrived.text);
     if (Buffer.byteLength(text) > BOUNDS.messageTextBytes) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: `the text has more than ${BOUNDS.messageTextBytes} bytes` } };
     if (text.trim() === '' && !arrived.media?.length) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: 'the message is empty' } };
-    const blocks: Block[] = [];
+    const blocks: MediaBlock[] = [];
     for (const [index, each] of (arrived.media ?? []).entries()) {
       const tidied = tidyBlock(each);
       if ('problem' in tidied) return { decision: 'refuse', code: 'INGRESS_BODY', fields: { instance, problem: `media ${index + 1}: ${tidied.problem}` } };

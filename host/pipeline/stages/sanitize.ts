@@ -1,6 +1,6 @@
 // Replies as they may leave: the same normal form as inbound text, without characters that reorder or hide text.
 import { BOUNDS } from '../../../schemas/bounds.ts';
-import { publicBlocks, tidyBlock } from '../../media/blocks.ts';
+import { tidyBlock } from '../../media/blocks.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import { hashOf } from '../provenance.ts';
 import { PASS, type Stage } from '../stage.ts';
@@ -23,8 +23,7 @@ export const sanitize: Stage<LaneContext> = {
 function sanitizeReply(draft: DraftReply): DraftReply {
   const reply = { ...draft, ...sanitized(draft.text) };
   if (!reply.media?.length) return reply;
-  const media = publicBlocks(reply.media.map(tidyBlock).flatMap((tidied) => ('block' in tidied ? [tidied.block] : [])));
-  return { ...reply, media: [...media] };
+  return { ...reply, media: reply.media.map(tidyBlock).flatMap((tidied) => ('block' in tidied ? [tidied.block] : [])) };
 }
 
 /** The text as it may leave; with the hash of what it was, when that is something else. */
