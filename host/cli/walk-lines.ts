@@ -1,6 +1,6 @@
 // A message's walk for people: its facts, its stages, its text, each reply with its delivery, and what plugins cost it. Used by `messages show` and `dead-letters show`.
 import type { MessageDetail, MessageView } from '../../schemas/control.ts';
-import type { StageRecord } from '../../schemas/message.ts';
+import type { GateMark, StageRecord } from '../../schemas/message.ts';
 import { plain, type Io } from './io.ts';
 import { facts, table } from './table.ts';
 
@@ -9,9 +9,20 @@ export function walkLines(io: Io, { costs, replies, ...message }: MessageDetail)
 }
 
 function messageLines(io: Io, { stages = [], text, sender, ...rest }: MessageView): string {
-  const { media, room, ...plainFacts } = rest;
+  const { media, room, provenance = [], ...plainFacts } = rest;
   const shown = { ...plainFacts, sender: sender.name === undefined ? sender.id : `${sender.name} (${sender.id})`, ...(room === undefined ? {} : { room: room.name === undefined ? room.kind : `${room.kind} ${room.name}` }), ...(media === undefined ? {} : { media: media.map(({ kind }) => kind).join(', ') }) };
-  return [facts(io, shown), walkTable(io, stages), plain(text ?? '')].filter((part) => part !== '').join('\n\n');
+  return [facts(io, shown), marksTable(io, provenance), walkTable(io, stages), plain(text ?? '')].filter((part) => part !== '').join('\n\n');
+}
+
+/** What gates did to it. Hashes are shown as far as one tells them apart; `--json` has them whole. */
+function marksTable(io: Io, marks: readonly GateMark[]): string {
+  return table(io, marks, {
+    gate: ({ gate }) => gate,
+    effect: ({ effect }) => effect,
+    labels: ({ labels }) => labels?.join(', '),
+    before: ({ before }) => before?.slice(0, 16),
+    after: ({ after }) => after?.slice(0, 16),
+  }, '');
 }
 
 export function walkTable(io: Io, stages: readonly StageRecord[]): string {

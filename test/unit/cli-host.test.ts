@@ -47,9 +47,18 @@ describe('with a running host', () => {
     const shown = await gatehouse(['messages', 'show', 'm1', '--home', control.home]);
     expect(shown.stdout).toMatch(/admit +pass +0\.3/);
     for (const { stdout } of [listed, shown]) expect(stdout).not.toMatch(/[\u001b\u202e]/); // oxlint-disable-line no-control-regex -- control characters are what it looks for
-    expect((await gatehouse(['messages', 'show', 'm1', '--json', '--home', control.home])).json()).toEqual(aMessage);
+    expect((await gatehouse(['messages', 'show', 'm1', '--json', '--home', control.home])).json()).toEqual({ ...aMessage, costs: [] });
     await gatehouse(['messages', 'list', '--limit', '3', '--outcome', 'denied', '--home', control.home]);
     expect(control.asked.at(-1)).toBe('list {"limit":3,"outcome":"denied"}');
+  });
+
+  it('a message shows what gates did to it, labels made harmless', async () => {
+    const provenance: MessageView['provenance'] = [{ gate: 'mask', effect: 'modify', before: 'a'.repeat(64), after: 'b'.repeat(64) }, { gate: 'nose', effect: 'flag', labels: ['odd', 'new\u001b[2J'] }];
+    await using control = await startTestControl({ messages: [{ ...aMessage, provenance }] });
+    const { stdout } = await gatehouse(['messages', 'show', 'm1', '--home', control.home]);
+    expect(stdout).toMatch(/^gate +effect +labels +before +after$/m);
+    expect(stdout).toMatch(/^mask +modify +– +a{16} +b{16}$/m);
+    expect(stdout).toMatch(/^nose +flag +odd, new\ufffd\[2J +– +–$/m);
   });
 
   it('dead letters are replayed, and dropped only after a yes', async () => {
