@@ -14,13 +14,13 @@ const register = (kind: string, handlers: string) => `gatehouse.register({ kind:
 const skill = (respond: string, triggers?: object) => ({ kind: 'skill' as const, source: register('skill', `respond: ${respond}`), ...(triggers && { manifest: { skill: { triggers } } }) });
 
 /** A channel that hands over what a service has signed, which knows its people: with rooms, mentions and quotes. */
-async function addRooms(home: TestHome, enablement: Partial<Enablement> = {}): Promise<void> {
+async function addRooms(home: TestHome, enablement: Partial<Enablement> = {}, mentions = ''): Promise<void> {
   await home.write('rooms.secret', SECRET);
   await home.add({
     name: 'rooms',
     kind: 'channel',
-    source: register('channel', `receive: async ({ body }) => ({ messages: JSON.parse(body) }), send: async () => ({ actions: [] })`),
-    manifest: { channel: { abilities: ['receive', 'send'], ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'hmac-sha256', secret: 'signing', header: 'x-signature', prefix: 'sha256=', over: 'body' }, sender: 'verified' }] } },
+    source: register('channel', `receive: async ({ body }) => ({ messages: JSON.parse(body) }), send: async () => ({ actions: [] }), ${mentions}`),
+    manifest: { channel: { abilities: ['receive', 'send', ...(mentions === '' ? [] : ['mentions' as const])], ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'hmac-sha256', secret: 'signing', header: 'x-signature', prefix: 'sha256=', over: 'body' }, sender: 'verified' }] } },
     enablement: { secrets: { signing: { file: 'rooms.secret' } }, ...enablement },
   });
 }
@@ -246,6 +246,19 @@ describe('a room that requires a mention', () => {
     expect(await say(gatehouse, { id: '6', text: 'why?', replyTo: theirs })).toMatchObject(ignored);
     expect(await say(gatehouse, { id: '7', text: 'why?', replyTo: own, conversation: 'elsewhere' })).toMatchObject(ignored);
     expect(await say(gatehouse, { id: '8', text: 'why?', replyTo: 'not one of ours' })).toMatchObject(ignored);
+  });
+
+  it('asks the channel where it has an opinion of its own, and does without it where that fails', async () => {
+    await using home = await aHome();
+    await addRooms(home, { admit: { requireMention: true, names: ['gatehouse'] } }, `mentions: async ({ text, sender, conversation }) => { if (text === 'throw') throw new Error('no'); return { mentioned: text === 'you there' && sender.id === 'ada' && conversation === 'lobby' }; }`);
+    await home.add({ name: 'mirror', ...MIRROR });
+    await using gatehouse = await startGatehouse(home);
+    const ignored = { status: 200, body: { status: 'ignored' } };
+    expect(await say(gatehouse, { id: '1', text: 'hello' })).toMatchObject(ignored);
+    expect(await say(gatehouse, { id: '2', text: 'throw' })).toMatchObject(ignored);
+    expect((await say(gatehouse, { id: '3', text: 'you there' })).status).toBe(202);
+    expect(await replyTo(gatehouse, '3')).toBe('{"wasMentioned":true}');
+    expect((await say(gatehouse, { id: '4', text: 'throw gatehouse' })).status).toBe(202); // not even asked
   });
 
   it('keeps nothing of what it ignores: the same message is judged afresh when the policy has changed', async () => {

@@ -2,16 +2,26 @@
 import { MessageId } from '../../../schemas/ids.ts';
 import type { Store } from '../../store/store.ts';
 import { messages } from '../../store/tables.ts';
+import { askChannel } from '../channel-calls.ts';
 import type { InboundContext } from '../context.ts';
+import type { PluginCalls } from '../plugin-calls.ts';
+import type { PluginDirectory } from '../plugin-directory.ts';
 import type { Verdict } from '../stage.ts';
 
-/** Undefined when it is. Sets `repliesToBot`, which is looked up only where it decides. */
-export async function notForUs(context: InboundContext, store: Pick<Store, 'get'>): Promise<Verdict | undefined> {
+export interface ForUsParts {
+  readonly store: Pick<Store, 'get'>;
+  readonly calls: PluginCalls;
+  readonly directory: Pick<PluginDirectory, 'channel'>;
+}
+
+/** Undefined when it is. What costs something is asked only where a mention is required, and only until one is found: a quote of ours, then the channel's own opinion. */
+export async function notForUs(context: InboundContext, parts: ForUsParts): Promise<Verdict | undefined> {
   const { arrived, parsed, policy } = context;
   if (parsed.kind === 'text' && parsed.elsewhere) return ignored('it is a command for somebody else');
   if (!policy.admit.requireMention || arrived.room?.kind === 'direct' || context.wasMentioned) return undefined;
-  context.repliesToBot = arrived.replyTo !== undefined && (await isOwnReply(context, arrived.replyTo, store));
-  return context.repliesToBot ? undefined : ignored('it mentions nobody here');
+  context.repliesToBot = arrived.replyTo !== undefined && (await isOwnReply(context, arrived.replyTo, parts.store));
+  if (context.repliesToBot) return undefined;
+  return (await channelSays(context, parts)) ?? (context.wasMentioned ? undefined : ignored('it mentions nobody here'));
 }
 
 /** `replyTo` is the host's id of a reply, as channels hand it out with `send`. One read. */
@@ -19,6 +29,24 @@ async function isOwnReply({ instance, arrived }: InboundContext, replyTo: string
   if (!MessageId.is(replyTo)) return false;
   const row = (await store.get(messages, messages.key(replyTo)))?.value;
   return row?.direction === 'outbound' && row.instance === instance && row.conversation === arrived.conversation;
+}
+
+/** Its handler `mentions`, where it has one. A channel that is not there just now has the source come again, or a mention would be lost; one that fails at it has no opinion, and what `receive` said stands. */
+async function channelSays(context: InboundContext, { calls, directory }: ForUsParts): Promise<Verdict | undefined> {
+  const { instance, arrived, text } = context;
+  const channel = directory.channel(instance);
+  if (!channel?.can('mentions')) return undefined;
+  const { conversation, sender, mentions = [], replyTo } = arrived;
+  const answer = await askChannel(calls, channel, 'mentions', { conversation, sender, text, mentions, ...(replyTo !== undefined && { replyTo }) }, { attemptKey: context.messageId, waitMs: channel.wallMs });
+  if (!answer.ok) {
+    context.stages.push({ stage: 'mentions', decision: 'failed', reason: answer.code, instance, durationMs: 0 });
+    return !answer.away && answer.code !== 'SANDBOX_DIED' ? undefined : { decision: 'refuse', code: 'INSTANCE_UNAVAILABLE', fields: { instance, state: 'not active' } };
+  }
+  if (answer.by === 'host') return undefined;
+  answer.scope.release();
+  context.wasMentioned = answer.value.mentioned;
+  context.stages.push({ stage: 'mentions', decision: answer.value.mentioned ? 'mentioned' : 'pass', instance, durationMs: answer.wallMs, cpuUs: answer.cpuUs });
+  return undefined;
 }
 
 const ignored = (reason: string): Verdict => ({ decision: 'ignore', code: 'NOT_ADDRESSED', reason });

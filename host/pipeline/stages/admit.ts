@@ -6,7 +6,7 @@ import { dedupe, type DedupeRow } from '../../store/tables.ts';
 import { isErrorCode } from '../../errors.ts';
 import type { InboundContext } from '../context.ts';
 import { isAside, laneOf } from '../commands/aside.ts';
-import { notForUs } from '../commands/for-us.ts';
+import { notForUs, type ForUsParts } from '../commands/for-us.ts';
 import { refusalOf } from '../commands/permission.ts';
 import { commandsOf } from '../commands/registry.ts';
 import type { Echoes } from '../echoes.ts';
@@ -14,8 +14,8 @@ import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
 
-export interface AdmitParts {
-  readonly directory: Pick<PluginDirectory, 'skills'>;
+export interface AdmitParts extends ForUsParts {
+  readonly directory: Pick<PluginDirectory, 'skills' | 'channel'>;
   readonly store: Store;
   readonly rates: SenderRates;
   readonly echoes: Echoes;
@@ -24,7 +24,8 @@ export interface AdmitParts {
   readonly laneDepth: (lane: string) => number;
 }
 
-export function admit({ directory, store, rates, echoes, reserve, laneDepth }: AdmitParts): Stage<InboundContext> {
+export function admit(parts: AdmitParts): Stage<InboundContext> {
+  const { directory, store, rates, echoes, reserve, laneDepth } = parts;
   return {
     name: 'admit',
     budgetMs: 5,
@@ -41,7 +42,7 @@ export function admit({ directory, store, rates, echoes, reserve, laneDepth }: A
       if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');
       if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
 
-      const ignored = await notForUs(context, store);
+      const ignored = await notForUs(context, parts);
       if (ignored) return ignored;
       const refusal = refusalOf(context.parsed, { sender, ...speakerOf(context) }, context.policy, commandsOf(directory.skills()));
       if (refusal) return refusal;
