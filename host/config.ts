@@ -53,10 +53,7 @@ export function findHome({ home, env, cwd }: { readonly home?: string | undefine
 
 /** Throws JSON_* and SCHEMA_* for the file, CONFIG_OVERRIDE for the environment, USAGE for a flag, CONFIG_UNSAFE for what must not run. */
 export function loadConfig(sources: ConfigSources): ResolvedConfig {
-  const source = hostConfigPath(sources.home);
-  const written = parseDocument(readFileSync(source), hostConfig, { source, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
-  const settings = withDefaults(HostConfig, overridden(written, sources.env));
-  if (!complete.is(settings)) throw new GatehouseError('INTERNAL', { problem: `the defaults do not fit their schema at ${complete.explain(settings)?.path}` });
+  const settings = settingsIn(readFileSync(hostConfigPath(sources.home)), sources);
   const config: ResolvedConfig = {
     home: sources.home,
     dataDir: sources.data === undefined ? resolve(sources.home, settings.dataDir) : resolve(sources.cwd, sources.data),
@@ -77,6 +74,21 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
   };
   refuseUnsafe(config);
   return config;
+}
+
+/** Who is who by these bytes of host.json, for a host that runs. Throws as `loadConfig` does. */
+export function identitiesOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'home' | 'env'>): IdentityLinks {
+  const { identities } = settingsIn(bytes, sources);
+  refuseTwiceLinked(identities);
+  return identities;
+}
+
+/** Settings with every default and override applied. */
+function settingsIn(bytes: Uint8Array, { home, env }: Pick<ConfigSources, 'home' | 'env'>): Settings {
+  const written = parseDocument(bytes, hostConfig, { source: hostConfigPath(home), maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
+  const settings = withDefaults(HostConfig, overridden(written, env));
+  if (!complete.is(settings)) throw new GatehouseError('INTERNAL', { problem: `the defaults do not fit their schema at ${complete.explain(settings)?.path}` });
+  return settings;
 }
 
 /** What the schema describes, with nothing missing. */
@@ -123,25 +135,23 @@ function refuseUnsafe({ profile, listen, egress, pipeline, identities }: Resolve
   }
   const zone = pipeline.session?.reset?.timeZone;
   if (zone !== undefined && !timeZone(zone)) refuse(`pipeline.session.reset names the time zone '${zone}', which this host does not know`, 'Write a name of the IANA time zone database, such as Europe/Berlin, in manifests/host.json.');
-  const twice = twiceLinked(identities);
-  if (twice) refuse(`identities link '${twice.sender}' to '${twice.one}' and to '${twice.other}'`, 'Leave it with one of them in manifests/host.json.');
+  refuseTwiceLinked(identities);
   if (profile !== 'internet') return;
   const [exception] = egress.allow;
   if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');
   if (isExposed) refuse(`profile internet listens on ${listen.host} without TLS`, 'Listen on 127.0.0.1 behind a proxy that ends TLS.');
 }
 
-/** A sender with two identities, if there is one. */
-function twiceLinked(links: IdentityLinks): { readonly sender: string; readonly one: string; readonly other: string } | undefined {
+/** A sender is one person. */
+function refuseTwiceLinked(links: IdentityLinks): void {
   const seen = new Map<string, string>();
   for (const [identity, senders] of Object.entries(links)) {
     for (const sender of senders) {
       const one = seen.get(sender);
-      if (one !== undefined) return { sender, one, other: identity };
+      if (one !== undefined) throw new GatehouseError('CONFIG_UNSAFE', { problem: `identities link '${sender}' to '${one}' and to '${identity}'`, remedy: 'Leave it with one of them in manifests/host.json.' });
       seen.set(sender, identity);
     }
   }
-  return undefined;
 }
 
 // ---- the schema read as data: defaults and environment names both come from it

@@ -36,6 +36,7 @@ import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
+import { IdentityFile } from './reload/identity-file.ts';
 import { OwnWrites } from './reload/own-writes.ts';
 import { Reload, type ReloadStatus } from './reload/reload.ts';
 import { Secrets } from './registry/secrets.ts';
@@ -224,7 +225,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
   parts.defer(() => life.close());
-  const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, booted: () => booted, onMembershipChange }));
+  const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, identityFile: new IdentityFile({ home: config.home, env, log, links: config.identities, identities }), booted: () => booted, onMembershipChange }));
 
   const stack = parts.move();
   let stopping: Promise<void> | undefined;

@@ -16,6 +16,7 @@ import type { Findings, Registry } from '../registry/registry.ts';
 import type { Survey } from '../registry/survey.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
+import type { IdentityFile } from './identity-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planOf, type Change, type Sighting, type Standing, type Withdrawal } from './plan.ts';
 import { Replacing } from './replacing.ts';
@@ -31,6 +32,8 @@ export interface ReloadParts {
   readonly life: Pick<PluginLife, 'start' | 'condemn' | 'enable' | 'view'>;
   /** What the registry writes, so that the watcher does not take it for a change. */
   readonly ownWrites: OwnWrites;
+  /** Who is who. */
+  readonly identityFile: Pick<IdentityFile, 'look'>;
   /** Nothing is judged before every instance of the start has settled. */
   readonly booted: () => Promise<unknown>;
   /** Somebody came or left; what was held for a gate may go on. */
@@ -58,6 +61,7 @@ export class Reload implements AsyncDisposable {
   #suspects: ReadonlyMap<string, number> = new Map();
   #watcher: Watcher | undefined;
   #watchTrouble: Diagnostic | undefined;
+  #identityTrouble: Diagnostic | undefined;
   #last: ReloadView | undefined;
   /** A look that was asked for and has not begun. */
   #queued: Promise<ReloadView> | undefined;
@@ -173,6 +177,7 @@ export class Reload implements AsyncDisposable {
   async #look(confirmed: string | undefined) {
     const { registry, clock, config } = this.#parts;
     const isUnsettled = (path: string) => this.#watcher?.isUnsettled(path) ?? false;
+    this.#identityTrouble = await this.#parts.identityFile.look();
     const survey = await registry.look(isUnsettled);
     if (this.#closed) throw new GatehouseError('STOPPING');
     const found = findingsOf(survey);
@@ -308,6 +313,7 @@ export class Reload implements AsyncDisposable {
     for (const { kind, instance } of changes) if (kind !== 'keep' && kind !== 'wait') this.#replacing.forgive(instance);
     return () => [
       ...(this.#watchTrouble ? [this.#watchTrouble] : []),
+      ...(this.#identityTrouble ? [this.#identityTrouble] : []),
       ...found,
       ...held,
       ...registry.list().flatMap(({ instance }) => this.#replacing.failureOf(instance)?.diagnostic ?? []),

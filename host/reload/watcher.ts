@@ -1,8 +1,8 @@
-// Notices that files of the home changed: enablements, trust, revocations, the packages in use and what else lies in plugins/. Says when they have settled; reload.ts then looks.
+// Notices that files of the home changed: enablements, trust, revocations, host.json, the packages in use and what else lies in plugins/. Says when they have settled; reload.ts then looks.
 import { basename, join, relative } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import type { Clock } from '../clock.ts';
-import { publisherFolders, type ResolvedConfig } from '../config.ts';
+import { hostConfigPath, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { revocationsFile } from '../registry/survey.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { Settling } from './settling.ts';
@@ -41,7 +41,7 @@ export async function openWatcher({ config, clock, ownWrites, onDue, onTrouble }
   const isNobodys = (path: string) => isDraft(path) || isWithin(path, dataDir) || isWithin(path, homeDataDir);
 
   const options = { persistent: false, ignorePermissionErrors: true };
-  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust')], { ...options, depth: 2, ignored: isDraft });
+  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), hostConfigPath(home)], { ...options, depth: 2, ignored: isDraft });
   // First-party builds put their trust record into the data directory; nothing else in there is anyone's to change.
   const trust = watch(publisherFolders(config).slice(1), { ...options, depth: 0, ignored: isDraft });
   const shelf = watch(join(home, 'plugins'), { ...options, depth: 0, ignored: isNobodys });
