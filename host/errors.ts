@@ -191,6 +191,7 @@ export const ERRORS = {
   RESPOND_FAILED: row('plugin', 502, 1, "No reply: '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
   REPLY_DENIED: row('plugin', 403, 3, 'The message was refused on its way out: {reason}.', 'See the stage record of the message that it answers.'),
   DELIVERY_FAILED: row('remote', 502, 1, "The delivery through '{instance}' failed {attempts} times: {problem}.", 'Look at the dead letter and replay it.'),
+  SEND_DENIED: row('operator', 403, 3, "The policy of '{instance}' lets nothing leave for this conversation.", 'Change `outbound.send` in its enablement, for the channel or in `rooms`.'),
   DELIVERY_REFUSED: row('remote', 502, 1, "The delivery through '{instance}' was refused: {problem}.", 'Put right what it complains about, then replay the dead letter.'),
   MESSAGE_NOT_FOUND: row('operator', 404, 1, "There is no message '{id}'.", 'List them with `gatehouse messages`.'),
   ROUTE_NOT_FOUND: row('operator', 404, 1, "'{target}' cannot be reached: {problem}.", 'Name the channel and the conversation: `gatehouse send --channel <instance> --to <conversation>`.'),

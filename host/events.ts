@@ -1,6 +1,6 @@
 // What the core tells the world about itself, on node:diagnostics_channel. Metrics, logs and event streams subscribe; the core never waits for them.
 import { channel } from 'node:diagnostics_channel';
-import type { Diagnostic, PluginState, ReloadChange } from '../schemas/control.ts';
+import type { DeliveryFailure, Diagnostic, PluginState, ReloadChange } from '../schemas/control.ts';
 import type { Outcome } from '../schemas/message.ts';
 
 /** Every event: its name and its fields. Never message text, secrets or raw payloads. */
@@ -34,6 +34,8 @@ export interface Events {
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
   /** Where to write to a session or a person: the latest place, an earlier one, none that is good any more, none at all. */
   'route.resolved': { result: 'hit' | 'fallback' | 'stale' | 'unknown' };
+  /** One try at the remote, of a message or a piece of one. */
+  'delivery.tried': { messageId: string; instance: string; result: 'sent' | DeliveryFailure };
   'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };
   'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
   'sandbox.ended': { instance: string; pid: number; cause: string };

@@ -1,6 +1,6 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
 import { BOUNDS } from '../schemas/bounds.ts';
-import type { DegradedPlugin, Diagnostic, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { DegradedPlugin, DeliveryView, Diagnostic, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -29,6 +29,7 @@ import type { DeadLetterDesk } from './pipeline/dead-letter-desk.ts';
 import { HeldSeal } from './pipeline/held-seal.ts';
 import { Identities } from './pipeline/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
+import { listDeliveries, showDelivery } from './pipeline/delivery-queries.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
 import { MediaStore } from './media/media-store.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
@@ -67,6 +68,11 @@ export interface MessageQuery extends PageQuery {
   readonly conversation?: string;
   readonly outcome?: string;
   readonly direction?: 'inbound' | 'outbound';
+}
+
+export interface DeliveryQuery extends PageQuery {
+  readonly instance?: string;
+  readonly conversation?: string;
 }
 
 export type { ChannelFace, IngressAnswer, IngressRequest, SocketPeer, SocketSession };
@@ -122,6 +128,11 @@ export interface Host extends AsyncDisposable {
     show(id: string): Promise<MessageDetail>;
     /** Writes an outbound message and waits (at most 10 s) for its outcome. */
     send(body: SendMessageBody, actor: string): Promise<{ readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string }>;
+  };
+  /** What is on its way out. */
+  readonly deliveries: {
+    list(query: DeliveryQuery): Promise<Page<DeliveryView>>;
+    show(messageId: string): Promise<DeliveryView>;
   };
   readonly sessions: {
     /** By key. */
@@ -211,7 +222,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, media, request: (instance, request) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: true }), download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, media, request: (instance, request, isRead) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: !isRead }), download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, keep: (scope) => pipeline.keep(scope) }));
   const life: PluginLife = new PluginLife({
@@ -301,6 +312,10 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),
       send: (body, actor) => pipeline.operator.send(body, actor),
+    },
+    deliveries: {
+      list: (query) => listDeliveries(store, query),
+      show: (id) => showDelivery(store, id),
     },
     sessions: {
       list: ({ cursor, limit = 50 }) => pipeline.sessions.list(cursor, Math.min(200, Math.max(1, limit))),

@@ -118,6 +118,7 @@ export const MessageView = closed({
   collected: Type.Optional(whole(2, 1_000_000)),
   dropped: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
   code: Type.Optional(text(100)),
+  remoteIds: Type.Optional(Type.Array(text(256), { description: 'What the remote calls it, one for each piece it left in.' })),
   flags: Type.Optional(Type.Array(text(100))),
   ...provenance,
   stages: Type.Optional(Type.Array(StageRecord)),
@@ -156,6 +157,30 @@ export const LaneModeBody = closed({ session: text(600, { minLength: 1 }), mode:
 
 /** `POST /api/v1/lanes/interrupt`. */
 export const LaneInterruptBody = closed({ session: text(600, { minLength: 1 }) });
+
+/**
+ * What a failed try at a delivery says about the next one. `retryable`: nothing has happened. `rate-limited`: too much for now, of the remote's quota or the host's; nobody's failure.
+ * `terminal`: it would be refused again. `unknown`: it may have been carried out all the same.
+ */
+export const DeliveryFailure = oneOf('retryable', 'rate-limited', 'terminal', 'unknown');
+export type DeliveryFailure = Static<typeof DeliveryFailure>;
+
+/** An outbound message on its way, or how it got there. */
+export const DeliveryView = closed({
+  id: text(64, { description: 'The id of the message.' }),
+  instance: InstanceName,
+  conversation: text(256),
+  partition: text(330, { description: 'Deliveries of one partition leave one after the other.' }),
+  state: oneOf('waiting', 'delivered', 'dead-lettered', 'dropped'),
+  attempts: Type.Optional(whole(0, 1_000_000, { description: 'Tries at what is under way.' })),
+  pieces: Type.Optional(closed({ sent: whole(0, 10_000), of: whole(1, 10_000) })),
+  class: Type.Optional(DeliveryFailure),
+  problem: Type.Optional(text(1000)),
+  nextTryAt: Type.Optional(Timestamp),
+  remoteIds: Type.Optional(Type.Array(text(256))),
+  at: Timestamp,
+});
+export type DeliveryView = Static<typeof DeliveryView>;
 
 /** `POST /api/v1/messages`: an outbound message from the operator. */
 const sentText = text(65_536, { minLength: 1 });

@@ -10,7 +10,7 @@ import { CallScope, type CallScopeOptions } from './call-scope.ts';
 import type { MinuteQuotas } from './quota.ts';
 
 /** Replies that mean the plugin reached for more than it has; the others are failures of what it asked for. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'EGRESS_DENIED', 'MESSAGE_TARGET', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'EGRESS_DENIED', 'MESSAGE_TARGET', 'SEND_DENIED', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
 
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];

@@ -36,6 +36,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   doctor: { summary: 'examine machine, home and data directory', load: () => import('./commands/doctor.ts') },
   send: { summary: 'send a message through a channel', load: () => import('./commands/send.ts') },
   messages: { summary: 'list and show messages', load: () => import('./commands/messages.ts') },
+  deliveries: { summary: 'list and show what is on its way out', load: () => import('./commands/deliveries.ts') },
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },

@@ -12,6 +12,7 @@ import { hostNames } from './host-names.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from './http-errors.ts';
 import { registerApi, type ApiRoute } from './routes/api.ts';
 import { registerChannels } from './routes/channels.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
@@ -42,7 +43,7 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...deadLetterRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host)];
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
 export async function startControl({ host, metrics, sockets: socketLimits, connections }: ControlParts): Promise<Control> {

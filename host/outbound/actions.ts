@@ -1,12 +1,14 @@
 // Performs what a channel's handlers ask the host to do for them, under the channel's own grants. deliver.ts waits for what becomes of it; ingress.ts does not.
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeliveryFailure } from '../../schemas/control.ts';
 import type { Action } from '../../schemas/message.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf, type ErrorCode } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import { judgeAnswer } from './answers.ts';
+import { remoteIdIn } from './remote-id.ts';
 import type { SocketHub } from './sockets.ts';
 
 export type ActionRequest = Extract<Action, { request: unknown }>['request'];
@@ -15,30 +17,32 @@ export type ActionRequest = Extract<Action, { request: unknown }>['request'];
 export interface ActionAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Only where it was asked for. */
+  readonly body?: string;
 }
 
 export interface ActionParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly sockets: Pick<SocketHub, 'send'>;
-  /** Performs one request as the instance, held against its grants and quotas. Throws the errors of broker and egress. */
-  request(instance: string, request: ActionRequest): Promise<ActionAnswer>;
+  /** Performs one request as the instance, held against its grants and quotas; with `isRead` the answer has a body. Throws the errors of broker and egress. */
+  request(instance: string, request: ActionRequest, isRead: boolean): Promise<ActionAnswer>;
 }
 
 /** What became of a list of actions. */
 export type Performed =
-  | { readonly outcome: 'done' }
-  | { readonly outcome: 'refused'; readonly code: ErrorCode; readonly problem: string }
+  /** `remoteId`: what the remote calls the message, where an action says where to find it. */
+  | { readonly outcome: 'done'; readonly remoteId?: string }
+  | { readonly outcome: 'refused'; readonly class: 'terminal'; readonly code: ErrorCode; readonly problem: string }
   | {
       readonly outcome: 'later';
+      readonly class: Exclude<DeliveryFailure, 'terminal'>;
       readonly code: ErrorCode;
       readonly problem: string;
       /** Whether the remote failed, or the host only had no room or quota for it yet. */
       readonly whose: 'remote' | 'host';
       /** At least so long, because the remote says so. */
       readonly afterMs?: number;
-      /** The request may have been carried out all the same. */
-      readonly unknown: boolean;
     };
 
 /** Lists of actions that one instance's `receive` may have waiting; what is beyond is dropped, and said. */
@@ -60,13 +64,15 @@ export class Actions {
     const [only, ...others] = actions;
     if (!only) return { outcome: 'done' };
     if (others.length === 0 && done.size === 0) return this.#one(instance, only); // the usual case has nothing to tell apart
+    let remoteId: string | undefined;
     for (const [name, action] of named(actions)) {
       if (done.has(name)) continue;
       const performed = await this.#one(instance, action);
       if (performed.outcome !== 'done') return performed;
+      remoteId ??= performed.remoteId;
       done.add(name);
     }
-    return { outcome: 'done' };
+    return remoteId === undefined ? { outcome: 'done' } : { outcome: 'done', remoteId };
   }
 
   /** For `receive`, whose source has its answer already: frames at once, requests after those of earlier calls, each tried once. */
@@ -111,8 +117,10 @@ export class Actions {
       return { outcome: 'done' };
     }
     try {
-      const { status, headers } = await this.#parts.request(instance, action.request);
-      return this.#judged(status, headers);
+      const { status, headers, body } = await this.#parts.request(instance, action.request, action.remoteId !== undefined);
+      const judged = this.#judged(status, headers);
+      const remoteId = judged.outcome === 'done' && action.remoteId !== undefined ? remoteIdIn(body, action.remoteId) : undefined;
+      return remoteId === undefined ? judged : { outcome: 'done', remoteId };
     } catch (error) {
       if (!(error instanceof GatehouseError)) throw error;
       if (REFUSALS.has(error.code)) publish('capability.denied', { instance, capability: error.fields['capability'] === 'secret.use' ? 'secret.use' : 'http.fetch', code: error.code });
@@ -126,7 +134,7 @@ export class Actions {
     const judged = judgeAnswer(status, headers, this.#parts.clock.now());
     const problem = `the remote answered ${status}`;
     if (judged.outcome === 'done') return judged;
-    return judged.outcome === 'refused' ? { ...judged, code: 'DELIVERY_REFUSED', problem } : { ...judged, code: 'DELIVERY_FAILED', problem, whose: 'remote', unknown: false };
+    return judged.outcome === 'refused' ? { ...judged, class: 'terminal', code: 'DELIVERY_REFUSED', problem } : { ...judged, class: status === 429 ? 'rate-limited' : 'retryable', code: 'DELIVERY_FAILED', problem, whose: 'remote' };
   }
 }
 
@@ -137,20 +145,21 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILI
 function failed({ code, message: problem, fields }: GatehouseError): Performed {
   switch (code) {
     case 'QUOTA_EXCEEDED':
+      return { outcome: 'later', class: 'rate-limited', code, problem, whose: 'host' };
     case 'EGRESS_BUSY':
-      return { outcome: 'later', code, problem, whose: 'host', unknown: false };
+      return { outcome: 'later', class: 'retryable', code, problem, whose: 'host' };
     case 'STOPPING':
-      return { outcome: 'later', code, problem, whose: 'host', unknown: true };
+      return { outcome: 'later', class: 'unknown', code, problem, whose: 'host' };
     case 'SECRET_MISSING':
       // The operator can put this right while the work waits.
-      return { outcome: 'later', code, problem, whose: 'remote', unknown: false };
+      return { outcome: 'later', class: 'retryable', code, problem, whose: 'remote' };
     case 'EGRESS_FAILED':
     case 'EGRESS_TIMEOUT':
     case 'EGRESS_TOO_LARGE':
     case 'EGRESS_RESPONSE':
-      return { outcome: 'later', code, problem, whose: 'remote', unknown: fields['written'] !== false };
+      return { outcome: 'later', class: fields['written'] === false ? 'retryable' : 'unknown', code, problem, whose: 'remote' };
     default:
-      return { outcome: 'refused', code, problem };
+      return { outcome: 'refused', class: 'terminal', code, problem };
   }
 }
 

@@ -3,10 +3,12 @@ import type { MediaBlock } from '../../schemas/media.ts';
 import type { Action, GateMark, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Kept } from '../media/media-store.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { Key } from '../store/store.ts';
-import type { MessageRow, SessionRow } from '../store/tables.ts';
 import { addressingIn, addressingOf } from './commands/address.ts';
 import type { Parsed } from './commands/parse.ts';
+import type { DeliveryProgress, MessageRow, SessionRow } from '../store/tables.ts';
+import type { TextLimits } from '../../schemas/text-limits.ts';
 import type { Policy } from './policy.ts';
 import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
 import type { Recorded } from './run-stages.ts';
@@ -62,6 +64,11 @@ export interface InboundContext extends Recorded {
 export interface DraftReply extends Judged {
   readonly replyTo?: string;
   readonly media?: Reply['media'];
+  /** The message it edits or reacts to; then it is none of its own. */
+  readonly edits?: string;
+  readonly reacts?: string;
+  /** Given before it is stored to a reply that was shown while it came into being. */
+  readonly id?: string;
   /** What its channel said to it before it was stored. */
   readonly offered?: Offered;
 }
@@ -94,6 +101,8 @@ export interface LaneContext extends Recorded {
   replies: readonly DraftReply[];
   /** Replies refused on the way out; they leave a reason and no content. */
   refused: number;
+  /** Why, when it was not a gate. */
+  refusal?: ErrorCode;
 }
 
 /** An outbound message at the head of its delivery lane. */
@@ -105,8 +114,20 @@ export interface DeliveryContext extends Recorded {
   /** Those of the failures that were the remote's, and tries that only waited for quota or room. */
   remote: number;
   postponed: number;
-  /** Actions that are performed, by this try or an earlier one. */
+  /** Actions of the piece under way that are performed, by this try or an earlier one. */
   readonly done: Set<string>;
+  /** Set by shape where the channel has limits: the pieces it leaves in, and what they were cut by. */
+  pieces?: readonly string[];
+  limits?: TextLimits | undefined;
+  /** Pieces that are sent; a message that leaves whole is one. */
+  piece: number;
+  /** What the remote calls what is sent. */
+  readonly remoteIds: string[];
+  /** It may have been sent before: an earlier try ended so, or a host that is gone. */
+  isDoubtful: boolean;
+  /** Set by deliver: how this try failed, and how long the remote asked to be left alone. */
+  failed?: DeliveryProgress['failed'];
+  restMs?: number;
   /** What the channel said to it before it was stored, until it was used. */
   offered?: Offered | undefined;
   /** The channel has taken it; after that it is never sent again by this host. */

@@ -5,7 +5,7 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import { readMessage } from '../store/messages.ts';
 import { put, scan, type Put, type Removal, type Store } from '../store/store.ts';
-import { deadLetters, deliveries, lanes, messages, letterReplays, type DeadLetterRow, type MessageRow } from '../store/tables.ts';
+import { deadLetters, deliveries, lanes, messages, letterReplays, type DeadLetterRow, type DeliveryProgress, type MessageRow } from '../store/tables.ts';
 import { lineOf, placed } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import type { LaneItem } from './lane-work.ts';
@@ -195,4 +195,6 @@ function workRow(letter: DeadLetterRow, place: string): Put {
 }
 
 /** What a delivery had done before it was given up stays done. */
-const progressOf = ({ done }: { readonly done?: readonly string[] }) => (done ? { progress: { done } } : {});
+function progressOf({ kind: _kind, ...progress }: Extract<DeadLetterRow['work'], { kind: 'deliver' }>): { readonly progress?: DeliveryProgress } {
+  return Object.keys(progress).length > 0 ? { progress } : {};
+}

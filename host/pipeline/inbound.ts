@@ -182,6 +182,8 @@ export class Inbound {
       case 'retry':
       case 'give-up':
         return { status: 'refused', code: verdict.code, fields: { problem: verdict.problem } };
+      case 'more':
+        return { status: 'refused', code: 'INTERNAL', fields: { problem: 'a message arrives as a whole' } };
       default:
         return verdict satisfies never;
     }

@@ -96,6 +96,7 @@ export function messageView(row: MessageRow): MessageView {
     ...speakerOf(row),
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
+    ...(row.remoteIds ? { remoteIds: [...row.remoteIds] } : {}),
     stages: [...row.stages],
   };
 }

@@ -9,6 +9,8 @@ import { deliveries, messages, type MessageRow, type Route } from '../store/tabl
 import { lineOf } from './conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from './gates.ts';
+import { maySend } from '../outbound/rules.ts';
+import { policyOf } from './policy.ts';
 import type { PluginWrites } from './plugin-writes.ts';
 import { judgedOf } from './provenance.ts';
 import type { Reach } from './reach.ts';
@@ -52,7 +54,9 @@ export class OperatorSend {
     const { directory, ids, clock, store, writes } = this.#parts;
     const place = await this.#placeOf(body);
     const { instance } = place;
-    if (!directory.channel(instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+    const channel = directory.channel(instance);
+    if (!channel) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+    if (!maySend(policyOf(channel.policy, place.conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
     const said = sanitized(body.text);
     if (said.text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
 

@@ -13,6 +13,8 @@ import { tellObservers, type ObserverParts } from './observers.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { judgedOf, type Judged } from './provenance.ts';
 import { askGates, type GateParts } from './gates.ts';
+import { maySend } from '../outbound/rules.ts';
+import { policyOf } from './policy.ts';
 import { sessionKey } from './session-keys.ts';
 import { sanitized } from './stages/sanitize.ts';
 
@@ -66,10 +68,11 @@ export class Outbox implements MessageOutbox {
     }
   }
 
-  #target({ instance }: Letter): ChannelEntry {
+  #target({ instance, conversation }: Letter): ChannelEntry {
     const channel = this.#parts.directory.channel(instance);
     if (!channel) throw new GatehouseError('MESSAGE_TARGET', { instance, problem: 'no channel of that name is enabled' });
     if (!channel.section.abilities.includes('send')) throw new GatehouseError('MESSAGE_TARGET', { instance, problem: 'the channel only receives' });
+    if (!maySend(policyOf(channel.policy, conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
     return channel;
   }
 

@@ -9,6 +9,8 @@ import type { Log } from '../log.ts';
 import { GatehouseError } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import { Actions, type ActionParts } from '../outbound/actions.ts';
+import { Gateway } from '../outbound/gateway.ts';
+import { Rates } from '../outbound/rate.ts';
 import { SocketHub } from '../outbound/sockets.ts';
 import { createIntake, type IntakeParts } from '../media/intake.ts';
 import type { MediaStore } from '../media/media-store.ts';
@@ -57,7 +59,7 @@ import { respond, type RespondParts } from './stages/respond.ts';
 import { sanitize } from './stages/sanitize.ts';
 import { screen } from './stages/screen.ts';
 import { settle, type SettleParts } from './stages/settle.ts';
-import { shape } from './stages/shape.ts';
+import { shape, type ShapeParts } from './stages/shape.ts';
 
 // A request or frame reaches ingress.ts: the host verifies it (stages/verify.ts), the channel's `receive` reads it, and each message begins here.
 const inboundStages = (parts: AdmitParts & ModerateParts & MediaParts & AcceptParts): readonly Stage<InboundContext>[] => [
@@ -78,8 +80,8 @@ const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeP
 ];
 
 // Each reply waits in the delivery lane of its conversation.
-const outboundStages = (parts: DeliverParts & SettleParts): readonly Stage<DeliveryContext>[] => [
-  shape, //            fitted to the channel
+const outboundStages = (parts: ShapeParts & DeliverParts & SettleParts): readonly Stage<DeliveryContext>[] => [
+  shape(parts), //     fitted to the channel: in pieces, where it is too long
   deliver(parts), //   the channel's `send`, bounded tries
   settle(parts), //    one commit: delivered, out of the queue
 ];
@@ -139,6 +141,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const book = new SessionBook(store);
   const sockets = new SocketHub();
   const actions = new Actions({ ...parts, sockets });
+  const gateway = new Gateway({ ...parts, sockets, actions, rates: new Rates(clock) });
 
   const onFault = (work: string) => (thrown: unknown) => {
     log.error({ work, err: thrown instanceof Error ? thrown.message : 'unknown' }, 'a lane could not finish its work; it is tried again');
@@ -189,6 +192,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     reach,
     sockets,
     actions,
+    gateway,
     writes,
     echoes,
     reserve: (lane: string) => messageLanes.reserve(lane),
@@ -214,7 +218,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     onAccepted: (place, row, session) => messageLanes.enqueue(laneOf(row.sessionKey, hostCommand(row.command?.name) !== undefined), { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
-  const deliveryWork = new DeliveryWork({ ...parts, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
+  const deliveryWork = new DeliveryWork({ ...parts, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
   const sessions = new SessionQueries({ store, clock, book, reach, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
@@ -251,6 +255,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     async recover() {
       // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again. Held messages last, for the same
       // reason: the first gate that comes up lets them go on into the lanes.
+      await gateway.recover();
       const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane, (messageId) => outbox.isFresh(messageId)));
       outbox.recovered();
       const messages = await messageLanes.recover(waitingMessages(store));

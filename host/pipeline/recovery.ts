@@ -23,13 +23,15 @@ export async function* waitingMessages(store: Store): AsyncGenerator<readonly Qu
 export async function* waitingDeliveries(store: Store, laneOf: (item: DeliveryItem) => string, isFresh: (messageId: string) => boolean): AsyncGenerator<readonly Queued<DeliveryItem>[]> {
   for await (const rows of scan(store, deliveries, deliveries.prefix(), PAGE)) {
     yield rows.filter(({ key }) => !isFresh(String(key[1]))).map(({ key, value }) => {
-      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }), ...(value.progress === undefined ? {} : { progress: value.progress }) };
+      const item: DeliveryItem = { messageId: String(key[1]), instance: value.instance, conversation: value.conversation, attempts: value.attempts, recovered: true, ...(value.failures === undefined ? {} : { failures: value.failures }), ...(value.progress === undefined ? {} : { progress: value.progress }) };
       return { lane: laneOf(item), item, ...waitOf(value) };
     });
   }
 }
 
-/** Who waited for a plugin that was away asks anew: this host has started all of them. */
-function waitOf({ attempts, failures = 0, notBeforeMs }: LaneRow | DeliveryRow): { readonly notBeforeMs?: number } {
-  return notBeforeMs === undefined || (attempts > 0 && failures === 0) ? {} : { notBeforeMs };
+/** Who waited for a plugin that was away asks anew: this host has started all of them. A remote's quota is as it was. */
+function waitOf(row: LaneRow | DeliveryRow): { readonly notBeforeMs?: number } {
+  const { attempts, failures = 0, notBeforeMs } = row;
+  const isLimited = 'progress' in row && row.progress?.failed?.class === 'rate-limited';
+  return notBeforeMs === undefined || (attempts > 0 && failures === 0 && !isLimited) ? {} : { notBeforeMs };
 }

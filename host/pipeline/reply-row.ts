@@ -20,6 +20,8 @@ export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
     ...placeOf(row),
+    ...(draft.edits === undefined ? {} : { edits: draft.edits }),
+    ...(draft.reacts === undefined ? {} : { reacts: draft.reacts }),
     answers: row.id,
     at: toTimestamp(nowMs),
     ...(row.hops === undefined ? {} : { hops: row.hops }),

@@ -69,6 +69,7 @@ function recordOf(stage: string, verdict: Verdict, durationMs: number): StageRec
     case 'retry':
     case 'give-up':
       return { stage, decision: verdict.decision, reason: verdict.code, durationMs };
+    case 'more':
     case 'duplicate':
     case 'held':
       return { stage, decision: verdict.decision, durationMs };

@@ -9,6 +9,8 @@ export type Verdict =
   | { readonly decision: 'ignore'; readonly code: ErrorCode; readonly reason: string }
   | { readonly decision: 'duplicate'; readonly messageId: string }
   | { readonly decision: 'held'; readonly messageId: string }
+  /** A part of the work is done for good; the rest of it follows. */
+  | { readonly decision: 'more' }
   /** `blame`: this try counts as a failure of the work itself, not of something that was merely away. */
   | { readonly decision: 'retry'; readonly afterMs: number; readonly code: ErrorCode; readonly problem: string; readonly blame: boolean }
   | { readonly decision: 'give-up'; readonly code: ErrorCode; readonly fields: Fields; readonly problem: string };

@@ -14,6 +14,6 @@ export async function withEnding(store: Store, row: MessageRow): Promise<Message
 }
 
 /** What the commit that ends a message writes of it. */
-export function endingOf({ id, outcome, stages, place, code }: MessageRow): Put {
-  return put(endings, endings.key(id), { outcome, stages, ...(place === undefined ? {} : { place }), ...(code === undefined ? {} : { code }) });
+export function endingOf({ id, outcome, stages, place, code, remoteIds }: MessageRow): Put {
+  return put(endings, endings.key(id), { outcome, stages, ...(place === undefined ? {} : { place }), ...(code === undefined ? {} : { code }), ...(remoteIds === undefined ? {} : { remoteIds }) });
 }

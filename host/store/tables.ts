@@ -5,6 +5,8 @@ import type { MediaBlock } from '../../schemas/media.ts';
 import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
+import type { DeliveryFailure } from '../../schemas/control.ts';
+import type { TextLimits } from '../../schemas/text-limits.ts';
 import type { Key, Table } from './store.ts';
 
 /** First part of every key that belongs to the operator's organisation; the only one until there are tenants. */
@@ -38,7 +40,7 @@ function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A message with everything known about it; `MessageView` is what the control plane shows of it. */
-export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages'>, Pick<Message, 'command' | 'wasMentioned' | 'repliesToBot'> {
+export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages' | 'remoteIds'>, Pick<Message, 'command' | 'wasMentioned' | 'repliesToBot'> {
   readonly text: string;
   readonly mentions: readonly string[];
   readonly media: readonly MediaBlock[];
@@ -55,6 +57,11 @@ export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags'
   readonly place?: string;
   /** The dead letter it was put back to work from; removed by the commit that ends the work well. */
   readonly letter?: string;
+  /** Outbound: the message that it edits, or reacts to. */
+  readonly edits?: string;
+  readonly reacts?: string;
+  /** Outbound: what the remote calls it, one for each piece it left in, where that is known. */
+  readonly remoteIds?: readonly string[];
 }
 
 export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends', { pack: packMessage, unpack: unpackMessage });
@@ -153,7 +160,20 @@ export interface DeliveryProgress {
   readonly remote?: number;
   /** Tries that only waited for quota or room. */
   readonly postponed?: number;
+  /** Of a message that leaves in pieces: how many are sent, and the limits it was cut by. They hold until all are, whatever the operator says meanwhile. */
+  readonly pieces?: { readonly sent: number; readonly of: number; readonly limits: TextLimits };
+  /** What the remote calls what is sent of it. */
+  readonly remoteIds?: readonly string[];
+  /** How the last try failed. After `unknown` a channel that can is asked whether the remote has it. */
+  readonly failed?: { readonly class: DeliveryFailure; readonly problem: string };
 }
+
+/** The remote of an instance asked to be left alone until then. */
+export interface PauseRow {
+  readonly untilMs: number;
+}
+
+export const pauses = tenantTable<PauseRow, [instance: string]>('pauses', 'instance', 'pipeline: a try that failed');
 
 export const deliveries = tenantTable<DeliveryRow, [messageId: string]>('deliveries', 'messageId', 'pipeline: respond, settle; operator sends');
 
@@ -164,7 +184,10 @@ export interface DeadLetterRow {
   readonly instance: string;
   readonly conversation: string;
   readonly direction: Direction;
-  readonly work: { readonly kind: 'respond'; readonly sessionKey: string } | { readonly kind: 'deliver'; readonly done?: readonly string[] };
+  readonly work:
+    | { readonly kind: 'respond'; readonly sessionKey: string }
+    /** What of it was done stays done: a replay goes on behind it. */
+    | ({ readonly kind: 'deliver' } & Pick<DeliveryProgress, 'done' | 'pieces' | 'remoteIds' | 'failed'>);
   readonly stage: string;
   readonly code: string;
   readonly reason: string;
@@ -323,7 +346,7 @@ export interface MediaUseRow {
 export const mediaUses = tenantTable<MediaUseRow, [digest: string, instance: string]>('mediaUses', 'hex sha256 of the bytes, instance', 'pipeline: accept; the sweeper');
 
 /** How a message ended for good: an inbound one answered or not, an outbound one delivered. */
-export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code'> {}
+export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code' | 'remoteIds'> {}
 
 /** Beside the message, so that its text is written once: rows of one moment lie together, and are small. Read both with `readMessage` or `withEnding`. */
 export const endings = tenantTable<EndingRow, [messageId: string]>('endings', 'messageId', 'pipeline: respond, settle', { pack: packEnding, unpack: unpackEnding });
@@ -338,6 +361,6 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
-  meta, messages, conversations, dedupe, sessions, lanes, deliveries, deadLetters, letterReplays, held,
+  meta, messages, conversations, dedupe, sessions, lanes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, routes, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
 ];

@@ -45,6 +45,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const leaks = new Counter({ name: 'gatehouse_secret_leaks_total', help: 'Answers to plugins that held one of their secrets.', labelNames: ['instance'], registers });
   const fetchedBytes = new Counter({ name: 'gatehouse_egress_bytes_total', help: 'Bytes of these requests and their answers.', labelNames: ['instance'], registers });
   const fetchSeconds = new Histogram({ name: 'gatehouse_egress_seconds', help: 'Time of these requests.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
+  const tries = new Counter({ name: 'gatehouse_delivery_tries_total', help: 'Tries at deliveries by what became of them.', labelNames: ['instance', 'result'], registers });
   const deadLetters = new Counter({ name: 'gatehouse_dead_letters_total', help: 'Work that ended without success.', labelNames: ['instance', 'code'], registers });
   const starts = new Histogram({ name: 'gatehouse_sandbox_start_seconds', help: 'Time to start a sandbox.', buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5], registers });
   const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
@@ -114,6 +115,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       fetchedBytes.inc({ instance }, bytes);
       fetchSeconds.observe({ instance }, durationMs / 1000);
     }),
+    count('delivery.tried', ({ instance, result }) => tries.inc({ instance, result })),
     count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
     count('worker.pass', ({ worker, ok }) => passes.inc({ worker, result: ok ? 'ok' : 'failed' })),
     count('route.resolved', ({ result }) => routesFound.inc({ result })),

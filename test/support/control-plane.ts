@@ -10,7 +10,7 @@ import { GatehouseError } from '../../host/errors.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
-import type { DeadLetterView, DegradedPlugin, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, DeliveryView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -24,6 +24,7 @@ export interface Script {
   readonly reloaded?: ReloadView;
   readonly messages?: readonly MessageView[];
   readonly sessions?: readonly SessionView[];
+  readonly deliveries?: readonly DeliveryView[];
   readonly deadLetters?: readonly DeadLetterView[];
   readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
   readonly sockets?: ControlParts['sockets'];
@@ -125,6 +126,10 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => ({ ...found(script.messages, id, 'MESSAGE_NOT_FOUND'), costs: [] }),
       send: async (body) => (act('send', ...('channel' in body ? [body.channel, body.to] : 'session' in body ? ['to session', body.session] : ['to identity', body.identity]), body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
+    },
+    deliveries: {
+      list: async (query) => (act('list-deliveries', JSON.stringify(query)), { items: script.deliveries ?? [], cursor: null }),
+      show: async (id) => found(script.deliveries, id, 'MESSAGE_NOT_FOUND'),
     },
     sessions: {
       list: async (query) => (act('list-sessions', JSON.stringify(query)), { items: script.sessions ?? [], cursor: null }),

@@ -81,9 +81,9 @@ describe('a delivery', () => {
   });
 
   it('waits as long as the remote asks, and not a second less', async () => {
+    const before = Date.now();
     await using world = await continued({}, () => Promise.resolve({ status: 429, headers: { 'retry-after': '120' } }));
     await using _first = world.first;
-    const before = Date.now();
     const left = await eventually(async () => {
       const row = await world.left();
       expect(row?.attempts).toBe(1);

@@ -61,13 +61,13 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
 function concludedRow(context: LaneContext): MessageRow {
   const outcome = context.replies.length > 0 ? 'answered' : 'unanswered';
   const refused = context.refused > 0 && context.replies.length === 0;
-  return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: 'REPLY_DENIED' } : {}) };
+  return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: context.refusal ?? 'REPLY_DENIED' } : {}) };
 }
 
 /** A reply that needs nothing done is delivered by being stored. One that had its id before this commit gets a place of its own in it. */
 function outboundRow(context: LaneContext, draft: DraftReply, { ids, clock }: ConcludeParts): { readonly row: MessageRow; readonly offered?: Offered } {
   const { offered } = draft;
-  if (!offered) return { row: replyRow(context, draft, ids.next(), clock.now()) };
+  if (!offered) return { row: draft.id === undefined ? replyRow(context, draft, ids.next(), clock.now()) : placed(replyRow(context, draft, draft.id, clock.now()), ids) };
   const row = placed(offered.row, ids);
   return offered.actions.length === 0 ? { row: { ...row, outcome: 'delivered', stages: [offered.record] } } : { row, offered };
 }

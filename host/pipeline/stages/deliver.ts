@@ -1,30 +1,29 @@
-// Hands one outbound message to its channel and performs the actions it answers with. Bounded tries; what fails for good becomes a dead letter.
-import { problemOf } from '../../errors.ts';
-import type { Actions, Performed } from '../../outbound/actions.ts';
-import type { SocketHub } from '../../outbound/sockets.ts';
-import { askToSend } from '../channel-send.ts';
+// Has the gateway send one outbound message, or the next piece of it, and decides what follows from what became of it. Bounded tries; what fails for good becomes a dead letter.
+import type { Gateway, Tried } from '../../outbound/gateway.ts';
+import type { OutboundRules } from '../../outbound/rules.ts';
+import { publish, hasListeners } from '../../events.ts';
 import type { DeliveryContext } from '../context.ts';
-import type { PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
+import { policyOf } from '../policy.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
 /** A send that failed in the channel: 3 tries from 400 ms. A channel that is not there, or whose sandbox ended under the call: 15 tries over about a quarter of an hour, the first ones soon. */
 const FAILED: TryPolicy = { attempts: 3, firstMs: 400, mostMs: 5000, blame: true };
 const AWAY: TryPolicy = { attempts: 15, firstMs: 100, mostMs: 600_000, blame: false };
-/** A remote that does not answer, or answers that it cannot: 12 tries over about half an hour, longer where it asks for it. */
+/** A remote that does not answer, or answers that it cannot: 12 tries over about half an hour, longer where it asks for it. The policy of a channel may say otherwise. */
 const REMOTE: TryPolicy = { attempts: 12, firstMs: 1000, mostMs: 600_000, blame: true };
 /** No quota, or no room: tried again until there is some, at most for some hours. */
 const POSTPONED: TryPolicy = { attempts: 500, firstMs: 250, mostMs: 30_000, blame: false };
+/** The remote's quota: it says when, or is asked less and less often, for some hours as well. */
+const LIMITED: TryPolicy = { attempts: 60, firstMs: 1000, mostMs: 600_000, blame: false };
 
 export interface DeliverParts {
-  readonly calls: PluginCalls;
-  readonly directory: PluginDirectory;
-  readonly sockets: SocketHub;
-  readonly actions: Actions;
+  readonly directory: Pick<PluginDirectory, 'channel'>;
+  readonly gateway: Pick<Gateway, 'send'>;
 }
 
-export function deliver({ calls, directory, sockets, actions }: DeliverParts): Stage<DeliveryContext> {
+export function deliver({ directory, gateway }: DeliverParts): Stage<DeliveryContext> {
   return {
     name: 'deliver',
     budgetMs: 2000,
@@ -33,54 +32,49 @@ export function deliver({ calls, directory, sockets, actions }: DeliverParts): S
       const { row } = context;
       if (context.sent) return PASS; // only its settling is still to do
       const channel = directory.channel(row.instance);
-      if (!channel) return away(context, `'${row.instance}' is not an enabled channel`);
-      await sockets.opened(row.instance, row.conversation);
+      if (!channel) return failed(context, { outcome: 'failed', class: 'retryable', whose: 'away', code: 'DELIVERY_FAILED', problem: `'${row.instance}' is not an enabled channel` }, undefined);
 
-      const asked = context.offered ?? (await askToSend(calls, row, { attempts: context.attempts, waitMs: channel.wallMs }));
-      context.offered = undefined;
-      if ('ok' in asked && !asked.ok) return asked.away ? away(context, asked.problem) : asked.terminal ? refusedBy(context, asked.problem) : failed(context, asked.problem);
-      const { actions: wanted, record } = asked;
-      const scope = 'scope' in asked ? asked.scope : undefined;
-      let performed: Performed;
-      try {
-        performed = await actions.perform(row.instance, wanted, context.done);
-      } catch (error) {
-        scope?.release();
-        return failed(context, problemOf(error));
-      }
-      if (performed.outcome !== 'done') {
-        scope?.release();
-        return undone(context, performed);
-      }
-      context.sent = true;
-      if (scope?.hasWrites) context.scopes.push(scope);
-      context.stages.push(record);
-      return PASS;
+      const tried = await gateway.send(context, channel);
+      if (hasListeners('delivery.tried')) publish('delivery.tried', { messageId: row.id, instance: row.instance, result: tried.outcome === 'sent' ? 'sent' : tried.class });
+      if (tried.outcome === 'failed') return failed(context, tried, policyOf(channel.policy, row.conversation).outbound.retry);
+
+      if (tried.scope?.hasWrites) context.scopes.push(tried.scope);
+      if (tried.remoteId !== undefined) context.remoteIds.push(tried.remoteId);
+      context.stages.push(tried.record);
+      context.piece += 1;
+      context.sent = context.piece >= (context.pieces?.length ?? 1);
+      return context.sent ? PASS : { decision: 'more' };
     },
   };
 }
 
-/** The channel says that no other try will do better. */
-function refusedBy({ row: { instance }, attempts }: DeliveryContext, problem: string): Verdict {
-  return { decision: 'give-up', code: 'DELIVERY_REFUSED', fields: { instance, attempts: attempts + 1, problem }, problem };
-}
-
-function undone(context: DeliveryContext, performed: Exclude<Performed, { outcome: 'done' }>): Verdict {
-  const { code, problem } = performed;
+function failed(context: DeliveryContext, tried: Extract<Tried, { outcome: 'failed' }>, knobs: OutboundRules['retry']): Verdict {
+  const { code, problem } = tried;
   const { instance } = context.row;
-  if (performed.outcome === 'refused') return { decision: 'give-up', code, fields: { instance, attempts: context.attempts + 1, problem }, problem };
+  context.failed = { class: tried.class, problem };
+  if (tried.class === 'terminal') return { decision: 'give-up', code, fields: { instance, attempts: context.attempts + 1, problem }, problem };
   // Neither done nor not done: who looks at the message afterwards must know that it may have arrived more than once.
-  if (performed.unknown) context.stages.push({ stage: 'send', decision: 'unknown', reason: code, instance, durationMs: 0 });
-  const verdict = performed.whose === 'remote' ? unreached(context, problem) : postponed(context, problem);
-  return verdict.decision === 'retry' ? { ...verdict, afterMs: Math.max(verdict.afterMs, performed.afterMs ?? 0) } : verdict;
+  if (tried.class === 'unknown') context.stages.push({ stage: 'send', decision: 'unknown', reason: code, instance, durationMs: 0 });
+  const verdict = again(context, tried, problem, knobs);
+  if (verdict.decision !== 'retry' || tried.afterMs === undefined) return verdict;
+  context.restMs = tried.afterMs;
+  return { ...verdict, afterMs: Math.max(verdict.afterMs, tried.afterMs) };
 }
 
 /** Each kind of trouble has its own count: what one has used up, another has not. */
-const away = (context: DeliveryContext, problem: string) => again(context, problem, AWAY, context.attempts - context.failures - context.postponed);
-const failed = (context: DeliveryContext, problem: string) => again(context, problem, FAILED, context.failures - context.remote);
-const unreached = (context: DeliveryContext, problem: string) => again(context, problem, REMOTE, context.remote++);
-const postponed = (context: DeliveryContext, problem: string) => again(context, problem, POSTPONED, context.postponed++);
-
-function again({ row: { instance } }: DeliveryContext, problem: string, policy: TryPolicy, before: number): Verdict {
-  return tryAgain({ attempts: before, failures: policy.blame ? before : 0 }, policy, { code: 'DELIVERY_FAILED', instance, problem });
+function again(context: DeliveryContext, tried: Extract<Tried, { outcome: 'failed' }>, problem: string, knobs: OutboundRules['retry']): Verdict {
+  const count = (policy: TryPolicy, before: number) =>
+    tryAgain({ attempts: before, failures: policy.blame ? before : 0 }, policy, { code: 'DELIVERY_FAILED', instance: context.row.instance, problem });
+  switch (tried.whose) {
+    case 'away':
+      return count(AWAY, context.attempts - context.failures - context.postponed);
+    case 'channel':
+      return count(FAILED, context.failures - context.remote);
+    case 'host':
+      return count(POSTPONED, context.postponed++);
+    case 'remote':
+      return tried.class === 'rate-limited' ? count(LIMITED, context.postponed++) : count({ ...REMOTE, ...knobs }, context.remote++);
+    default:
+      return tried.whose satisfies never;
+  }
 }

@@ -6,10 +6,13 @@ import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
+import { fits } from '../../outbound/chunk.ts';
+import { textLimits } from '../../outbound/rules.ts';
 import { askToSend } from '../channel-send.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
-import type { PluginDirectory } from '../plugin-directory.ts';
+import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
+import { policyOf } from '../policy.ts';
 import { replyRow } from '../reply-row.ts';
 import { PASS, type Stage } from '../stage.ts';
 
@@ -35,12 +38,12 @@ export function offer({ calls, directory, sockets, ids, clock, deliveryDepth }: 
       const { instance, conversation } = context.row;
       const channel = directory.channel(instance);
       const others = offering.get(instance) ?? 0;
-      if (!channel || channel.reachesOut || others >= BOUNDS.offersPerInstance || deliveryDepth(instance, conversation) > 0 || sockets.opened(instance, conversation)) return PASS;
+      if (!channel || channel.reachesOut || mustWait(channel, conversation) || others >= BOUNDS.offersPerInstance || deliveryDepth(instance, conversation) > 0 || sockets.opened(instance, conversation)) return PASS;
       offering.set(instance, others + 1);
       const replies: DraftReply[] = [];
       let inTurn = true;
       for (const draft of context.replies) {
-        const reply: DraftReply = inTurn ? await offerOne(draft) : draft;
+        const reply: DraftReply = inTurn && fitsWhole(channel, conversation, draft) ? await offerOne(draft) : draft;
         // Behind one that still has to be sent, the others wait.
         inTurn &&= reply.offered?.actions.length === 0;
         replies.push(reply);
@@ -50,7 +53,7 @@ export function offer({ calls, directory, sockets, ids, clock, deliveryDepth }: 
       return PASS;
 
       async function offerOne(draft: DraftReply): Promise<DraftReply> {
-        const row = replyRow(context, draft, ids.next(), clock.now());
+        const row = replyRow(context, draft, draft.id ?? ids.next(), clock.now());
         const asked = await askToSend(calls, row, { attempts: 0, waitMs: 0 });
         if (!asked.ok) return draft;
         const { actions, scope, record } = asked;
@@ -64,4 +67,13 @@ export function offer({ calls, directory, sockets, ids, clock, deliveryDepth }: 
       }
     },
   };
+}
+
+/** Where tries are counted, each is the gateway's to allow. */
+const mustWait = (channel: ChannelEntry, conversation: string) => policyOf(channel.policy, conversation).outbound.rates.length > 0;
+
+/** What leaves in pieces, or is no message of its own, is made ready when its turn has come. */
+function fitsWhole({ section, policy }: ChannelEntry, conversation: string, { text, edits, reacts }: DraftReply): boolean {
+  const limits = textLimits(section.limits, policyOf(policy, conversation).outbound.chunk);
+  return edits === undefined && reacts === undefined && (!limits || fits(text, limits));
 }

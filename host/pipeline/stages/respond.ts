@@ -11,6 +11,8 @@ import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
+import { mayAnswer, permitted } from '../permit.ts';
+import type { Store } from '../../store/store.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
@@ -26,9 +28,10 @@ export interface RespondParts {
   readonly control: SessionControl;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
+  readonly store: Store;
 }
 
-export function respond({ calls, directory, control }: RespondParts): Stage<LaneContext> {
+export function respond({ calls, directory, control, store }: RespondParts): Stage<LaneContext> {
   return {
     name: 'respond',
     budgetMs: 2000,
@@ -38,7 +41,11 @@ export function respond({ calls, directory, control }: RespondParts): Stage<Lane
       const skills = directory.skills();
       const table = commandsOf(skills);
       const own = hostCommand(message.command?.name);
-      if (own) return await answerCommand(own, context, { directory, table, control });
+      if (own) {
+        const answered = await answerCommand(own, context, { directory, table, control });
+        if (!mayAnswer(context.replies.length, context, { directory })) context.replies = [];
+        return answered;
+      }
       for (const skill of skills) {
         if (!isAsked(skill, message, table)) continue;
         if (!skill.available) {
@@ -57,7 +64,7 @@ export function respond({ calls, directory, control }: RespondParts): Stage<Lane
         if (scope.hasWrites) context.scopes.push(scope);
         if (!result.value) continue;
         context.answeredBy = skill.instance;
-        context.replies = result.value.replies.map((reply) => ({ ...reply, flags: [] }));
+        context.replies = await permitted(result.value.replies, context, { directory, store });
         return PASS;
       }
       return PASS;

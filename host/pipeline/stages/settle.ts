@@ -5,6 +5,7 @@ import { deliveries, type MessageRow } from '../../store/tables.ts';
 import type { DeliveryContext } from '../context.ts';
 import { letterOf } from '../dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
+import { boundedRecord } from '../tries.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export interface SettleParts {
@@ -20,7 +21,7 @@ export function settle({ store, writes, onSettled }: SettleParts): Stage<Deliver
     onFailure: 'retry',
     async run(context) {
       const { row } = context;
-      const delivered: MessageRow = { ...row, outcome: 'delivered', stages: context.stages };
+      const delivered: MessageRow = { ...row, outcome: 'delivered', stages: boundedRecord(context.stages), ...(context.remoteIds.length > 0 ? { remoteIds: context.remoteIds } : {}) };
       const carried = await writes.of(writes.withoutFrozen(context.scopes));
       const written = carried?.rows();
       let committed = false;

@@ -1,15 +1,41 @@
-// Fits an outbound message to its channel before it is sent. Today's channels take what the message limit allows, so it checks and passes.
+// Fits an outbound message to its channel before it is sent: what may not leave is given up, what is too long for one message becomes pieces.
 import { BOUNDS } from '../../../schemas/bounds.ts';
+import { chunk } from '../../outbound/chunk.ts';
+import { maySend, textLimits } from '../../outbound/rules.ts';
 import type { DeliveryContext } from '../context.ts';
-import { PASS, type Stage } from '../stage.ts';
+import type { PluginDirectory } from '../plugin-directory.ts';
+import { policyOf } from '../policy.ts';
+import { PASS, type Stage, type Verdict } from '../stage.ts';
 
-export const shape: Stage<DeliveryContext> = {
-  name: 'shape',
-  budgetMs: 5,
-  onFailure: 'retry',
-  run({ row, attempts }) {
-    if (Buffer.byteLength(row.text) <= BOUNDS.messageTextBytes) return PASS;
-    const problem = `the text has more than ${BOUNDS.messageTextBytes} bytes`;
-    return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance: row.instance, attempts: attempts + 1, problem }, problem };
-  },
-};
+export interface ShapeParts {
+  readonly directory: Pick<PluginDirectory, 'channel'>;
+}
+
+export function shape({ directory }: ShapeParts): Stage<DeliveryContext> {
+  return {
+    name: 'shape',
+    budgetMs: 20,
+    onFailure: 'retry',
+    run(context) {
+      const { row } = context;
+      if (Buffer.byteLength(row.text) > BOUNDS.messageTextBytes) return tooLong(context, `the text has more than ${BOUNDS.messageTextBytes} bytes`);
+      const channel = directory.channel(row.instance);
+      if (!channel || context.sent) return PASS;
+      const { outbound } = policyOf(channel.policy, row.conversation);
+      // Kinds of rooms were looked at when it was stored; an operator who shuts the whole conversation means what waits as well.
+      if (outbound.send === 'deny' && !maySend(outbound, undefined)) return { decision: 'give-up', code: 'SEND_DENIED', fields: { instance: row.instance }, problem: 'the policy of the channel lets nothing leave' };
+      // Limits that some pieces were cut by hold for the others, or the cuts would not meet.
+      const limits = context.limits ?? textLimits(channel.section.limits, outbound.chunk);
+      if (!limits || context.offered || row.edits !== undefined || row.reacts !== undefined) return PASS;
+      const pieces = chunk(row.text, limits);
+      if (pieces.length > BOUNDS.piecesPerDelivery) return tooLong(context, `it would leave in ${pieces.length} pieces, and ${BOUNDS.piecesPerDelivery} are the most`);
+      context.limits = limits;
+      context.pieces = pieces;
+      return PASS;
+    },
+  };
+}
+
+function tooLong({ row: { instance }, attempts }: DeliveryContext, problem: string): Verdict {
+  return { decision: 'give-up', code: 'DELIVERY_FAILED', fields: { instance, attempts: attempts + 1, problem }, problem };
+}
