@@ -99,6 +99,8 @@ export interface LaneContext extends Recorded {
   /** Who answered; undefined when no skill did. */
   answeredBy?: string;
   replies: readonly DraftReply[];
+  /** Where its channel wants the answer; absent, it goes to the thread of the question. */
+  answerThread?: string | null;
   /** Replies refused on the way out; they leave a reason and no content. */
   refused: number;
   /** Why, when it was not a gate. */

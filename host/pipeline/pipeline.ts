@@ -55,6 +55,7 @@ import { media, type MediaParts } from './stages/media.ts';
 import { moderate, type ModerateParts } from './stages/moderate.ts';
 import { normalize } from './stages/normalize.ts';
 import { offer, type OfferParts } from './stages/offer.ts';
+import { place } from './stages/place.ts';
 import { respond, type RespondParts } from './stages/respond.ts';
 import { sanitize } from './stages/sanitize.ts';
 import { screen } from './stages/screen.ts';
@@ -75,6 +76,7 @@ const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeP
   respond(parts), //   skills in order until one answers
   sanitize, //         no character in a reply that hides or reorders text
   screen(parts), //    gates again, on the way out
+  place(parts), //     the thread that the answer goes to
   offer(parts), //     the channel is asked; what needs nothing done is delivered by the next line
   conclude(parts), //  one commit: outcome, replies, deliveries, kv, lane entry gone
 ];

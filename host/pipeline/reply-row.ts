@@ -5,7 +5,7 @@ import type { DraftReply, LaneContext } from './context.ts';
 import { judgedOf } from './provenance.ts';
 import { placeOf } from './whereabouts.ts';
 
-export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
+export function replyRow({ row, answeredBy, answerThread }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
   return {
     id,
     instance: row.instance,
@@ -19,7 +19,7 @@ export function replyRow({ row, answeredBy }: LaneContext, draft: DraftReply, id
     media: draft.media ?? [],
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(row.senderMessageId === undefined ? {} : { inReplyTo: row.senderMessageId }),
-    ...placeOf(row),
+    ...placeOf(answerThread === undefined ? row : { ...row, thread: answerThread ?? undefined }),
     ...(draft.edits === undefined ? {} : { edits: draft.edits }),
     ...(draft.reacts === undefined ? {} : { reacts: draft.reacts }),
     answers: row.id,

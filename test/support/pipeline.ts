@@ -148,7 +148,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       return { ok: true, value: (await handler(call.input, { instance, call, ask })) ?? null, cpuUs: 1, wallMs: 1 };
     } catch (error) {
       if (error instanceof SandboxDied) return { ok: false, code: 'SANDBOX_DIED', message: 'killed from outside', retry: true, cpuUs: 1, wallMs: 1 };
-      return { ok: false, code: 'CALL_FAILED', message: error instanceof Error ? error.message : 'thrown', retry: false, cpuUs: 1, wallMs: 1 };
+      return { ok: false, code: 'CALL_FAILED', message: error instanceof Error ? error.message : 'thrown', retry: false, ...(error instanceof Error && 'retry' in error && error.retry === false ? { terminal: true as const } : {}), cpuUs: 1, wallMs: 1 };
     }
   });
   const moderating = (kind: 'gate' | 'observer', direction: 'inbound' | 'outbound') =>

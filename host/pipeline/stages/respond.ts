@@ -22,6 +22,9 @@ const POISONED: TryPolicy = { attempts: 2, firstMs: 1000, mostMs: 5000, blame: t
 const FAILED: TryPolicy = { attempts: 5, firstMs: 250, mostMs: 5000, blame: true };
 const AWAY: TryPolicy = { attempts: 50, firstMs: 50, mostMs: 30_000, blame: false };
 
+/** The skill says that no other try will do better. */
+const TERMINAL: TryPolicy = { attempts: 1, firstMs: 0, mostMs: 0, blame: true };
+
 const respondResult = compileSchema<RespondResult>(RespondResult);
 
 export interface RespondParts {
@@ -79,6 +82,7 @@ function again(context: LaneContext, instance: string, reason: string, problem: 
 
 function policyFor(result: Extract<CallResult, { ok: false }>, { toolWasAway }: CallScope): TryPolicy {
   if (isAway(result.code) || isLost(result) || toolWasAway) return AWAY;
+  if (result.terminal) return TERMINAL;
   return result.code === 'CALL_CPU' || result.code === 'SANDBOX_DIED' || result.code === 'SANDBOX_FRAME' ? POISONED : FAILED;
 }
 
