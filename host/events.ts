@@ -41,6 +41,7 @@ export interface Events {
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };
   'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
+  'pressure.changed': { from: string; to: string; ratio: number; queue: string };
   /** Of the host's own workers. `problem` is the message of an error of ours. */
   'worker.pass': { worker: string; ok: boolean; durationMs: number };
   'worker.failed': { worker: string; problem: string; /** In a row. */ failures: number };

@@ -34,6 +34,7 @@ import { listMessages, showMessage } from './pipeline/message-queries.ts';
 import { MediaStore } from './media/media-store.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
+import { PRESSURE_DEFAULTS, type PressureView } from './pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { Registry } from './registry/registry.ts';
@@ -92,6 +93,7 @@ export interface HostStatus {
   readonly lanes: { readonly waiting: number; readonly running: number };
   readonly deliveries: { readonly waiting: number; readonly running: number };
   readonly deadLetters: number;
+  readonly pressure: PressureView;
   readonly workers: readonly WorkerView[];
   readonly reload: ReloadStatus;
 }
@@ -222,7 +224,26 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
-  const pipeline: Pipeline = parts.use(createPipeline({ clock, ids, log, store, retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters }, ledger, heldSeal: new HeldSeal(join(config.dataDir, 'held.key')), rates: new SenderRates(clock), identities, calls, directory, media, request: (instance, request, isRead) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: !isRead }), download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal), onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`) }));
+  const pipeline: Pipeline = parts.use(
+    createPipeline({
+      clock,
+      ids,
+      log,
+      store,
+      retention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters },
+      pressure: { ...PRESSURE_DEFAULTS, ...config.pipeline.pressure },
+      ledger,
+      heldSeal: new HeldSeal(join(config.dataDir, 'held.key')),
+      rates: new SenderRates(clock),
+      identities,
+      calls,
+      directory,
+      media,
+      request: (instance, request, isRead) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: !isRead }),
+      download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal),
+      onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`),
+    }),
+  );
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
   const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, keep: (scope) => pipeline.keep(scope) }));
   const life: PluginLife = new PluginLife({
@@ -295,6 +316,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         lanes: { waiting: pipeline.lanes.waiting, running: pipeline.lanes.running },
         deliveries: { waiting: pipeline.deliveries.waiting, running: pipeline.deliveries.running },
         deadLetters: await pipeline.deadLetters.count(),
+        pressure: pipeline.pressure.view,
         workers: pipeline.workers.views(),
         reload: reload.status,
       };

@@ -77,6 +77,18 @@ export const PipelineSettings = closed(
         { default: {} },
       ),
     ),
+    pressure: Type.Optional(
+      closed(
+        {
+          slow: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1, default: 0.7, description: 'From this share of a queue on, answers to sources are delayed.' })),
+          shed: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1, default: 0.85, description: 'From this share on, messages of low priority are refused, then those of normal priority.' })),
+          refuse: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1, default: 0.95, description: 'From this share on, every message is refused.' })),
+          messages: Type.Optional(whole(10, 2_000_000, { default: 200_000, description: 'Messages that may wait for their answers.' })),
+          deliveries: Type.Optional(whole(10, 2_000_000, { default: 100_000, description: 'Replies that may wait for their delivery.' })),
+        },
+        { default: {} },
+      ),
+    ),
   },
   { default: {} },
 );

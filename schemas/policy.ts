@@ -6,6 +6,10 @@ import { CommandName, INSTANCE } from './ids.ts';
 import { MEDIA_PER_MESSAGE } from './media.ts';
 import { TextLimits } from './text-limits.ts';
 
+/** What is sent away first when the host's queues fill. */
+export const Priority = oneOf('low', 'normal', 'high');
+export type Priority = Static<typeof Priority>;
+
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
 export const AdmitPolicy = closed({
   allowSenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
@@ -16,6 +20,8 @@ export const AdmitPolicy = closed({
   requireVerifiedSender: Type.Optional(Type.Boolean({ default: false, description: 'Whether only messages are taken whose sender somebody has authenticated.' })),
   senderClaims: Type.Optional(oneOf('accept', 'deny')),
   onVerifyFailure: Type.Optional(Type.Unsafe<'refuse' | 'admit'>(Type.String({ enum: ['refuse', 'admit'], default: 'refuse', description: 'What becomes of a request that the channel’s own `verify` could not look at.' }))),
+  priority: Type.Optional(Type.Unsafe<Priority>({ ...Priority, default: 'normal', description: 'Which messages are sent away first when the host’s queues fill.' })),
+  weight: Type.Optional(whole(1, 100, { default: 1, description: 'Turns that the conversations of this instance have for one of another, while both wait. Not in rooms.' })),
   requireMention: Type.Optional(Type.Boolean({ default: false, description: 'Whether a message must name this instance, or answer it, to be taken. A direct room never asks for it.' })),
   prefixes: Type.Optional(Type.Array(Type.String({ pattern: '^[!#$%&+,./:;=?^~|\\\\]{1,3}$', description: 'signs that stand before a command, such as /' }), { maxItems: 8, uniqueItems: true, default: ['/'] })),
   names: Type.Optional(Type.Array(Type.String({ pattern: '^[\\p{L}\\p{N}]([\\p{L}\\p{M}\\p{N} _.:+-]{0,62}[\\p{L}\\p{M}\\p{N}])?$', description: 'a name that people use, without @: letters and digits, and _ . : + - or spaces between them, 64 in all' }), { maxItems: BOUNDS.ownNames, default: [], description: 'What this instance is called here, its own id on the service among them.' })),

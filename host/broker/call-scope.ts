@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError } from '../errors.ts';
+import type { Turn } from '../store/fair-turns.ts';
 import type { MessageRow } from '../store/tables.ts';
 
 /** A kv entry to be written, or null for a deletion. */
@@ -14,6 +15,8 @@ export interface CallScopeOptions {
   readonly parent?: CallScope;
   /** Sends of plugins that led to the message it is made for. Default: the parent's, else 0. */
   readonly hops?: number;
+  /** For whom the call is made, when it has to wait. */
+  readonly turn?: Turn | undefined;
   /** False where nobody commits what is sent. Default: the parent's, else true. */
   readonly maySend?: boolean;
 }
@@ -31,6 +34,7 @@ export class CallScope {
   /** Calls around this one. */
   readonly depth: number;
   readonly hops: number;
+  readonly turn: Turn | undefined;
   readonly maySend: boolean;
   /** instance → key → write; what the scopes around this one wrote is not in here. */
   readonly writes = new Map<string, Map<string, KvWrite>>();
@@ -47,11 +51,12 @@ export class CallScope {
   readonly #ends: (() => void)[] = [];
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true }: CallScopeOptions = {}) {
+  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn }: CallScopeOptions = {}) {
     this.callId = callId;
     this.attemptKey = attemptKey;
     this.depth = parent ? parent.depth + 1 : 0;
     this.hops = hops;
+    this.turn = turn;
     this.maySend = maySend;
     this.#parent = parent;
   }

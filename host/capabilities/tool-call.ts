@@ -50,6 +50,7 @@ export function toolCall(tools: ToolDirectory) {
       if (!result.ok || misfit) {
         nested.release();
         if (nested.toolWasAway || (!result.ok && isLost(result))) scope.toolWasAway = true;
+        if (!result.ok && result.code === 'INSTANCE_BUSY') throw new GatehouseError('TOOL_BUSY', { tool: address, queue: 'calls', depth: BOUNDS.callsWaitingPerInstance });
         throw new GatehouseError('TOOL_FAILED', { tool: address, problem: (failed ?? `its result is wrong at ${misfit?.path}: ${misfit?.problem}`).slice(0, BOUNDS.toolFailureText) });
       }
       scope.absorb(nested);

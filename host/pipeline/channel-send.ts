@@ -37,7 +37,7 @@ export interface AskToSend {
 /** `attempts` counts those before this one; `waitMs` is how long a channel that restarts is waited for. The scope of an answer is the caller's to commit or release. */
 export async function askToSend(calls: PluginCalls, row: MessageRow, { attempts, waitMs, piece }: AskToSend): Promise<Asked> {
   const delivery = piece ? pieceOf(deliveryOf(row, attempts), piece) : deliveryOf(row, attempts);
-  const { result, scope } = await calls.call(row.instance, 'send', delivery, { attemptKey: delivery.id, waitMs, hops: row.hops });
+  const { result, scope } = await calls.call(row.instance, 'send', delivery, { attemptKey: delivery.id, waitMs, hops: row.hops, turn: { party: row.instance, member: row.conversation } });
   if (!result.ok) return { ok: false, away: isAway(result.code) || isLost(result), terminal: failureClassOf(result) === 'terminal', problem: result.message };
   if (!sendResult.is(result.value)) {
     scope.release();

@@ -5,6 +5,7 @@ import type { CallScope } from '../broker/call-scope.ts';
 import type { CallFailure } from '../sandbox/sandbox.ts';
 import { compileSchema } from '../schema.ts';
 import type { GateParts, GateSubject } from './gates.ts';
+import { turnOf } from './turns.ts';
 import type { GateEntry } from './plugin-directory.ts';
 import { sanitizeText } from './stages/sanitize.ts';
 
@@ -35,7 +36,7 @@ export async function verdictOf(gate: GateEntry, message: Message, { direction, 
   }
   if (!gate.available) return { effect: 'unavailable', code: 'GATE_UNAVAILABLE' };
 
-  const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, ...(within && { parent: within.scope }) });
+  const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, turn: turnOf(message), ...(within && { parent: within.scope }) });
   const cost = { durationMs: result.wallMs, cpuUs: result.cpuUs };
   if (!result.ok) return { ...failed(result.code, gate), reason: result.code, cost };
   if (!decisionOf.is(result.value)) {

@@ -1,5 +1,6 @@
 // Takes one arrived message through the inbound stages and says what became of it. Two arrivals of one message at the same moment share one run.
 import type { InboundMessage, StageRecord } from '../../schemas/message.ts';
+import type { Priority } from '../../schemas/policy.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
@@ -15,6 +16,7 @@ import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { NO_POLICY, policyOf } from './policy.ts';
+import type { Refused } from './pressure.ts';
 import { judgedOf } from './provenance.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage, Verdict } from './stage.ts';
@@ -45,21 +47,13 @@ export interface InboundParts {
   readonly stagesAfterHold: readonly Stage<InboundContext>[];
   readonly directory: Pick<PluginDirectory, 'channel'>;
   readonly identities: Pick<Identities, 'of'>;
-  readonly deliveriesWaiting: () => number;
-  /** Accepted messages that wait for their answer, over all lanes. */
-  readonly messagesWaiting: () => number;
+  /** Whether the host takes messages of this priority now. */
+  readonly refusal: (priority: Priority) => Refused | undefined;
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
   unreserve(lane: string): void;
   /** Told after the accept commit; puts the message into its lane. */
   onAccepted(place: string, row: MessageRow, session: SessionRow): void;
 }
-
-/** Replies that wait for channels; beyond this the host takes in nothing more to answer. */
-export const MOST_DELIVERIES_WAITING = 100_000;
-/** Messages that wait for their answers: about 1.5 KB of memory each, and a start must find its way through them. */
-export const MOST_MESSAGES_WAITING = 200_000;
-/** Messages between arrival and accept at any moment. */
-const MOST_IN_WORK = 20_000;
 
 /** Until normalize has read it. */
 const UNREAD = { parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false } as const;
@@ -86,13 +80,9 @@ export class Inbound {
       const theirs = await already;
       return theirs.status === 'accepted' ? { status: 'duplicate', messageId: theirs.messageId } : theirs;
     }
-    const waiting = this.#parts.deliveriesWaiting();
-    if (waiting >= MOST_DELIVERIES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'deliveries', depth: waiting } };
-    const unanswered = this.#parts.messagesWaiting();
-    if (unanswered >= MOST_MESSAGES_WAITING) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'messages', depth: unanswered } };
-    if (this.#inWork.size >= MOST_IN_WORK) return { status: 'refused', code: 'HOST_BUSY', fields: { queue: 'host', depth: this.#inWork.size } };
-
     const policy = policyOf(channel.policy, message.conversation);
+    const refused = this.#parts.refusal(policy.admit.priority ?? 'normal');
+    if (refused) return { status: 'refused', ...refused };
     const identity = this.#parts.identities.of(channel.instance, message.sender.id);
     const scope = scopeOf(policy.session, message);
     const session = sessionKey(scope, { instance: channel.instance, conversation: message.conversation, sender: message.sender.id, ...placeOf(message), ...(identity !== undefined && { identity }) });

@@ -1,6 +1,7 @@
 // The door of a channel: a request or frame comes in, is verified by the host, read by the channel's `receive`, and each message goes through the inbound stages. The source is answered after the accept commit, never before.
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ReceiveResult, type ChannelRequest, type StageRecord } from '../../schemas/message.ts';
 import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
@@ -63,6 +64,8 @@ export interface IngressParts {
   readonly actions: Actions;
   /** Runs the inbound stages; never rejects. */
   submit(arrival: Arrival): Promise<Acceptance>;
+  /** How long answers wait, because queues fill. */
+  pauseMs(): number;
   /** Commits what a call wrote when no message carries it. */
   readonly writes: PluginWrites;
 }
@@ -151,8 +154,9 @@ export class Ingress {
     if ('refusal' in received) return problemAnswer(received.refusal.code, received.refusal.fields);
     const acceptances = await this.#submitAll(channel, received);
     this.#parts.actions.performAside(channel.instance, received.result.actions ?? []);
-    if (acceptances.length > 0) return httpAnswer(acceptances);
-    return respond(received.result);
+    if (acceptances.length === 0) return respond(received.result);
+    await this.#slowDown();
+    return httpAnswer(acceptances);
   }
 
   /** Opens a socket: `open` runs first, then frames one after the other, then `close`. */
@@ -225,6 +229,7 @@ export class Ingress {
     const messages = received.result.messages ?? [];
     await this.#submitAll(channel, received, (acceptance, index) => peer.send(ackFrame(messages[index]?.id ?? '', acceptance)));
     this.#parts.actions.performAside(channel.instance, received.result.actions ?? []);
+    if (messages.length > 0) await this.#slowDown();
     return true;
   }
 
@@ -247,6 +252,12 @@ export class Ingress {
     const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, durationMs: result.wallMs, cpuUs: result.cpuUs };
     const looked = look && 'record' in look ? [look.record] : [];
     return { result: result.value, scope, records: [verified, ...looked, record], standing: look?.outcome === 'unanswered' ? 'unproven' : standing };
+  }
+
+  /** Whoever waits for the answer, or for the turn of his next frame, sends more slowly. */
+  async #slowDown(): Promise<void> {
+    const pauseMs = this.#parts.pauseMs();
+    if (pauseMs > 0) await sleep(pauseMs);
   }
 
   /** One message after the other: their order is the order the channel gave. */

@@ -4,6 +4,7 @@ import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
+import type { Turn } from '../store/fair-turns.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
 import { lanes, messages, type MessageRow, type SessionRow } from '../store/tables.ts';
@@ -13,6 +14,7 @@ import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
 import type { SessionBook } from './sessions.ts';
 import type { Stage } from './stage.ts';
+import { turnOf } from './turns.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from './tries.ts';
 
 /** What waits in a lane. A fresh message brings its row; a recovered one is read when its turn comes. */
@@ -24,6 +26,8 @@ export interface LaneItem {
   readonly failures?: number;
   readonly row?: MessageRow;
   readonly session?: SessionRow;
+  /** Among whom its lane takes turns; of a recovered message nobody's in particular. */
+  readonly turn?: Turn;
 }
 
 export interface LaneWorkParts {
@@ -76,7 +80,7 @@ export class LaneWork {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
       await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, ...(isAsideLane(lane) && { aside: true }), messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
-      return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures } };
+      return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures, turn: turnOf(row) } };
     }
     const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' || verdict.decision === 'retry' ? verdict.code : 'INTERNAL';
     const problem = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict.problem : new GatehouseError(code).message;

@@ -16,7 +16,7 @@ import { createIntake, type IntakeParts } from '../media/intake.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import { mediaSweeper } from './media-sweeper.ts';
 import { fileRequestOf } from './file-request.ts';
-import { createLanes, type Lanes } from '../store/lanes.ts';
+import { createLanes, type Lanes, type LanesOptions } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
 import { Workers } from '../supervisor/workers.ts';
@@ -28,12 +28,13 @@ import { Echoes } from './echoes.ts';
 import { Held } from './held.ts';
 import type { HeldSeal } from './held-seal.ts';
 import type { Identities } from './identities.ts';
-import { Inbound, MOST_DELIVERIES_WAITING } from './inbound.ts';
+import { Inbound } from './inbound.ts';
 import { Ingress } from './ingress.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
 import { OperatorSend } from './operator-send.ts';
 import { Outbox } from './outbox.ts';
 import type { PluginCalls } from './plugin-calls.ts';
+import { MOST_IN_WORK, Pressure, type PRESSURE_DEFAULTS } from './pressure.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
@@ -47,6 +48,7 @@ import type { SessionControl } from './commands/session-control.ts';
 import { latestOf } from './conversation-order.ts';
 import type { Stage } from './stage.ts';
 import { sweeper, type Retention } from './sweeper.ts';
+import { turnOf } from './turns.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
@@ -105,6 +107,8 @@ export interface PipelineParts {
   readonly directory: PluginDirectory;
   /** Performs a request of a channel under the channel's grants. */
   readonly request: ActionParts['request'];
+  /** How full queues may be, and what follows. */
+  readonly pressure: typeof PRESSURE_DEFAULTS;
   /** How long dead letters are kept, and how many. */
   readonly retention: Retention;
   /** The files that messages carry. */
@@ -127,6 +131,7 @@ export interface Pipeline extends AsyncDisposable {
   readonly deadLetters: Pick<DeadLetters, 'count'>;
   readonly letterDesk: DeadLetterDesk;
   readonly held: Held;
+  readonly pressure: Pick<Pressure, 'view'>;
   /** What works beside the messages. */
   readonly workers: Pick<Workers, 'views'>;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
@@ -156,7 +161,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     work: (item) => deliveryWork.work(item),
     onFault: onFault('deliver'),
   });
-  const messageLanes = createLanes<LaneItem>({ clock, work: (item, lane) => laneWork.work(item, lane), onFault: onFault('respond') });
+  const messageLanes = createLanes<LaneItem>({ clock, turns: turnsOf(parts.directory), work: (item, lane) => laneWork.work(item, lane), onFault: onFault('respond') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const echoes = new Echoes(clock);
@@ -167,7 +172,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const writes: PluginWrites = new PluginWrites({ ...parts, onSent: (row) => outbox.sent(row) });
   const reserve = (instance: string, conversation: string) => {
     const lane = deliveryLane({ instance, conversation });
-    if (deliveryLanes.waiting >= MOST_DELIVERIES_WAITING) throw new GatehouseError('HOST_BUSY', { queue: 'deliveries', depth: deliveryLanes.waiting });
+    if (deliveryLanes.waiting >= parts.pressure.deliveries) throw new GatehouseError('HOST_BUSY', { queue: 'deliveries', depth: deliveryLanes.waiting });
     if (deliveryLanes.reserve(lane) === 'full') throw new GatehouseError('LANE_FULL', { queue: 'deliveries', depth: deliveryLanes.depth(lane) });
   };
   const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
@@ -210,22 +215,27 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     onSettled,
   };
 
-  const inbound = new Inbound({
+  const pressure = new Pressure(parts.pressure, () => [
+    { queue: 'messages', depth: messageLanes.waiting, limit: parts.pressure.messages },
+    { queue: 'deliveries', depth: deliveryLanes.waiting, limit: parts.pressure.deliveries },
+    { queue: 'arrivals', depth: inbound.inWork, limit: MOST_IN_WORK },
+  ]);
+  const inbound: Inbound = new Inbound({
     ...parts,
     stages: inboundStages(everything),
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'media' || each.name === 'accept'),
-    deliveriesWaiting: () => deliveryLanes.waiting,
-    messagesWaiting: () => messageLanes.waiting,
+    refusal: (priority) => pressure.refusal(priority),
     unreserve: (lane) => messageLanes.unreserve(lane),
-    onAccepted: (place, row, session) => messageLanes.enqueue(laneOf(row.sessionKey, hostCommand(row.command?.name) !== undefined), { place, messageId: row.id, attempts: 0, ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
+    onAccepted: (place, row, session) => messageLanes.enqueue(laneOf(row.sessionKey, hostCommand(row.command?.name) !== undefined), { place, messageId: row.id, attempts: 0, turn: turnOf(row), ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
-  const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival) });
+  const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival), pauseMs: () => pressure.pauseMs() });
   const sessions = new SessionQueries({ store, clock, book, reach, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
+  workers.start(pressure.worker());
   workers.start(sweeper({ clock, store, held, bounded: [reach], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
@@ -251,6 +261,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     sessions,
     letterDesk: deadLetterDesk({ deadLetters, replays: letterReplays, wake: () => replayWorker.wake(), log }),
     held,
+    pressure,
     workers,
     lanes: messageLanes,
     deliveries: deliveryLanes,
@@ -268,6 +279,15 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     },
     drain,
     [Symbol.asyncDispose]: () => drain(0),
+  };
+}
+
+/** One channel instance after the other, each as often as its weight says, and within one its senders: who brings much waits for his own. */
+function turnsOf(directory: PluginDirectory): LanesOptions<LaneItem>['turns'] {
+  return {
+    party: ({ turn }) => turn?.party ?? '',
+    member: ({ turn }) => turn?.member ?? '',
+    weightOf: (instance) => directory.channel(instance)?.policy.admit?.weight ?? 1,
   };
 }
 

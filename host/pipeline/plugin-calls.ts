@@ -2,6 +2,7 @@
 import type { Broker } from '../broker/broker.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { ActiveTool } from '../capabilities/tool-call.ts';
+import type { Turn } from '../store/fair-turns.ts';
 import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts';
 
 /** The supervisor's half: finds the sandbox of an instance, waits at most `waitMs` while it restarts. */
@@ -21,6 +22,8 @@ export interface CallOptions {
   readonly parent?: CallScope;
   /** Hops of the message it is made for. */
   readonly hops?: number | undefined;
+  /** For whom it is made: calls that wait for a place take turns among them. Default: as the parent's. */
+  readonly turn?: Turn;
   /** False for calls whose sends nobody commits. */
   readonly maySend?: boolean;
   /** Less wall time than the instance has. */
@@ -42,11 +45,11 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs, through }: CallOptions): Promise<ScopedResult> {
-    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }) });
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs, turn, through }: CallOptions): Promise<ScopedResult> {
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }) });
     let worked = false;
     try {
-      const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(wallMs !== undefined && { wallMs }) };
+      const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(scope.turn && { turn: scope.turn }), ...(wallMs !== undefined && { wallMs }) };
       const result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
       worked = result.ok;
       return { result, scope };

@@ -10,6 +10,7 @@ import type { ChildFrame, IsolateBounds, Post } from '../../schemas/sandbox-prot
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf, type Fields } from '../errors.ts';
 import { publish } from '../events.ts';
+import { CallQueue } from './call-queue.ts';
 import { isShallow, readChildFrame } from './child-frames.ts';
 import type { ConfinedProcess, ProcessEnd } from './confined-process.ts';
 import { FrameQueue } from './frame-queue.ts';
@@ -113,7 +114,7 @@ class SandboxProcess implements Sandbox, Watched {
   readonly #memoryCapBytes: number;
   readonly #logLimit = new LogLimit();
   readonly #live = new Map<number, LiveCall>();
-  readonly #waiting: WaitingCall[] = [];
+  readonly #waiting = new CallQueue<WaitingCall>();
   /** Frames sent and not answered, by the call they belong to. */
   readonly #frames = new FrameQueue();
   /** Calls given up by the host whose cancel the child has not yet answered: what it still says about them is no offence. */
@@ -169,7 +170,7 @@ class SandboxProcess implements Sandbox, Watched {
   }
 
   get pending(): number {
-    return this.#live.size + this.#waiting.length;
+    return this.#live.size + this.#waiting.size;
   }
 
   get accepting(): boolean {
@@ -203,8 +204,8 @@ class SandboxProcess implements Sandbox, Watched {
       const text = JSON.stringify({ t: 'call', call: id, handler, callId, attemptKey, now: this.#clock.now(), input });
       const waiting = { text, call, id, resolve, waitingSince: this.#clock.monotonicMs() };
       if (this.#live.size < this.#spec.limits.concurrency) this.#begin(waiting);
-      else if (this.#waiting.length < BOUNDS.callsWaitingPerInstance) this.#waiting.push(waiting);
-      else resolve(this.#failure(call, 'INSTANCE_BUSY', { depth: this.#waiting.length }, true));
+      else if (this.#waiting.size < BOUNDS.callsWaitingPerInstance) this.#waiting.push(waiting);
+      else resolve(this.#failure(call, 'INSTANCE_BUSY', { depth: this.#waiting.size }, true));
     });
   }
 
@@ -522,10 +523,7 @@ class SandboxProcess implements Sandbox, Watched {
       this.#send(live.id, `{"t":"cancel","call":${live.id}}`);
       this.#finish(live, timedOut);
     }
-    for (let oldest = this.#waiting[0]; oldest && nowMs - oldest.waitingSince > wallMsPerCall; oldest = this.#waiting[0]) {
-      oldest.resolve(this.#failure(oldest.call, 'INSTANCE_BUSY', { depth: this.#waiting.length }, true));
-      this.#waiting.shift();
-    }
+    for (const { call, resolve } of this.#waiting.expire(nowMs - wallMsPerCall)) resolve(this.#failure(call, 'INSTANCE_BUSY', { depth: this.#waiting.size + 1 }, true));
   }
 
   #cpuOfLongFrameMs(): number {
@@ -575,7 +573,7 @@ class SandboxProcess implements Sandbox, Watched {
       const [code, fields] = live === blame?.live ? [blame.code, blame.fields] : innocent;
       this.#finish(live, this.#failure(live.call, code, fields, live !== blame?.live, live));
     }
-    for (const { call, resolve } of this.#waiting.splice(0)) resolve(this.#failure(call, innocent[0], innocent[1], true));
+    for (const { call, resolve } of this.#waiting.clear()) resolve(this.#failure(call, innocent[0], innocent[1], true));
     this.#drained?.();
     this.#over.resolve(exit);
   }

@@ -1,6 +1,7 @@
 // The sandbox contract: one process, one isolate, one plugin instance. `sandbox-process.ts` implements it; the supervisor is its only user.
 import type { Ability } from '../../schemas/abilities.ts';
 import type { PluginKind } from '../../schemas/plugin-manifest.ts';
+import type { Turn } from '../store/fair-turns.ts';
 
 export interface SandboxLimits {
   readonly heapMb: number;
@@ -31,6 +32,8 @@ export interface PluginCall {
   readonly callId: string;
   /** Stable across retries of the same work. */
   readonly attemptKey: string;
+  /** For whom it is made: calls that wait for a place take turns among them. */
+  readonly turn?: Turn;
   /** Where this call gets less wall time than the instance's `wallMsPerCall`. */
   readonly wallMs?: number;
 }

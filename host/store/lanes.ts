@@ -4,6 +4,7 @@
 // that accepts (`reserve`) and filled after it (`enqueue`), so that a bound reached in the middle of a hundred commits is still a bound.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
+import { FairTurns } from './fair-turns.ts';
 import { Fifo } from './fifo.ts';
 
 /**
@@ -55,6 +56,8 @@ export interface LanesOptions<Item> {
   readonly concurrency?: number;
   /** Lanes that share a fate, such as the conversations of one remote: so many of each group run at once, that one that hangs leaves room for the others. Default: no groups. */
   readonly groups?: { readonly of: (lane: string) => string; readonly concurrency: number };
+  /** Between whom turns go round while more lanes are ready than may run: parties, and members within each. Default: lanes in the order in which they became ready. */
+  readonly turns?: { readonly party: (item: Item, lane: string) => string; readonly member: (item: Item, lane: string) => string; readonly weightOf?: (party: string) => number };
   /** Items in one lane: reserved, waiting and running. Default BOUNDS.laneDepth. */
   readonly depth?: number;
   /** Nothing is held back longer than this, whatever moment it names: that may be of a clock that was set since. Default 20 minutes, more than any retry asks for. */
@@ -147,7 +150,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
   /** Only groups with lanes in memory. */
   readonly #groups = new Map<string, Group<Item>>();
   /** Lanes whose head may run, in turn. */
-  readonly #ready = new Fifo<Lane<Item>>();
+  readonly #ready: FairTurns<Lane<Item>>;
   readonly #idle = Promise.withResolvers<void>();
   #waiting = 0;
   #running = 0;
@@ -158,6 +161,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     this.#concurrency = options.concurrency ?? BOUNDS.lanesInFlight;
     this.#depth = options.depth ?? BOUNDS.laneDepth;
     this.#groupConcurrency = options.groups?.concurrency ?? Infinity;
+    this.#ready = new FairTurns(options.turns?.weightOf);
   }
 
   get waiting(): number {
@@ -291,7 +295,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
       lane.timer = setTimeout(() => this.#schedule(lane), delayMs);
     } else {
       lane.busy = 'ready';
-      this.#ready.push(lane);
+      this.#stand(lane);
       this.#pump();
     }
   }
@@ -388,7 +392,15 @@ class LaneScheduler<Item> implements Lanes<Item> {
   #leave(group: Group<Item>): void {
     group.running -= 1;
     const next = group.parked.shift();
-    if (next) this.#ready.push(next);
+    if (next) this.#stand(next);
+  }
+
+  /** Into its place among those whose turn comes. */
+  #stand(lane: Lane<Item>): void {
+    const { turns } = this.#options;
+    const head = turns && lane.items.peek()?.item;
+    if (turns && head !== undefined) this.#ready.push(lane, turns.party(head, lane.key), turns.member(head, lane.key));
+    else this.#ready.push(lane);
   }
 
   #lane(key: string): Lane<Item> {

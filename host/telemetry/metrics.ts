@@ -148,6 +148,11 @@ function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, regi
     const { workers } = await host.status();
     self.set(workers.filter(({ state }) => state === 'degraded' || state === 'stuck').length);
   });
+  gauge('gatehouse_pressure_ratio', 'Share of its bound that a queue has used.', ['queue'], async (self) => {
+    const { pressure } = await host.status();
+    for (const { queue, depth, limit } of pressure.queues) self.set({ queue }, depth / limit);
+  });
+  gauge('gatehouse_pressure_shed', 'Messages sent away because queues were full, since the start.', [], async (self) => self.set((await host.status()).pressure.shed));
   gauge('gatehouse_lanes', 'Accepted messages waiting and in work.', ['state'], async (self) => {
     const { lanes, deliveries } = await host.status();
     self.set({ state: 'waiting' }, lanes.waiting);

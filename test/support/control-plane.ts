@@ -112,7 +112,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     readiness,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),
-    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, workers: [], reload: { watching: false, last: null } }),
+    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: false, last: null } }),
     plugins: {
       list: () => [...plugins.values()],
       show: plugin,

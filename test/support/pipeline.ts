@@ -9,6 +9,7 @@ import { messageSend } from '../../host/capabilities/message-send.ts';
 import { toolCall } from '../../host/capabilities/tool-call.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
+import { PRESSURE_DEFAULTS } from '../../host/pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/held-seal.ts';
@@ -163,6 +164,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   };
   const pipeline = createPipeline({
     retention: RETENTION_DEFAULTS,
+    pressure: PRESSURE_DEFAULTS,
     clock,
     ids: createIds(clock),
     log: silentLog,

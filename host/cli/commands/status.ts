@@ -28,6 +28,7 @@ export function register(program: Command, io: Io): void {
         lanes: `${status.lanes.waiting} waiting, ${status.lanes.running} running`,
         deliveries: `${status.deliveries.waiting} waiting, ${status.deliveries.running} running`,
         'dead letters': status.deadLetters,
+        pressure: `${status.pressure.level}, the fullest queue at ${Math.round(status.pressure.ratio * 100)} %${status.pressure.shed > 0 ? `; ${status.pressure.shed} messages sent away` : ''}`,
         workers: status.workers.map(({ name, state, problem }) => (problem === undefined ? name : `${name} ${state}: ${problem}`)).join(', '),
         reload: status.reload.watching ? 'changes of the home are noticed' : 'changes of the home are not noticed; `gatehouse plugins reload` looks',
         'last look': status.reload.last ? `${status.reload.last.at}: ${status.reload.last.changes.map(changeLine).join('; ') || 'nothing changed'}${status.reload.last.refused.length === 0 ? '' : `; ${status.reload.last.refused.length} not taken up`}` : undefined,

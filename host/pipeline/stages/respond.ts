@@ -9,6 +9,7 @@ import type { LaneContext } from '../context.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
+import { turnOf } from '../turns.ts';
 import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
 import { mayAnswer, permitted } from '../permit.ts';
@@ -56,7 +57,7 @@ export function respond({ calls, directory, control, store }: RespondParts): Sta
           continue;
         }
         const input = { message, session: sessionOf(context.sessionKey, session) };
-        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops });
+        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message) });
         if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
         if (!respondResult.is(result.value)) {
           scope.release();
