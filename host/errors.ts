@@ -177,7 +177,7 @@ export const ERRORS = {
   PRESSURE_SHED: row('remote', 503, 1, "The host sheds messages of {priority} priority: {depth} wait in '{queue}'.", 'Send again later.', true),
   GATE_UNAVAILABLE: row('plugin', 503, 3, "The gate '{instance}' is not available, so nothing passes it.", 'Send again later; operators: see `gatehouse plugins show {instance}`.', true),
   GATE_TIMEOUT: row('plugin', 503, 3, "The gate '{instance}' gave no answer in time.", 'Send again later.', true),
-  GATE_FAILED: row('plugin', 503, 3, "The gate '{instance}' failed, so the message is not let through.", 'Send again later; operators: see its log lines.', true),
+  GATE_FAILED: row('plugin', 503, 3, "The gate '{instance}' failed, so the message is not let through.", 'Send again later; operators: the log says what was wrong (`a gate gave no verdict`).', true),
   GATE_LOCKED: row('operator', 400, 3, "'{where}' of '{instance}' makes the gate '{gate}' '{mode}', and its own enablement permits no less than '{most}'; that is what counts.", 'Take the entry away, or set `relaxTo` in the enablement of the gate if you mean it.'),
   GATE_UNKNOWN: row('operator', 400, 3, "'{where}' of '{instance}' names '{gate}', and no gate of that name is enabled.", 'Correct the name, or take the entry away. Gates that are not named are enforced.'),
   GATE_PASSES_LATE: row('operator', 400, 3, "Messages on which the gate '{instance}' gives no answer in time pass, with the flag 'timeout:{instance}'.", 'Nothing to do if that is intended: whoever can make the gate slow gets past it. Else remove `onTimeout`.'),

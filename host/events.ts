@@ -27,8 +27,8 @@ export interface Events {
   'egress.request': { instance: string; method: string; origin: string; status?: number; code?: string; cause?: string; bytes: number; durationMs: number };
   'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body'; /** Whether the plugin would have had the answer. */ isRead: boolean };
   'message.outcome': { messageId: string; instance: string; direction: 'inbound' | 'outbound'; outcome: Outcome; /** Outbound: the host's id of the message it answers. */ answers?: string; code?: string; durationMs?: number };
-  /** What one gate came to on one message. `code` where it let nothing pass for want of a verdict. */
-  'gate.verdict': { instance: string; direction: 'inbound' | 'outbound'; effect: string; code?: string };
+  /** What one gate came to on one message. `code` where it let nothing pass for want of a verdict, `failure` where it was asked and gave none. */
+  'gate.verdict': { instance: string; direction: 'inbound' | 'outbound'; effect: string; code?: string; failure?: string };
   /** Files of a message, when policy has them stored: kept, or why not. */
   'media.taken': { instance: string; files: number; result: string };
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };

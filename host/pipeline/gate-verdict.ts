@@ -20,7 +20,15 @@ export type Remark =
   | { readonly effect: 'modify'; readonly text: string; readonly labels?: readonly string[] }
   | { readonly effect: Exclude<GateMark['effect'], 'flag' | 'modify'>; readonly labels?: readonly string[] };
 
-export type Verdict = { readonly reason?: string; readonly cost?: { readonly durationMs: number; readonly cpuUs: number } } & (
+interface Asked {
+  /** The gate's words. They may quote the message, so they are for its record and its sender, never for a log. */
+  readonly reason?: string;
+  /** Why the call gave no decision: its code, of a wrong answer the place, too. */
+  readonly failure?: string;
+  readonly cost?: { readonly durationMs: number; readonly cpuUs: number };
+}
+
+export type Verdict = Asked & (
   | { readonly effect: 'pass' | 'skip' | 'hold' }
   | { readonly effect: 'deny'; readonly reason: string }
   | { readonly effect: 'unavailable'; readonly code: GateCode }
@@ -38,10 +46,10 @@ export async function verdictOf(gate: GateEntry, message: Message, { direction, 
 
   const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, turn: turnOf(message), ...(within && { parent: within.scope }) });
   const cost = { durationMs: result.wallMs, cpuUs: result.cpuUs };
-  if (!result.ok) return { ...failed(result.code, gate), reason: result.code, cost };
+  if (!result.ok) return { ...failed(result.code, gate), failure: result.code, cost };
   if (!decisionOf.is(result.value)) {
     scope.release();
-    return { effect: 'unavailable', code: 'GATE_FAILED', reason: 'RESULT_INVALID', cost };
+    return { effect: 'unavailable', code: 'GATE_FAILED', failure: `RESULT_INVALID ${decisionOf.explain(result.value)?.path ?? ''}`.trim().slice(0, 200), cost };
   }
   if (scope.hasWrites) scopes.push(scope);
   return { ...decided(result.value, message), cost };
@@ -64,8 +72,8 @@ function failed(failure: CallFailure, { onTimeout }: GateEntry): Verdict {
 /** What a verdict comes to: as it is, or, where the gate only flags, a remark about what it would have done. */
 export function counted(verdict: Verdict, mode: Exclude<GateMode, 'skip'>): Verdict {
   if (mode === 'enforce') return verdict;
-  const { reason, cost } = verdict;
-  const base = { ...(reason !== undefined && { reason }), ...(cost && { cost }) };
+  const { reason, failure, cost } = verdict;
+  const base: Asked = { ...(reason !== undefined && { reason }), ...(failure !== undefined && { failure }), ...(cost && { cost }) };
   switch (verdict.effect) {
     case 'deny':
       return { ...base, effect: 'would-deny' };

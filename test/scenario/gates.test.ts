@@ -209,6 +209,15 @@ describe('a gate', () => {
     expect(`${reply}${told.join('')}`).not.toContain(sha256(arrived));
   });
 
+  it('that gives a wrong answer is told of in the log, by the place and without the words', async () => {
+    const told: object[] = [];
+    const unsubscribe = subscribe('gate.verdict', (fields) => void (fields.failure !== undefined && told.push(fields)));
+    await using visitor = await at.world.door('http');
+    await visitor.say('[inbound omega forge] hello');
+    unsubscribe();
+    expect(told).toContainEqual({ instance: 'omega', direction: 'inbound', effect: 'unavailable', code: 'GATE_FAILED', failure: 'RESULT_INVALID /labels/0' });
+  });
+
   it('is counted by what it came to', async () => {
     await using visitor = await at.world.door('http');
     const count = async (effect: string) => Number(new RegExp(`^gatehouse_gate_verdicts_total\\{instance="omega",direction="inbound",effect="${effect}",code=""\\} (\\d+)$`, 'm').exec((await at.world.gatehouse.fetch('/metrics')).text)?.[1] ?? 0);
@@ -219,7 +228,7 @@ describe('a gate', () => {
 });
 
 describe('a gate that may be late', () => {
-  const at = aWorld({ gates: { onTimeout: 'pass-with-flag' } });
+  const at = aWorld({ gates: { onTimeout: 'pass-with-flag' }, gate: { omega: { onQuarantine: 'hold' } }, rooms: { unheld: { gates: { omega: 'skip' } } } });
 
   describe('at its place', () => {
     it.concurrent.for(everywhere)('lets pass on the way in what it did not judge in time: $gate at the $door door', async ({ door, gate }, { expect }) => {
@@ -251,6 +260,24 @@ describe('a gate that may be late', () => {
     expect(shown(message)).toEqual(keptAfter('timeout', gate, text, ''));
     expect(message.stages?.filter(({ instance, reason }) => instance === gate && reason === 'CALL_CPU').map(({ decision }) => decision)).toEqual(['timeout', 'timeout']);
     expect((await at.world.stored(visitor.conversation, 'outbound')).map(shown)).toEqual([keptAfter('timeout', gate, reply, '')]);
+  });
+
+  it('holds, while it is quarantined, what its rooms do not leave it out of; then judges it, with the hash of what arrived', async () => {
+    const { gatehouse } = at.world;
+    await using visitor = await at.world.door('http');
+    await using elsewhere = await at.world.door('http', 'unheld');
+    expect((await gatehouse.api('/plugins/omega/quarantine', { method: 'POST', body: { reason: 'a look at it' } })).status).toBe(200);
+    const arrived = '[inbound zeta flag] [inbound gamma modify] cafe\u0301';
+    expect(await visitor.say(arrived)).toMatchObject({ status: 'held' });
+    expect(await visitor.say('[inbound omega deny] hello', 'denied later')).toMatchObject({ status: 'held' });
+    expect(await elsewhere.say('say hello')).toMatchObject({ status: 'accepted' });
+    expect(await at.world.stored(visitor.conversation, 'inbound')).toEqual([]);
+    await gatehouse.api('/plugins/omega/release', { method: 'POST', body: { reason: 'it was fine' } });
+    await eventually(async () => expect(await visitor.say('again', 'denied later')).toEqual({ status: 'MODERATION_DENIED', reason: 'denied by omega' }), 20_000);
+    const [message, ...others] = await at.world.stored(visitor.conversation, 'inbound');
+    expect(others).toEqual([]);
+    const [judged, kept] = ['[inbound zeta flag] [inbound gamma modify] caf\u00e9', '[inbound zeta flag] <gamma> caf\u00e9'];
+    expect(shown(message ?? {})).toEqual({ text: kept, flags: ['noted-zeta'], originalSha256: sha256(arrived), provenance: [{ gate: 'zeta', effect: 'flag', labels: ['noted-zeta'] }, { gate: 'gamma', effect: 'modify', before: sha256(judged), after: sha256(kept) }] });
   });
 
   it('lets nothing pass that it failed on, and nothing that another gate refuses', async () => {

@@ -111,6 +111,15 @@ describe('log lines', () => {
     expect(lines[0]).toMatchObject({ instance: 'echo', code: 'SANDBOX_DIED', reason: 'three strikes' });
   });
 
+  it('say why a gate gave no verdict, and nothing of those it gave', () => {
+    const { log, lines } = aLog();
+    using _listening = logEvents(log);
+    publish('gate.verdict', { instance: 'wordlist', direction: 'inbound', effect: 'deny' });
+    publish('gate.verdict', { instance: 'wordlist', direction: 'inbound', effect: 'unavailable', code: 'GATE_UNAVAILABLE' });
+    publish('gate.verdict', { instance: 'wordlist', direction: 'outbound', effect: 'timeout', failure: 'CALL_CPU' });
+    expect(lines).toMatchObject([{ level: 40, msg: 'a gate gave no verdict', instance: 'wordlist', direction: 'outbound', effect: 'timeout', failure: 'CALL_CPU' }]);
+  });
+
   it('carry what plugins say as data, under a tag of their own', () => {
     const { log, lines } = aLog();
     using _listening = logEvents(log);
