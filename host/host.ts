@@ -1,6 +1,7 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
 import { BOUNDS } from '../schemas/bounds.ts';
-import type { DegradedPlugin, DeliveryView, Diagnostic, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { HandlerInput } from '../schemas/channel.ts';
+import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -116,6 +117,8 @@ export interface Host extends AsyncDisposable {
   readonly plugins: {
     list(): readonly PluginView[];
     show(instance: string): PluginView;
+    /** Names that a channel's service knows, at most `limit`. */
+    find(instance: string, query: HandlerInput<'directory'>): Promise<readonly DirectoryItem[]>;
     /** Switches it on, and agrees to what its files ask for beyond what it has. Looks at the home first, so that a file that just came counts. */
     enable(instance: string, actor: string): Promise<PluginView>;
     disable(instance: string, actor: string, reason: string): Promise<PluginView>;
@@ -324,6 +327,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     plugins: {
       list: () => life.views(),
       show: (instance) => withDiagnostics(life.details(instance), reload.diagnosticsOf(instance)),
+      find: (instance, query) => channels.find(instance, query),
       enable: async (instance, actor) => withDiagnostics(await reload.enable(instance, actor), reload.diagnosticsOf(instance)),
       disable: (instance, actor, reason) => life.disable(instance, actor, reason),
       quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),

@@ -1,6 +1,7 @@
 // Bodies of the control plane: what scripts and the command line exchange with a running host.
 import { Type, type Static } from 'typebox';
 import { ABILITIES } from './abilities.ts';
+import { DirectoryResult } from './channel.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
@@ -61,6 +62,10 @@ export const RetryView = closed({
 export type RetryView = Static<typeof RetryView>;
 
 const counter = whole(0, Number.MAX_SAFE_INTEGER);
+
+/** One name that a channel's service knows. */
+export const DirectoryItem = DirectoryResult.properties.items.items;
+export type DirectoryItem = Static<typeof DirectoryItem>;
 
 /** Of a channel: what it can do, and how it does. */
 export const ChannelView = closed({

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { OPTIONAL_ABILITIES, type Ability, type OptionalAbility } from '../../schemas/abilities.ts';
 import { WITHOUT, type HandlerInput } from '../../schemas/channel.ts';
-import type { ChannelView } from '../../schemas/control.ts';
+import type { ChannelView, DirectoryItem } from '../../schemas/control.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -29,6 +29,8 @@ export interface ChannelLifeParts {
 
 /** Who says goodbye may take so long of its own time; the host waits for no more than five times that, requests included. */
 const FAREWELL_MS = 1000;
+/** An operator who looks for somebody waits for a channel that restarts. */
+const FIND_WAIT_MS = 2000;
 
 export class ChannelLife implements Disposable {
   readonly #parts: ChannelLifeParts;
@@ -86,6 +88,16 @@ export class ChannelLife implements Disposable {
   onDown(instance: string): void {
     this.#health.end(instance);
     this.#troubles.clear(instance, 'abilities');
+  }
+
+  /** Names at the channel's service; nobody is found by one that cannot look. Throws PLUGIN_NOT_FOUND, INSTANCE_UNAVAILABLE while it is away, and CALL_FAILED or RESULT_INVALID as the handler ends. */
+  async find(instance: string, query: HandlerInput<'directory'>): Promise<readonly DirectoryItem[]> {
+    const { state } = this.#parts.registry.get(instance);
+    const can = (ability: Ability) => this.#effective(instance).includes(ability);
+    const answer = await this.#ask({ instance, can }, 'directory', query, { attemptKey: randomUUID(), waitMs: FIND_WAIT_MS });
+    if (answer.ok) return answer.value.items.slice(0, query.limit);
+    if (answer.away) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state });
+    throw new GatehouseError(answer.code === 'RESULT_INVALID' ? 'RESULT_INVALID' : 'CALL_FAILED', { instance, handler: 'directory', path: '/', problem: answer.problem });
   }
 
   diagnostics() {

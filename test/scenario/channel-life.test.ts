@@ -131,6 +131,32 @@ describe('a start', () => {
   });
 });
 
+describe('who is there', () => {
+  const find = async (gatehouse: Gatehouse, query: string) => {
+    const { status, text } = await gatehouse.api(`/plugins/parlor/directory${query}`);
+    return { status, ...(JSON.parse(text) as { items?: { id: string; name: string }[]; code?: string }) };
+  };
+
+  it('is asked of a channel that can say, and of nobody else', async () => {
+    await using home = await aHome();
+    await addChannel(home, { abilities: ['directory'], handlers: `directory: ({ kind, text, limit }) => text === 'odd' ? [] : text === 'fail' ? Promise.reject(new Error('no line')) : ({ items: Array.from({ length: 3 }, (_, n) => ({ id: kind + n, name: text + ' of ' + limit })) })` });
+    await using gatehouse = await startGatehouse(home);
+    expect(await find(gatehouse, '?text=ada&limit=2')).toEqual({ status: 200, items: [{ id: 'person0', name: 'ada of 2' }, { id: 'person1', name: 'ada of 2' }], cursor: null });
+    expect((await find(gatehouse, '?text=ada&kind=room')).items).toHaveLength(3);
+    expect(await find(gatehouse, '?text=odd')).toMatchObject({ status: 502, code: 'RESULT_INVALID' });
+    expect(await find(gatehouse, '?text=fail')).toMatchObject({ status: 502, code: 'CALL_FAILED' });
+    for (const wrong of ['?limit=0', '?limit=51', '?kind=cat', `?text=${'x'.repeat(257)}`]) expect(await find(gatehouse, wrong)).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
+  });
+
+  it('is nobody where the channel cannot say', async () => {
+    await using home = await aHome();
+    await addChannel(home, {});
+    await using gatehouse = await startGatehouse(home);
+    expect(await find(gatehouse, '?text=ada')).toEqual({ status: 200, items: [], cursor: null });
+    expect((await gatehouse.api('/plugins/nobody/directory')).status).toBe(404);
+  });
+});
+
 describe('the health of a channel', () => {
   const health = { intervalMs: 100, deadlineMs: 1000, failures: 2, recoveries: 2, reconnectAfter: 1000 };
   const WELL_OR_NOT = `health: () => mood === 'hang' ? new Promise(() => {}) : mood === 'throw' ? Promise.reject(new Error('no line')) : { ok: mood === 'well', detail: 'feeling ' + mood }`;

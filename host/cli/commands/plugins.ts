@@ -1,6 +1,6 @@
 // `gatehouse plugins`: what is enabled, how it does, and every decision an operator takes about it.
 import type { Command } from 'commander';
-import type { ChannelView, PluginView, ReloadView } from '../../../schemas/control.ts';
+import type { ChannelView, DirectoryItem, PluginView, ReloadView } from '../../../schemas/control.ts';
 import { describeCapability } from '../../registry/describe-capability.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
@@ -15,6 +15,7 @@ import { surveyFiles, viewsOf } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
 import { releaseOffline } from '../release-offline.ts';
+import { queryString } from '../query.ts';
 import { facts, table } from '../table.ts';
 import { reloadLines } from '../reload-lines.ts';
 
@@ -53,6 +54,17 @@ export function register(program: Command, io: Io): void {
         ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`),
         ...(diagnostics.length === 0 ? [] : ['Its files say what is not taken up:', diagnosticLines(io, diagnostics)]),
       ].join('\n'));
+    });
+
+  plugins
+    .command('find <instance> <text>')
+    .description('names that the service of a channel knows, to write to')
+    .option('--kind <kind>', 'person or room', 'person')
+    .option('--limit <count>', 'at most this many, 1 to 50')
+    .addHelpText('after', example('gatehouse plugins find courier ada'))
+    .action(async (instance: string, text: string, options: Record<string, string>) => {
+      const page = await connect(io).get<Page<DirectoryItem>>(`${instancePath(instance)}/directory${queryString({ ...options, text })}`);
+      io.print(page, () => table(io, page.items, { id: ({ id }) => id, name: ({ name }) => name }, 'Nobody is found.'));
     });
 
   plugins

@@ -1,5 +1,6 @@
 // Plugin instances: look at them, and move them through their life.
-import { PluginActionBody, PluginView, ReloadView } from '../../../schemas/control.ts';
+import { DirectoryItem, PluginActionBody, PluginView, ReloadView } from '../../../schemas/control.ts';
+import { GatehouseError } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { pageSchema, withBody, type ApiRoute } from './api.ts';
 
@@ -15,6 +16,13 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     summary: 'One instance.',
     answer: PluginView,
     run: ({ params }) => plugins.show(params['instance'] ?? ''),
+  },
+  {
+    method: 'GET', path: '/plugins/:instance/directory', scope: 'messages:read',
+    summary: 'Names that the service of a channel knows.',
+    query: ['kind', 'text', 'limit'],
+    answer: pageSchema(DirectoryItem),
+    run: async ({ params, query }) => ({ items: await plugins.find(params['instance'] ?? '', lookupOf(query)), cursor: null }),
   },
   {
     method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write',
@@ -50,3 +58,15 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     run: () => host.reload(),
   },
 ];
+
+/** A service answers at most this many names at once. */
+const MOST_NAMES = 50;
+
+function lookupOf({ kind = 'person', text = '', limit = '20' }: Readonly<Record<string, string>>): { readonly kind: 'person' | 'room'; readonly text: string; readonly limit: number } {
+  const refuse = (path: string, problem: string) => new GatehouseError('REQUEST_INVALID', { path, problem });
+  if (kind !== 'person' && kind !== 'room') throw refuse('?kind', 'must be person or room');
+  if (text.length > 256) throw refuse('?text', 'longer than 256 characters');
+  const count = /^\d{1,2}$/.test(limit) ? Number(limit) : 0;
+  if (count < 1 || count > MOST_NAMES) throw refuse('?limit', `must be a whole number from 1 to ${MOST_NAMES}`);
+  return { kind, text, limit: count };
+}
