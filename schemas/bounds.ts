@@ -71,6 +71,11 @@ export const BOUNDS = {
   routeMs: 30 * 24 * 3600 * 1000,
   routesPerTarget: 8,
   routeTargets: 100_000,
+  /** Places that channels tell of, and who speaks there: so many, for so long after the last word, seen no oftener than once in so long. */
+  rooms: 100_000,
+  participantsPerRoom: 500,
+  roomMs: 90 * 24 * 3600 * 1000,
+  seenEveryMs: 3600 * 1000,
   toolFailureText: 200,
   fetchUrlBytes: 8192,
   fetchHeaders: 64,

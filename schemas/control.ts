@@ -200,11 +200,24 @@ export type SendMessageBody = Static<typeof SendMessageBody>;
 export const RouteView = closed({ instance: InstanceName, conversation: text(256), thread: Type.Optional(text(256)), account: Type.Optional(text(256)), at: Timestamp });
 export type RouteView = Static<typeof RouteView>;
 
+/** A place as its channel tells of it. */
+export const RoomView = closed({
+  instance: InstanceName,
+  conversation: text(256),
+  ...Room.properties,
+  firstAt: Timestamp,
+  lastAt: Timestamp,
+  participants: whole(0, 1_000_000, { description: 'How many are known to have spoken there, 500 at most.' }),
+  people: Type.Optional(Type.Array(closed({ id: text(256), name: Type.Optional(text(256)), lastAt: Timestamp }))),
+});
+export type RoomView = Static<typeof RoomView>;
+
 export const SessionView = closed({
   ...Session.properties,
   lastAt: Timestamp,
   waiting: whole(0, Number.MAX_SAFE_INTEGER, { description: 'Messages without an answer yet, the one in work included.' }),
   routes: Type.Optional(Type.Array(RouteView, { description: 'The latest first; of a single session.' })),
+  rooms: Type.Optional(Type.Array(RoomView, { description: 'The places it is in, as far as their channels tell.' })),
 });
 export type SessionView = Static<typeof SessionView>;
 

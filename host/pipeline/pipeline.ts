@@ -39,6 +39,7 @@ import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { waitingDeliveries, waitingMessages } from './recovery.ts';
 import { Reach } from './reach.ts';
+import { Rooms } from './rooms.ts';
 import { SessionQueries } from './session-queries.ts';
 import { LetterReplays } from './letter-replays.ts';
 import { SessionBook } from './sessions.ts';
@@ -177,6 +178,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   };
   const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
   const reach = new Reach({ store, clock, log, maySendTo: (instance) => parts.directory.channel(instance)?.section.abilities.includes('send') ?? false });
+  const rooms = new Rooms({ store, clock, log });
   const operator = new OperatorSend({ ...parts, writes, reach, enqueueDelivery });
   const held: Held = new Held({ clock, store, log, writes, seal: parts.heldSeal, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const onSettled = (row: MessageRow) => {
@@ -197,6 +199,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     intake,
     book,
     reach,
+    rooms,
     sockets,
     actions,
     gateway,
@@ -231,12 +234,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival), pauseMs: () => pressure.pauseMs() });
-  const sessions = new SessionQueries({ store, clock, book, reach, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
+  const sessions = new SessionQueries({ store, clock, book, reach, rooms, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
   workers.start(pressure.worker());
-  workers.start(sweeper({ clock, store, held, bounded: [reach], deadLetters, retention: parts.retention }));
+  workers.start(sweeper({ clock, store, held, bounded: [reach, rooms], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
   // At once, too: a crash may have left files that no row speaks of.
@@ -247,6 +250,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     await workers[Symbol.asyncDispose]();
     await held[Symbol.asyncDispose]();
     await reach[Symbol.asyncDispose]();
+    await rooms[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
     await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
     await actions.close(Math.max(0, giveUpAt - clock.monotonicMs()));

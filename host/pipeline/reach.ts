@@ -6,13 +6,14 @@ import type { InboundMessage } from '../../schemas/message.ts';
 import type { SessionScope } from '../../schemas/policy.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import { BoundedTable } from '../store/bounded-table.ts';
 import { OpenRows, type OpenRow } from '../store/open-rows.ts';
-import { put, type Put, type Store } from '../store/store.ts';
+import { put, type Store } from '../store/store.ts';
 import { routes, sessions, type Route, type RouteRow } from '../store/tables.ts';
+import type { Noting } from './noting.ts';
 import { addressIn, identityKey } from './session-keys.ts';
 
 /** Rows kept in memory beside those in use. */
@@ -35,14 +36,6 @@ export interface ReachParts {
   readonly maySendTo: (instance: string) => boolean;
 }
 
-/** Rows about to be noted with a commit, held until it has ended. */
-export interface Noting extends Disposable {
-  /** Right before the commit, without awaiting in between. Empty when nothing new is known. */
-  rows(route: Route): readonly Put[];
-  /** Once the commit has ended: whether it was made. */
-  done(committed: boolean): void;
-}
-
 export class Reach implements AsyncDisposable {
   readonly #parts: ReachParts;
   readonly #rows: OpenRows<RouteRow>;
@@ -57,12 +50,12 @@ export class Reach implements AsyncDisposable {
       seenAtMs: (row) => row.routes[0]?.atMs ?? 0,
       forgetBefore: () => clock.now() - BOUNDS.routeMs,
       onGone: (key) => this.#rows.forget(key),
-      onFault: (thrown) => log.warn({ err: thrown instanceof Error ? thrown.message : 'unknown' }, 'old routes could not be forgotten; it is tried again'),
+      onFault: (thrown) => log.warn({ err: problemOf(thrown) }, 'old routes could not be forgotten; it is tried again'),
     });
   }
 
-  /** Throws what the store throws. */
-  async open(targets: readonly string[]): Promise<Noting> {
+  /** That these sessions and people are at this place now. Throws what the store throws. */
+  async open(targets: readonly string[], route: Route): Promise<Noting> {
     const held: { readonly target: string; readonly of: OpenRow<RouteRow> }[] = [];
     const letGo = () => {
       for (const { of } of held) of[Symbol.dispose]();
@@ -75,7 +68,7 @@ export class Reach implements AsyncDisposable {
     }
     const written: { readonly of: OpenRow<RouteRow>; readonly row: RouteRow; readonly isNew: boolean }[] = [];
     return {
-      rows: (route) => held.flatMap(({ target, of }) => {
+      rows: () => held.flatMap(({ target, of }) => {
         const row = noted(of.row, route);
         if (!row) return [];
         written.push({ of, row, isNew: of.row === undefined });

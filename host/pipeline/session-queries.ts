@@ -5,6 +5,8 @@ import { GatehouseError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { sessions, type SessionRow } from '../store/tables.ts';
 import type { Reach } from './reach.ts';
+import type { Rooms } from './rooms.ts';
+import { addressIn } from './session-keys.ts';
 import { sessionOf, type SessionBook } from './sessions.ts';
 
 export interface SessionQueryParts {
@@ -12,6 +14,7 @@ export interface SessionQueryParts {
   readonly clock: Clock;
   readonly book: SessionBook;
   readonly reach: Pick<Reach, 'of'>;
+  readonly rooms: Pick<Rooms, 'viewOf'>;
   /** Messages of the session without an answer yet. */
   readonly laneDepth: (sessionKey: string) => number;
 }
@@ -20,6 +23,14 @@ export interface SessionPage {
   readonly items: readonly SessionView[];
   readonly cursor: string | null;
 }
+
+interface Place {
+  readonly instance: string;
+  readonly conversation: string;
+}
+
+/** Of a room, where one session is shown. */
+const MOST_PEOPLE = 100;
 
 export class SessionQueries {
   readonly #parts: SessionQueryParts;
@@ -31,7 +42,7 @@ export class SessionQueries {
   /** By key; `cursor` is the last key of the page before. */
   async list(cursor: string | undefined, limit: number): Promise<SessionPage> {
     const rows = await this.#parts.store.range(sessions, sessions.prefix(), { ...(cursor === undefined ? {} : { after: sessions.key(cursor) }), limit: limit + 1 });
-    const items = rows.slice(0, limit).map(({ key, value }) => this.#view(String(key[1]), value));
+    const items = await Promise.all(rows.slice(0, limit).map(({ key, value }) => this.#view(String(key[1]), value)));
     return { items, cursor: rows.length > limit ? (items.at(-1)?.key ?? null) : null };
   }
 
@@ -40,18 +51,21 @@ export class SessionQueries {
     const stored = await this.#parts.store.get(sessions, sessions.key(wellFormed(key)));
     if (!stored) throw unknown(key);
     const routes = (await this.#parts.reach.of(key)).map(({ atMs, ...place }) => ({ ...place, at: toTimestamp(atMs) }));
-    return { ...this.#view(key, stored.value), ...(routes.length > 0 ? { routes } : {}) };
+    const view = await this.#view(key, stored.value, { people: MOST_PEOPLE, places: routes });
+    return { ...view, ...(routes.length > 0 ? { routes } : {}) };
   }
 
   /** The next message begins a new session under the same key; what waits is answered in the one it came to. Throws SESSION_NOT_FOUND, and what the store throws. */
   async reset(key: string): Promise<SessionView> {
     const row = await this.#parts.book.reset(wellFormed(key), this.#parts.clock.now());
     if (!row) throw unknown(key);
-    return this.#view(key, row);
+    return await this.#view(key, row);
   }
 
-  #view(key: string, row: SessionRow): SessionView {
-    return { ...sessionOf(key, row), lastAt: row.lastAt, waiting: this.#parts.laneDepth(key) };
+  async #view(key: string, row: SessionRow, { people = 0, places = [] }: { readonly people?: number; readonly places?: readonly Place[] } = {}): Promise<SessionView> {
+    const address = addressIn(key);
+    const rooms = (await Promise.all((address ? [address] : places).map(({ instance, conversation }) => this.#parts.rooms.viewOf(instance, conversation, { people })))).filter((each) => each !== undefined);
+    return { ...sessionOf(key, row), lastAt: row.lastAt, waiting: this.#parts.laneDepth(key), ...(rooms.length > 0 ? { rooms } : {}) };
   }
 }
 

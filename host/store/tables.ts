@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
-import type { Direction, Message, StageRecord } from '../../schemas/message.ts';
+import type { Direction, Message, Room, StageRecord } from '../../schemas/message.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { DeliveryFailure } from '../../schemas/control.ts';
@@ -121,6 +121,27 @@ export interface RouteRow {
 }
 
 export const routes = tenantTable<RouteRow, [target: string]>('routes', 'session key, or @identity:<name>', 'pipeline: accept; the sweeper');
+
+/** A place as its channel tells of it. */
+export interface RoomRow {
+  readonly kind: Room['kind'];
+  readonly name?: string;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  /** How many rows it has in `participants`. */
+  readonly participants: number;
+}
+
+export const rooms = tenantTable<RoomRow, [instance: string, conversation: string]>('rooms', 'instance, conversation', 'pipeline: accept; the sweeper');
+
+/** Somebody who spoke there. */
+export interface ParticipantRow {
+  readonly name?: string;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
+export const participants = tenantTable<ParticipantRow, [instance: string, conversation: string, sender: string]>('participants', 'instance, conversation, sender', 'pipeline: accept; the sweeper, with its room');
 
 // ── Work that waits ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -362,5 +383,5 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, routes, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
+  kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
 ];

@@ -24,6 +24,7 @@ export function register(program: Command, io: Io): void {
         'started at': ({ startedAt }) => startedAt,
         messages: ({ messages }) => messages,
         waiting: ({ waiting }) => waiting,
+        room: ({ rooms }) => rooms?.[0]?.name ?? rooms?.[0]?.kind,
       }, 'No sessions.'));
       if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${plain(page.cursor)}`);
     });
@@ -33,7 +34,13 @@ export function register(program: Command, io: Io): void {
     .addHelpText('after', example('gatehouse sessions show webhook:team-7'))
     .action(async (key: string) => {
       const session = await connect(io).get<SessionView>(`/sessions/${encodeURIComponent(key)}`);
-      io.print(session, () => facts(io, session));
+      io.print(session, () => {
+        const { routes = [], rooms = [], ...rest } = session;
+        const places = table(io, routes, { at: ({ at }) => at, instance: ({ instance }) => instance, conversation: ({ conversation }) => conversation, thread: ({ thread }) => thread, account: ({ account }) => account }, '');
+        const people = rooms.flatMap(({ people: known = [], name, kind }) => known.map((each) => ({ room: name ?? kind, ...each })));
+        const speakers = table(io, people, { room: ({ room }) => room, sender: ({ id }) => id, name: ({ name }) => name, 'last at': ({ lastAt }) => lastAt }, '');
+        return [facts(io, rest), places, speakers].filter((part) => part !== '').join('\n\n');
+      });
     });
   sessions
     .command('reset <key>')

@@ -1,5 +1,6 @@
 // The one durable commit that makes a message the host's responsibility: dedupe key, message, session, lane entry, what plugins wrote. The source is acknowledged only after it.
 import { toTimestamp } from '../../clock.ts';
+import type { InboundMessage } from '../../../schemas/message.ts';
 import type { Ids } from '../../ids.ts';
 import { addressingIn } from '../commands/address.ts';
 import { hostCommand } from '../commands/host-commands.ts';
@@ -9,6 +10,7 @@ import type { InboundContext } from '../context.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
 import type { Reach } from '../reach.ts';
+import type { Rooms } from '../rooms.ts';
 import { begun, counted, type SessionBook } from '../sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
@@ -20,16 +22,18 @@ export interface AcceptParts {
   readonly book: SessionBook;
   readonly ids: Ids;
   readonly reach: Pick<Reach, 'open'>;
+  readonly rooms: Pick<Rooms, 'open'>;
 }
 
-export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<InboundContext> {
+export function accept({ store, writes, book, ids, reach, rooms }: AcceptParts): Stage<InboundContext> {
   return {
     name: 'accept',
     budgetMs: 50,
     onFailure: 'refuse',
     async run(context) {
       using known = await book.open(context.sessionKey);
-      using noting = context.reaches.length === 0 ? undefined : await reach.open(context.reaches);
+      using reached = context.reaches.length === 0 ? undefined : await reach.open(context.reaches, routeOf(context));
+      using placed = hasRoom(context.arrived) ? await rooms.open(context.instance, context.arrived, context.receivedAtMs) : undefined;
       // What was held is the host's since then, whatever became of its channel.
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
@@ -44,7 +48,8 @@ export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<
         put(messages, messages.key(context.messageId), row),
         put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0, ...(own && { aside: true }) }),
         put(sessions, sessions.key(context.sessionKey), session),
-        ...(noting?.rows(routeOf(context)) ?? []),
+        ...(reached?.rows() ?? []),
+        ...(placed?.rows() ?? []),
       ];
       const { kept } = context;
       let committed = false;
@@ -55,7 +60,8 @@ export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<
         carried?.done(committed);
         kept?.done(committed);
         if (!committed) known.takeBack(session);
-        noting?.done(committed);
+        reached?.done(committed);
+        placed?.done(committed);
       }
       if (committed) return PASS;
       // Somebody accepted the same key in between (two hosts' worth of retries at once): it is theirs.
@@ -64,6 +70,8 @@ export function accept({ store, writes, book, ids, reach }: AcceptParts): Stage<
     },
   };
 }
+
+const hasRoom = (arrived: InboundMessage): arrived is InboundMessage & Required<Pick<InboundMessage, 'room'>> => arrived.room !== undefined;
 
 function routeOf({ instance, arrived, receivedAtMs }: InboundContext): Route {
   return { instance, conversation: arrived.conversation, ...placeOf(arrived), atMs: receivedAtMs };
