@@ -7,7 +7,7 @@ export { defineChannel, defineModeration, defineSkill, defineTool } from './defi
 export type { PluginContext } from './context.ts';
 export type { Direction, Message, Reply, RespondResult, Room, Sender, Session, StageRecord } from '../schemas/message.ts';
 export type { LinkedBlob, MediaBlock, MediaContact, MediaLocation, MediaReference, StoredBlob } from '../schemas/media.ts';
-export type { Decision } from '../schemas/message.ts';
+export type { Decision, GateMark } from '../schemas/message.ts';
 export type { Action, ChannelRequest, ConversationItem, Delivery, HttpResponse, InboundMessage, ReceiveResult, SendResult } from '../schemas/message.ts';
 
 // Failing with a code, and telling why a host call failed.

@@ -1,4 +1,5 @@
 // What holds for one conversation, where the enablement says one thing and its room another.
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyOf } from '../../host/pipeline/policy.ts';
 
@@ -38,6 +39,23 @@ describe('policyOf', () => {
     expect(policyOf({ rooms }, '__proto__').admit).toEqual({ senderPerSecond: 1 });
     expect(policyOf({ rooms }, 'lobby').admit).toEqual({});
     expect(policyOf({ rooms }, 'admit').admit).toEqual({});
+  });
+
+  it('relaxes a gate for a room by its exact name and for nobody else, whatever the names', () => {
+    const name = fc.oneof(fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }), fc.constantFrom('__proto__', 'constructor', 'ops', 'OPS', '\u00e9', 'e\u0301'));
+    const variant = fc.constantFrom((text: string) => text, (text: string) => text.toUpperCase(), (text: string) => text.normalize('NFD'), (text: string) => ` ${text}`, (text: string) => `${text}\u200d`);
+    fc.assert(
+      fc.property(fc.uniqueArray(name, { maxLength: 5 }), name, variant, (rooms, other, vary) => {
+        const relaxed = { rooms: Object.fromEntries(rooms.map((room) => [room, { gates: { keeper: 'skip' } } as const])) };
+        for (const conversation of [...rooms, other].map(vary)) expect(policyOf(relaxed, conversation).gates.has('keeper')).toBe(rooms.includes(conversation));
+      }),
+      { numRuns: 1000, seed: 20_261_121 },
+    );
+  });
+
+  it('gives a gate whose name every object has only what is said of it', () => {
+    const { gates } = policyOf({ gates: { keeper: 'flag' } }, 'lobby');
+    for (const gate of ['constructor', 'valueof', 'tostring']) expect(gates.get(gate)).toBeUndefined();
   });
 
   it('tells names apart that look the same: composed and decomposed letters are two conversations', () => {
