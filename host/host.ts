@@ -32,7 +32,9 @@ import { Identities } from './pipeline/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress.ts';
 import { listDeliveries, showDelivery } from './pipeline/delivery-queries.ts';
 import { listMessages, showMessage } from './pipeline/message-queries.ts';
+import { MediaLinks } from './media/links.ts';
 import { MediaStore } from './media/media-store.ts';
+import { nameFor, TYPES } from './media/types.ts';
 import { createPipeline, type Pipeline } from './pipeline/pipeline.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PRESSURE_DEFAULTS, type PressureView } from './pipeline/pressure.ts';
@@ -99,6 +101,17 @@ export interface HostStatus {
   readonly reload: ReloadStatus;
 }
 
+/** A stored file as it is given to others. */
+export interface ServedFile {
+  readonly path: string;
+  readonly mimeType: string;
+  readonly sizeBytes: number;
+  /** Whether a browser may show it in place. */
+  readonly inline: boolean;
+  readonly name: string;
+  readonly expiresAtMs: number;
+}
+
 /** A running host. Every method that names something unknown throws the typed `…_NOT_FOUND` error. */
 export interface Host extends AsyncDisposable {
   readonly config: ResolvedConfig;
@@ -147,6 +160,10 @@ export interface Host extends AsyncDisposable {
     reset(key: string, actor: string): Promise<SessionView>;
   };
   readonly deadLetters: DeadLetterDesk;
+  readonly media: {
+    /** The stored file that the last part of a signed address leads to, once its bytes are found right. Undefined for what is forged, over or gone. Throws MEDIA_MISSING. */
+    open(token: string): Promise<ServedFile | undefined>;
+  };
   /** Stops intake, lets work in flight finish or park in the store, stops plugins, closes the store. At most `graceMs` (default 10 s). */
   stop(reason: string, graceMs?: number): Promise<void>;
 }
@@ -208,6 +225,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   });
 
   const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
+  const links = await MediaLinks.open(join(config.dataDir, 'media.key'), clock);
   const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
   pool.prepare();
   if (config.strict) await refuseWeak(pool, config, registry.diagnostics);
@@ -242,6 +260,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       calls,
       directory,
       media,
+      links,
+      filesUrl: config.pipeline.files?.url ?? '',
       request: (instance, request, isRead) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: !isRead }),
       download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal),
       onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`),
@@ -353,6 +373,15 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       },
     },
     deadLetters: pipeline.letterDesk,
+    media: {
+      async open(token) {
+        const linked = links.read(token);
+        const row = linked && (await media.find(linked.id));
+        if (!row) return undefined;
+        const { mimeType, sizeBytes } = row;
+        return { path: await media.pathOf(linked.id, row), mimeType, sizeBytes, inline: TYPES[mimeType]?.inline ?? false, name: nameFor(mimeType, linked.name), expiresAtMs: linked.expiresAtMs };
+      },
+    },
     stop,
     [Symbol.asyncDispose]: () => stop('disposed'),
   };

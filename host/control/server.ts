@@ -13,6 +13,7 @@ import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem
 import { registerApi, type ApiRoute } from './routes/api.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
+import { registerMedia } from './routes/media.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
@@ -115,6 +116,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   const routes = apiRoutes(host);
   registerOpenApi(app, routes);
   await app.register(async (api) => registerApi(api, routes), { prefix: '/api/v1' });
+  registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets));
 
   const address = await listen(app, config.listen);

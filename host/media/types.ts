@@ -6,8 +6,9 @@ export interface KnownType {
   readonly kinds: readonly BlobKind[];
   /** Browsers draw or play it and run nothing in it. Everything else is offered to be saved. */
   readonly inline: boolean;
-  /** For a name where the sender gave none. */
+  /** What a name ends in that is given to others; `endings` are as good. */
   readonly extension: string;
+  readonly endings?: readonly string[];
   /** What senders and servers call it as well. */
   readonly aliases?: readonly string[];
 }
@@ -19,21 +20,21 @@ const file = (extension: string, ...aliases: readonly string[]): KnownType => ({
 
 /** By the name of the IANA registry where it has one. What is not here is not taken in: no markup, no scripts, no programs. */
 export const TYPES: Readonly<Record<string, KnownType>> = {
-  'image/png': image('png', { aliases: ['image/apng', 'image/x-png'] }),
-  'image/jpeg': image('jpg', { aliases: ['image/jpg', 'image/pjpeg'] }),
+  'image/png': image('png', { endings: ['apng'], aliases: ['image/apng', 'image/x-png'] }),
+  'image/jpeg': image('jpg', { endings: ['jpeg', 'jpe', 'jfif'], aliases: ['image/jpg', 'image/pjpeg'] }),
   'image/gif': image('gif'),
   'image/webp': image('webp'),
   'image/avif': image('avif'),
-  'image/heic': image('heic', { inline: false, aliases: ['image/heif', 'image/heic-sequence', 'image/heif-sequence'] }),
+  'image/heic': image('heic', { inline: false, endings: ['heif'], aliases: ['image/heif', 'image/heic-sequence', 'image/heif-sequence'] }),
   'audio/mpeg': audio('mp3', 'audio/mp3', 'audio/x-mpeg', 'audio/x-mp3'),
-  'audio/ogg': audio('ogg', 'audio/opus', 'audio/x-opus+ogg', 'application/ogg'),
+  'audio/ogg': { ...audio('ogg', 'audio/opus', 'audio/x-opus+ogg', 'application/ogg'), endings: ['oga', 'opus'] },
   'audio/wav': audio('wav', 'audio/x-wav', 'audio/wave', 'audio/vnd.wave'),
   'audio/flac': audio('flac', 'audio/x-flac'),
   'audio/aac': audio('aac', 'audio/x-aac', 'audio/aacp'),
   'audio/amr': { ...audio('amr', 'audio/3gpp'), inline: false },
   'audio/mp4': audio('m4a', 'audio/x-m4a', 'audio/m4a', 'audio/aac', 'video/mp4'),
   // A container with a sound track alone is the same container: senders call it audio, and so may we.
-  'video/mp4': video('mp4', true, 'audio/mp4', 'audio/x-m4a', 'video/x-m4v'),
+  'video/mp4': { ...video('mp4', true, 'audio/mp4', 'audio/x-m4a', 'video/x-m4v'), endings: ['m4v', 'm4a'] },
   'video/webm': video('webm', true, 'audio/webm'),
   'video/quicktime': video('mov', false),
   'video/3gpp': video('3gp', false, 'audio/3gpp', 'video/3gpp2'),
@@ -46,7 +47,7 @@ export const TYPES: Readonly<Record<string, KnownType>> = {
   'application/vnd.oasis.opendocument.spreadsheet': file('ods', 'application/zip'),
   'application/vnd.oasis.opendocument.presentation': file('odp', 'application/zip'),
   'application/epub+zip': file('epub', 'application/zip'),
-  'text/plain': file('txt', 'text/csv', 'text/markdown', 'text/calendar', 'text/vcard', 'text/x-vcard', 'application/json', 'text/tab-separated-values'),
+  'text/plain': { ...file('txt', 'text/csv', 'text/markdown', 'text/calendar', 'text/vcard', 'text/x-vcard', 'application/json', 'text/tab-separated-values'), endings: ['csv', 'md', 'ics', 'vcf', 'json', 'tsv', 'log'] },
 };
 
 /** What says nothing about a type. */
@@ -71,4 +72,12 @@ export function fitsKind(kind: BlobKind, found: string): boolean {
 /** Whether a list of policy allows it: `image/png` one type, `image/*` a family, all of them where there is no list. */
 export function isAllowed(type: string, allowed: readonly string[] | undefined): boolean {
   return !allowed || allowed.some((each) => each === type || each === '*/*' || (each.endsWith('/*') && type.startsWith(each.slice(0, -1))));
+}
+
+/** The name under which a file is given to others: it ends as its type does, so that nobody opens a text as the program its sender named it. */
+export function nameFor(type: string, name: string): string {
+  const { extension = 'bin', endings = [] } = TYPES[type] ?? {};
+  if (name === '') return `file.${extension}`;
+  const ending = /\.([^.]+)$/.exec(name)?.[1]?.toLowerCase();
+  return ending !== undefined && (ending === extension || endings.includes(ending)) ? name : `${name}.${extension}`;
 }

@@ -110,7 +110,8 @@ export interface LaneContext extends Recorded {
 /** An outbound message at the head of its delivery lane. */
 export interface DeliveryContext extends Recorded {
   readonly messageId: string;
-  readonly row: MessageRow;
+  /** As it is to be sent; shape fits it to the channel. */
+  row: MessageRow;
   readonly attempts: number;
   readonly failures: number;
   /** Those of the failures that were the remote's, and tries that only waited for quota or room. */

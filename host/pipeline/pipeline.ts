@@ -12,6 +12,8 @@ import { Actions, type ActionParts } from '../outbound/actions.ts';
 import { Gateway } from '../outbound/gateway.ts';
 import { Rates } from '../outbound/rate.ts';
 import { SocketHub } from '../outbound/sockets.ts';
+import type { MediaLinks } from '../media/links.ts';
+import { outboundMedia } from './outbound-media.ts';
 import { createIntake, type IntakeParts } from '../media/intake.ts';
 import type { MediaStore } from '../media/media-store.ts';
 import { mediaSweeper } from './media-sweeper.ts';
@@ -86,7 +88,7 @@ const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeP
 
 // Each reply waits in the delivery lane of its conversation.
 const outboundStages = (parts: ShapeParts & DeliverParts & SettleParts): readonly Stage<DeliveryContext>[] => [
-  shape(parts), //     fitted to the channel: in pieces, where it is too long
+  shape(parts), //     fitted to the channel: files it cannot send in words, and in pieces where it is too long
   deliver(parts), //   the channel's `send`, bounded tries
   settle(parts), //    one commit: delivered, out of the queue
 ];
@@ -116,6 +118,10 @@ export interface PipelineParts {
   readonly media: MediaStore;
   /** Fetches one of them as the channel, under its grants. */
   readonly download: IntakeParts['download'];
+  /** Signs the addresses of stored files. */
+  readonly links: MediaLinks;
+  /** The origin by which others reach this host; empty when nobody said. */
+  readonly filesUrl: string;
   /** A quarantined gate with `onQuarantine: "exit"` met a message. */
   onGateExit(instance: string): void;
 }
@@ -197,6 +203,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     ...parts,
     control,
     intake,
+    fitMedia: outboundMedia(parts),
     book,
     reach,
     rooms,

@@ -144,6 +144,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       replayMany: async (filter, actor) => (act('replay many', JSON.stringify(filter), actor), { marked: script.deadLetters?.length ?? 0, guarded: {}, more: false }),
       drop: async (id, actor) => (act('drop', id, actor), { id }),
     },
+    media: { open: async () => undefined },
     stop: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };

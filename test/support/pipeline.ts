@@ -14,6 +14,7 @@ import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/held-seal.ts';
 import { Identities } from '../../host/pipeline/identities.ts';
+import { MediaLinks } from '../../host/media/links.ts';
 import { MediaStore } from '../../host/media/media-store.ts';
 import { createPipeline, type Pipeline } from '../../host/pipeline/pipeline.ts';
 import type { ChannelPolicy } from '../../host/pipeline/policy.ts';
@@ -182,6 +183,8 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       isFrozen: () => false,
     },
     media: await MediaStore.open({ dir: join(dir.path, 'media'), store: real, clock, log: silentLog, totalBytes: 1024 ** 3 }),
+    links: await MediaLinks.open(join(dir.path, 'media.key'), clock),
+    filesUrl: '',
     download: () => Promise.reject(new Error('nothing is fetched here')),
     request: (...asked) => world.request(...asked),
     onGateExit: () => undefined,

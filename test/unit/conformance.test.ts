@@ -16,6 +16,7 @@ import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
+import { fitMedia, type Fitting, type Outgoing } from '../../host/outbound/media-fallback.ts';
 import { bytesOf, type Recipe } from '../support/media-bytes.ts';
 import { shaped } from '../support/shaped.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
@@ -60,6 +61,7 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   // The text as it arrives, so that the cases say what becomes of it on every channel.
   commands: ({ text, ...admit }: { text: string } & AdmitPolicy) => parseCommand(normalizeText(text), grammarOf(admit)),
   mentions: ({ text, mentions = [], ...admit }: { text: string; mentions?: string[] } & AdmitPolicy) => isMentioned({ text: normalizeText(text), mentions }, grammarOf(admit)),
+  'media-fallback': ({ text = '', media, ...fitting }: Partial<Outgoing> & Fitting & { readonly media: readonly MediaBlock[] }) => fitMedia({ text, media }, fitting),
   'media-inspect': ({ bytes, ...claim }: Claim & { readonly bytes: Recipe }) => inspect(bytesOf(bytes), claim),
   'queue-modes': shaped,
   sanitize: (text: string) => sanitizeText(text),

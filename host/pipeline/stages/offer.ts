@@ -72,8 +72,8 @@ export function offer({ calls, directory, sockets, ids, clock, deliveryDepth }: 
 /** Where tries are counted, each is the gateway's to allow. */
 const mustWait = (channel: ChannelEntry, conversation: string) => policyOf(channel.policy, conversation).outbound.rates.length > 0;
 
-/** What leaves in pieces, or is no message of its own, is made ready when its turn has come. */
-function fitsWhole({ section, policy }: ChannelEntry, conversation: string, { text, edits, reacts }: DraftReply): boolean {
+/** What carries files, leaves in pieces, or is no message of its own, is made ready when its turn has come. */
+function fitsWhole({ section, policy }: ChannelEntry, conversation: string, { text, media, edits, reacts }: DraftReply): boolean {
   const limits = textLimits(section.limits, policyOf(policy, conversation).outbound.chunk);
-  return edits === undefined && reacts === undefined && (!limits || fits(text, limits));
+  return edits === undefined && reacts === undefined && !media?.length && (!limits || fits(text, limits));
 }

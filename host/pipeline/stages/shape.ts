@@ -1,22 +1,29 @@
-// Fits an outbound message to its channel before it is sent: what may not leave is given up, what is too long for one message becomes pieces.
+// Fits an outbound message to its channel before it is sent: what may not leave is given up, blocks the channel cannot send become text, what is too long for one message becomes pieces.
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { chunk } from '../../outbound/chunk.ts';
 import { maySend, textLimits } from '../../outbound/rules.ts';
 import type { DeliveryContext } from '../context.ts';
+import type { FitMedia } from '../outbound-media.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { policyOf } from '../policy.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
 export interface ShapeParts {
   readonly directory: Pick<PluginDirectory, 'channel'>;
+  readonly fitMedia: FitMedia;
 }
 
-export function shape({ directory }: ShapeParts): Stage<DeliveryContext> {
+export function shape({ directory, fitMedia }: ShapeParts): Stage<DeliveryContext> {
   return {
     name: 'shape',
     budgetMs: 20,
     onFailure: 'retry',
-    run(context) {
+    async run(context) {
+      if (context.row.media.length > 0 && !context.sent) {
+        const fitted = await fitMedia(context.row);
+        if ('unsupported' in fitted) return { decision: 'give-up', code: 'MEDIA_UNSUPPORTED', fields: { instance: context.row.instance, problem: fitted.unsupported }, problem: fitted.unsupported };
+        context.row = fitted.row;
+      }
       const { row } = context;
       if (Buffer.byteLength(row.text) > BOUNDS.messageTextBytes) return tooLong(context, `the text has more than ${BOUNDS.messageTextBytes} bytes`);
       const channel = directory.channel(row.instance);
