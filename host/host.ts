@@ -268,7 +268,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     }),
   );
   const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
-  const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, keep: (scope) => pipeline.keep(scope) }));
+  const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, directory, keep: (scope) => pipeline.keep(scope), perform: (instance, actions) => pipeline.performAside(instance, actions) }));
   const life: PluginLife = new PluginLife({
     config,
     clock,

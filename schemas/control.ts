@@ -8,6 +8,7 @@ import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
 import { Limits } from './plugin-manifest.ts';
 import { HealthPolicy, QueueMode } from './policy.ts';
+import { TextLimits } from './text-limits.ts';
 import { Grant } from './capability.ts';
 
 export const Severity = oneOf('fatal', 'degraded', 'warning');
@@ -72,6 +73,8 @@ export const ChannelView = closed({
   declared: Type.Array(oneOf(...ABILITIES), { description: 'What its manifest says.' }),
   effective: Type.Array(oneOf(...ABILITIES), { description: 'Declared, and there: what the host makes use of. Empty before its first sandbox.' }),
   without: Type.Record(text(40), text(200), { description: 'What holds in the place of each ability it lacks.' }),
+  tries: Type.Optional(Type.Record(oneOf('failed', 'away', 'remote', 'postponed', 'limited'), closed({ attempts: whole(1, 1000), firstMs: counter, mostMs: counter }), { description: 'How often a delivery is tried and how long it waits, by what went wrong; rooms may say otherwise of `remote`.' })),
+  limits: Type.Optional(TextLimits),
   health: Type.Optional(closed({ policy: Type.Required(HealthPolicy), healthy: Type.Boolean(), failures: counter, probes: counter, reconnects: counter, problem: Type.Optional(text(4000)) })),
 });
 export type ChannelView = Static<typeof ChannelView>;

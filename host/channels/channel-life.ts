@@ -4,17 +4,26 @@ import { randomUUID } from 'node:crypto';
 import { OPTIONAL_ABILITIES, type Ability, type OptionalAbility } from '../../schemas/abilities.ts';
 import { WITHOUT, type HandlerInput } from '../../schemas/channel.ts';
 import type { ChannelView, DirectoryItem } from '../../schemas/control.ts';
+import type { Action } from '../../schemas/message.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
+import { subscribe } from '../events.ts';
 import type { Log } from '../log.ts';
+import { textLimits } from '../outbound/rules.ts';
 import { askChannel, type AbilityAnswer, type AskOptions } from '../pipeline/channel-calls.ts';
+import { commandsOf } from '../pipeline/commands/registry.ts';
 import type { PluginCalls } from '../pipeline/plugin-calls.ts';
+import type { ChannelEntry, PluginDirectory } from '../pipeline/plugin-directory.ts';
+import { policyOf } from '../pipeline/policy.ts';
+import { DELIVERY_TRIES } from '../pipeline/stages/deliver.ts';
 import type { CallScope } from '../broker/call-scope.ts';
+import { isAvailable } from '../registry/lifecycle.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Sandbox, SandboxSpec } from '../sandbox/sandbox.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { effectiveAbilities, lacksRequired, mismatchInWords, mismatchOf } from './abilities.ts';
 import { HealthProbes } from './health.ts';
+import { menuOf, Menus, type Menu } from './menus.ts';
 import { ChannelTroubles } from './troubles.ts';
 
 export interface ChannelLifeParts {
@@ -23,8 +32,11 @@ export interface ChannelLifeParts {
   readonly registry: Registry;
   readonly supervisor: Pick<Supervisor, 'handlers' | 'reconnect'>;
   readonly calls: PluginCalls;
+  readonly directory: Pick<PluginDirectory, 'channel' | 'skills'>;
   /** Commits what a handler wrote, in a commit of its own. */
   readonly keep: (scope: CallScope) => Promise<void>;
+  /** Performs actions that nobody waits for. */
+  readonly perform: (instance: string, actions: readonly Action[]) => void;
 }
 
 /** Who says goodbye may take so long of its own time; the host waits for no more than five times that, requests included. */
@@ -36,6 +48,8 @@ export class ChannelLife implements Disposable {
   readonly #parts: ChannelLifeParts;
   readonly #troubles: ChannelTroubles;
   readonly #health: HealthProbes;
+  readonly #menus: Menus;
+  readonly #unsubscribe: () => void;
 
   constructor(parts: ChannelLifeParts) {
     this.#parts = parts;
@@ -48,6 +62,8 @@ export class ChannelLife implements Disposable {
       ask: (instance, attemptKey) => this.#ask({ instance, can: () => true }, 'health', {}, { attemptKey }),
       reconnect: (instance, why) => supervisor.reconnect(instance, why),
     });
+    this.#menus = new Menus({ wanted: () => this.#wantedMenus(), tell: (instance, menu) => this.#tellMenu(instance, menu) });
+    this.#unsubscribe = subscribe('plugin.state', () => this.#menus.changed());
   }
 
   /**
@@ -110,11 +126,14 @@ export class ChannelLife implements Disposable {
     if (declared === undefined) return undefined;
     const effective = this.#effective(instance);
     const health = this.#health.state(instance);
+    const channel = this.#parts.directory.channel(instance);
     const absent = OPTIONAL_ABILITIES.filter((ability) => !effective.includes(ability));
-    return { declared: [...declared], effective, without: Object.fromEntries(absent.map((ability) => [ability, WITHOUT[ability]])), ...(health ? { health } : {}) };
+    return { declared: [...declared], effective, without: Object.fromEntries(absent.map((ability) => [ability, WITHOUT[ability]])), ...(channel ? outboundView(channel) : {}), ...(health ? { health } : {}) };
   }
 
   [Symbol.dispose](): void {
+    this.#unsubscribe();
+    this.#menus[Symbol.dispose]();
     this.#health[Symbol.dispose]();
     this.#troubles[Symbol.dispose]();
   }
@@ -134,6 +153,23 @@ export class ChannelLife implements Disposable {
     return declared && handlers && mismatchOf(declared, handlers);
   }
 
+  #wantedMenus(): ReadonlyMap<string, Menu> {
+    const { registry, directory } = this.#parts;
+    const table = commandsOf(directory.skills());
+    const wanted = registry.list().flatMap(({ instance, state }): [string, Menu][] => {
+      const channel = isAvailable(state) && this.#effective(instance).includes('commands') ? directory.channel(instance) : undefined;
+      return channel ? [[instance, menuOf(table, policyOf(channel.policy, ''))]] : [];
+    });
+    return new Map(wanted);
+  }
+
+  async #tellMenu(instance: string, commands: Menu): Promise<boolean> {
+    const answer = await this.#ask({ instance, can: () => true }, 'commands', { commands }, { attemptKey: randomUUID() });
+    if (answer.ok) this.#parts.perform(instance, answer.value.actions);
+    else this.#parts.log.warn({ instance, code: answer.code, problem: answer.problem }, 'a channel could not be told of the commands');
+    return answer.ok;
+  }
+
   /** What these handlers write belongs to no message: it is committed by itself. */
   async #ask<A extends OptionalAbility>(channel: Parameters<typeof askChannel>[1], ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
     const answer = await askChannel(this.#parts.calls, channel, ability, input, options);
@@ -142,6 +178,14 @@ export class ChannelLife implements Disposable {
     }
     return answer;
   }
+}
+
+/** What holds for its deliveries, but for what single rooms say. */
+function outboundView({ section, policy }: ChannelEntry): Pick<ChannelView, 'tries' | 'limits'> {
+  const { retry, chunk } = policyOf(policy, '').outbound;
+  const limits = textLimits(section.limits, chunk);
+  const tries = Object.fromEntries(Object.entries({ ...DELIVERY_TRIES, remote: { ...DELIVERY_TRIES.remote, ...retry } }).map(([what, { attempts, firstMs, mostMs }]) => [what, { attempts, firstMs, mostMs }]));
+  return { tries, ...(limits ? { limits } : {}) };
 }
 
 const mismatchError = (instance: string, problem: string) => new GatehouseError('CHANNEL_ABILITY_MISMATCH', { instance, problem });

@@ -1,5 +1,6 @@
 // The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { Action } from '../../schemas/message.ts';
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { SenderRates } from '../broker/quota.ts';
@@ -132,6 +133,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly operator: OperatorSend;
   /** Commits what a call wrote that no message carries. */
   keep(scope: CallScope): Promise<void>;
+  /** Performs actions of a channel that nobody waits for. */
+  performAside(instance: string, actions: readonly Action[]): void;
   /** What plugins send. */
   readonly outbox: Outbox;
   readonly sessions: SessionQueries;
@@ -265,6 +268,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     ingress,
     keep: (scope) => writes.commit(scope),
+    performAside: (instance, list) => actions.performAside(instance, list),
     sockets,
     operator,
     outbox,

@@ -67,12 +67,13 @@ describe('a start', () => {
 
   it('runs a channel with the required two as ever, and says what holds for the rest', async () => {
     await using home = await aHome();
-    await addChannel(home, {});
+    await addChannel(home, { enablement: { outbound: { retry: { attempts: 7 } } } });
     await using gatehouse = await startGatehouse(home);
     expect((await tell(gatehouse, aMessage('1'))).status).toBe(202);
     const { state, channel, limits, retry } = await show(gatehouse);
     expect({ state, declared: channel?.declared, effective: channel?.effective, edits: channel?.without['edit'] }).toEqual({ state: 'active', declared: ['receive', 'send'], effective: ['receive', 'send'], edits: 'what was sent stays as it is' });
     expect(limits).toMatchObject({ heapMb: 32, wallMsPerCall: 2000 });
+    expect(channel?.tries).toMatchObject({ failed: { attempts: 3 }, remote: { attempts: 7, firstMs: 1000 } });
     expect(retry).toMatchObject({ strikes: 3, windowMs: 3_600_000, mostDelayMs: 60_000 });
   });
 
@@ -154,6 +155,40 @@ describe('who is there', () => {
     await using gatehouse = await startGatehouse(home);
     expect(await find(gatehouse, '?text=ada')).toEqual({ status: 200, items: [], cursor: null });
     expect((await gatehouse.api('/plugins/nobody/directory')).status).toBe(404);
+  });
+});
+
+describe('what can be typed', () => {
+  it('is told to a channel that offers it: at its start, and when skills come and go, without what is not for everybody there', async () => {
+    await using home = await aHome();
+    await addChannel(home, {
+      abilities: ['commands'],
+      handlers: `async commands({ commands }, ctx) { await ctx.kv.set('menu', commands.map(({ name }) => name)); await ctx.kv.set('tellings', Number(await ctx.kv.get('tellings')) + 1); return { actions: [] }; }`,
+      enablement: { commands: { sing: { enabled: false }, dance: { allow: ['ada'] } } },
+    });
+    const skill = (name: string, commands: string[]) => home.add({ name, kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: () => null } });`, manifest: { skill: { triggers: { commands } } } });
+    await skill('stage', ['sing', 'dance', 'juggle']);
+    await skill('desk', ['write']);
+    await using gatehouse = await startGatehouse(home);
+    const menu = async () => ((await read(gatehouse, 'menu')) as string[] | null) ?? [];
+    const first = await eventually(async () => {
+      const names = await menu();
+      expect(names).toContain('write');
+      return names;
+    });
+    expect(first).toContain('juggle');
+    expect(first).toContain('help');
+    expect(first).not.toContain('sing');
+    expect(first).not.toContain('dance');
+    await gatehouse.api('/plugins/stage/disable', { method: 'POST', body: { reason: 'pause' } });
+    await eventually(async () => expect(await menu()).not.toContain('juggle'));
+    expect(await menu()).toContain('write');
+    const tellings = await read(gatehouse, 'tellings');
+    await gatehouse.api('/plugins/parlor/disable', { method: 'POST', body: { reason: 'pause' } });
+    await gatehouse.api('/plugins/parlor/enable', { method: 'POST' });
+    await gatehouse.api('/plugins/stage/enable', { method: 'POST' });
+    await eventually(async () => expect(await menu()).toContain('juggle'));
+    expect(await read(gatehouse, 'tellings')).toBe(Number(tellings) + 1);
   });
 });
 

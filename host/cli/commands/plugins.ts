@@ -120,11 +120,13 @@ export function register(program: Command, io: Io): void {
 /** `heapMb 32, cpuMsPerCall 50` */
 const inWords = (values: object) => Object.entries(values).map(([name, value]) => `${name} ${String(value)}`).join(', ');
 
-function channelFacts({ declared, effective, health }: ChannelView) {
+function channelFacts({ declared, effective, tries, limits, health }: ChannelView) {
   const unused = declared.filter((ability) => !effective.includes(ability));
   return {
     abilities: effective.join(', '),
     ...(unused.length > 0 && effective.length > 0 ? { 'declared only': unused.join(', ') } : {}),
+    ...(tries ? { 'tries of a delivery': Object.entries(tries).map(([what, { attempts }]) => `${what} ${attempts}`).join(', ') } : {}),
+    ...(limits ? { 'a message holds': inWords(limits) } : {}),
     ...(health ? { health: `${health.healthy ? 'well' : `unwell (${health.problem ?? ''})`}, ${health.failures} failed in a row, ${health.probes} probes, ${health.reconnects} reconnects; ${inWords(health.policy)}` } : {}),
   };
 }

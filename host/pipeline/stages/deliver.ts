@@ -18,6 +18,9 @@ const POSTPONED: TryPolicy = { attempts: 500, firstMs: 250, mostMs: 30_000, blam
 /** The remote's quota: it says when, or is asked less and less often, for some hours as well. */
 const LIMITED: TryPolicy = { attempts: 60, firstMs: 1000, mostMs: 600_000, blame: false };
 
+/** By what went wrong. */
+export const DELIVERY_TRIES = { failed: FAILED, away: AWAY, remote: REMOTE, postponed: POSTPONED, limited: LIMITED } as const;
+
 export interface DeliverParts {
   readonly directory: Pick<PluginDirectory, 'channel'>;
   readonly gateway: Pick<Gateway, 'send'>;
