@@ -262,6 +262,17 @@ describe('a gate that may be late', () => {
     expect((await at.world.stored(visitor.conversation, 'outbound')).map(shown)).toEqual([keptAfter('timeout', gate, reply, '')]);
   });
 
+  it('is no hole to be kept open: one that goes on using up its CPU is quarantined, and then nothing passes', async () => {
+    await using visitor = await at.world.door('http');
+    const told: string[] = [];
+    while (told.length < 5 && (told.at(-1) ?? 'accepted') === 'accepted') told.push((await visitor.say(`[inbound beta spin] ${told.length}`)).status);
+    expect(told.at(-1)).toBe('GATE_UNAVAILABLE');
+    expect(told.length).toBeLessThanOrEqual(4);
+    expect((await at.world.stored(visitor.conversation, 'inbound')).map(({ flags }) => flags)).toEqual(told.slice(0, -1).map(() => ['timeout:beta']));
+    await at.world.gatehouse.api('/plugins/beta/release', { method: 'POST', body: { reason: 'it was asked to' } });
+    await eventually(async () => expect(await visitor.say('say hello')).toMatchObject({ status: 'accepted' }));
+  });
+
   it('holds, while it is quarantined, what its rooms do not leave it out of; then judges it, with the hash of what arrived', async () => {
     const { gatehouse } = at.world;
     await using visitor = await at.world.door('http');
