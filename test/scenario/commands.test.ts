@@ -6,6 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome } from '../support/home.ts';
+import { startProcess } from '../support/process.ts';
 import { signatureOf, webhookClient } from '../support/webhook.ts';
 
 const SECRET = 'what the service and the host share';
@@ -32,10 +33,10 @@ interface Said {
 }
 
 /** Says something in a group; `more` overrides what is said of the message. */
-const say = async (gatehouse: Gatehouse, ...said: readonly Said[]) => {
+const say = async ({ address }: Pick<Gatehouse, 'address'>, ...said: readonly Said[]) => {
   const body = JSON.stringify(said.map((each) => ({ conversation: 'lobby', sender: { id: 'ada' }, room: { kind: 'group' }, ...each })));
-  const answer = await gatehouse.fetch('/channels/rooms/in', { method: 'POST', body, headers: { 'x-signature': signatureOf(SECRET, body) } });
-  return { status: answer.status, body: answer.json() };
+  const answer = await fetch(`${address}/channels/rooms/in`, { method: 'POST', body, headers: { 'x-signature': signatureOf(SECRET, body) } });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 };
 
 interface View {
@@ -151,17 +152,18 @@ describe('the host’s commands', () => {
   it('that were accepted before a crash are answered after it, once', async () => {
     await using home = await aHome([], { boot: { deadlineMs: 10_000 } });
     await addRooms(home, { admit: { owners: ['ada'] } });
-    await home.add({ name: 'wall', kind: 'moderation', source: register('moderation', `evaluate: async ({ message }) => message.text.startsWith('A new') ? new Promise(() => {}) : { effect: 'pass' }`), manifest: { moderation: { mode: 'gate', phase: 'policy', directions: ['outbound'] } } });
-    {
-      await using gatehouse = await startGatehouse(home);
-      await say(gatehouse, { id: '1', text: '/reset' });
-      expect((await messagesOf(gatehouse)).map(({ outcome }) => outcome)).toEqual(['accepted']);
-    }
+    await home.add({ name: 'wall', kind: 'moderation', source: register('moderation', `evaluate: async ({ message }) => message.text.includes('session') || message.text.includes('Session') ? new Promise(() => {}) : { effect: 'pass' }`), manifest: { moderation: { mode: 'gate', phase: 'policy', directions: ['outbound'] } } });
+    const struck = await startProcess(home.path);
+    expect((await say(struck, { id: '0', text: 'hello' }, { id: '1', text: '/reset' }, { id: '2', text: '/status' })).status).toBe(202);
+    struck.child.kill('SIGKILL');
+    await struck.exited;
     await home.write('manifests/plugins/wall.json', { plugin: 'test.wall', enabled: false });
     await using gatehouse = await startGatehouse(home);
     expect(await replyTo(gatehouse, '1')).toBe('A new session begins here.');
+    expect(await replyTo(gatehouse, '2')).toContain('Session: 1 message since');
     expect(await say(gatehouse, { id: '1', text: '/reset' })).toMatchObject({ status: 200, body: { status: 'duplicate' } });
-    expect((await messagesOf(gatehouse, '&direction=outbound')).length).toBe(1);
+    expect((await messagesOf(gatehouse, '&direction=outbound')).map(({ inReplyTo }) => inReplyTo)).toEqual(['1', '2']);
+    expect((await gatehouse.api('/sessions')).json<{ items: { id: string }[] }>().items).toMatchObject([{ id: 'rooms:lobby#2' }]);
   });
 });
 
