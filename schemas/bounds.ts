@@ -14,6 +14,8 @@ export const BOUNDS = {
   /** Characters of a command's name, and UTF-16 units of what follows it. */
   commandName: 40,
   commandArguments: 16 * 1024,
+  /** Commands of the host that wait beside the lane of one session. */
+  commandsWaiting: 64,
   /** By which one instance may be called. */
   ownNames: 16,
   hostCallsPerCall: 64,

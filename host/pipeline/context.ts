@@ -30,8 +30,8 @@ export interface InboundContext extends Recorded {
   readonly reaches: readonly string[];
   readonly dedupeKey: Key;
   readonly senderVerified?: true;
-  /** The lane in which admit took a place for it. */
-  reserved?: string;
+  /** Where admit took a place for it: in the lane of its session, or beside it. */
+  reserved?: 'lane' | 'aside';
   /** The gate it was held for, when it comes back from there. */
   readonly heldBy?: string;
   /** The version of its row there, expected by the commit that takes it over. */

@@ -116,7 +116,7 @@ export class DeadLetters {
     const key = deadLetters.key(id);
     const result = await this.#parts.store.commit({ expect: [{ table: deadLetters, key, version }], put: [put(deadLetters, key, replayed), put(messages, messages.key(revived.id), revived), workRow(letter, place)], remove: [{ table: letterReplays, key: letterReplays.key(id) }] });
     if (result === 'conflict') return this.replay(id); // somebody else did the same, or dropped it
-    if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { place, messageId: letter.messageId, attempts: 0 });
+    if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { place, messageId: letter.messageId, attempts: 0, ...(letter.work.aside && { aside: true }) });
     else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(letter.work) });
     return { letter: replayed, already: false };
   }
@@ -190,7 +190,7 @@ function fits(letter: DeadLetterRow, { since, until, ...same }: LetterFilter): b
 function workRow(letter: DeadLetterRow, place: string): Put {
   const { work } = letter;
   return work.kind === 'respond'
-    ? put(lanes, lanes.key(place), { sessionKey: work.sessionKey, messageId: letter.messageId, attempts: 0 })
+    ? put(lanes, lanes.key(place), { sessionKey: work.sessionKey, ...(work.aside && { aside: true }), messageId: letter.messageId, attempts: 0 })
     : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(work) });
 }
 

@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { put, type Store } from '../store/store.ts';
 import { dedupe, dedupeKey, type MessageRow, type SessionRow } from '../store/tables.ts';
 import type { Acceptance } from './acceptance.ts';
-import { isAside, laneOf } from './commands/aside.ts';
+import { isHostCommand } from './commands/host-commands.ts';
 import { addressOf } from './commands/address.ts';
 import type { Resumed } from './held.ts';
 import type { InboundContext } from './context.ts';
@@ -50,7 +50,7 @@ export interface InboundParts {
   /** Whether the host takes messages of this priority now. */
   readonly refusal: (priority: Priority) => Refused | undefined;
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
-  unreserve(lane: string): void;
+  unreserve(sessionKey: string, place: 'lane' | 'aside'): void;
   /** Told after the accept commit; puts the message into its lane. */
   onAccepted(place: string, row: MessageRow, session: SessionRow): void;
 }
@@ -150,7 +150,7 @@ export class Inbound {
     // What gates wrote for a message that went no further is not kept; what the channel wrote is the channel's to commit.
     if (acceptance.status !== 'accepted') for (const scope of context.scopes) if (!given.has(scope)) scope.release();
     // Also where a gate has made another message of it, which waits elsewhere.
-    if (context.reserved !== undefined && (acceptance.status !== 'accepted' || context.reserved !== laneOf(context.sessionKey, isAside(context.parsed)))) this.#parts.unreserve(context.reserved);
+    if (context.reserved !== undefined && (acceptance.status !== 'accepted' || context.reserved !== (isHostCommand(context.parsed) ? 'aside' : 'lane'))) this.#parts.unreserve(context.sessionKey, context.reserved);
     const durationMs = this.#parts.clock.monotonicMs() - startedAt;
     publish('message.outcome', { messageId: context.messageId, instance: context.instance, direction: 'inbound', outcome: outcomeOf(acceptance), durationMs, ...('code' in acceptance ? { code: acceptance.code } : {}) });
     return acceptance;

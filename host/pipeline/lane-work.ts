@@ -8,7 +8,6 @@ import type { Turn } from '../store/fair-turns.ts';
 import type { Verdict as LaneVerdict } from '../store/lanes.ts';
 import { put, type Store } from '../store/store.ts';
 import { lanes, messages, type MessageRow, type SessionRow } from '../store/tables.ts';
-import { isAsideLane, sessionOfLane } from './commands/aside.ts';
 import { messageOf, type LaneContext } from './context.ts';
 import { bury } from './dead-letters.ts';
 import { runStages } from './run-stages.ts';
@@ -24,6 +23,8 @@ export interface LaneItem {
   readonly messageId: string;
   readonly attempts: number;
   readonly failures?: number;
+  /** A command of the host, beside the lane. */
+  readonly aside?: true;
   readonly row?: MessageRow;
   readonly session?: SessionRow;
   /** Among whom its lane takes turns; of a recovered message nobody's in particular. */
@@ -46,9 +47,8 @@ export class LaneWork {
     this.#parts = parts;
   }
 
-  async work(item: LaneItem, lane: string): Promise<LaneVerdict<LaneItem>> {
+  async work(item: LaneItem, sessionKey: string): Promise<LaneVerdict<LaneItem>> {
     const { store, clock, book } = this.#parts;
-    const sessionKey = sessionOfLane(lane);
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
       this.#parts.log.error({ messageId: item.messageId }, 'a lane entry has no message');
@@ -79,7 +79,7 @@ export class LaneWork {
     if (verdict.decision === 'retry' && failures < MOST_FAILURES) {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
-      await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, ...(isAsideLane(lane) && { aside: true }), messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
+      await rememberTry(this.#parts, [put(lanes, lanes.key(context.place), { sessionKey, messageId: row.id, attempts, failures, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried)]);
       return { retryAtMs, item: { place: item.place, messageId: item.messageId, attempts, failures, turn: turnOf(row) } };
     }
     const code = verdict.decision === 'give-up' || verdict.decision === 'refuse' || verdict.decision === 'retry' ? verdict.code : 'INTERNAL';

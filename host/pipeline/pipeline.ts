@@ -40,13 +40,13 @@ import type { PluginCalls } from './plugin-calls.ts';
 import { MOST_IN_WORK, Pressure, type PRESSURE_DEFAULTS } from './pressure.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
-import { waitingDeliveries, waitingMessages } from './recovery.ts';
+import { inLanes, waitingDeliveries, waitingMessages } from './recovery.ts';
 import { Reach } from './reach.ts';
 import { Rooms } from './rooms.ts';
 import { SessionQueries } from './session-queries.ts';
 import { LetterReplays } from './letter-replays.ts';
 import { SessionBook } from './sessions.ts';
-import { laneOf } from './commands/aside.ts';
+import { CommandWork } from './commands/command-work.ts';
 import { hostCommand } from './commands/host-commands.ts';
 import type { SessionControl } from './commands/session-control.ts';
 import { latestOf } from './conversation-order.ts';
@@ -55,6 +55,7 @@ import { sweeper, type Retention } from './sweeper.ts';
 import { turnOf } from './turns.ts';
 import { accept, type AcceptParts } from './stages/accept.ts';
 import { admit, type AdmitParts } from './stages/admit.ts';
+import { command, type CommandParts } from './stages/command.ts';
 import { conclude, type ConcludeParts } from './stages/conclude.ts';
 import { deliver, type DeliverParts } from './stages/deliver.ts';
 import { media, type MediaParts } from './stages/media.ts';
@@ -85,6 +86,16 @@ const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeP
   place(parts), //     the thread that the answer goes to
   offer(parts), //     the channel is asked; what needs nothing done is delivered by the next line
   conclude(parts), //  one commit: outcome, replies, deliveries, kv, lane entry gone
+];
+
+// A command of the host is answered beside that lane, without a plugin: it speaks of the lane, or does something to it.
+const commandStages = (parts: CommandParts & ModerateParts & OfferParts & ConcludeParts): readonly Stage<LaneContext>[] => [
+  command(parts), //   what the host says to it; the rest is as for every answer
+  sanitize,
+  screen(parts),
+  place(parts),
+  offer(parts),
+  conclude(parts),
 ];
 
 // Each reply waits in the delivery lane of its conversation.
@@ -171,7 +182,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     work: (item) => deliveryWork.work(item),
     onFault: onFault('deliver'),
   });
-  const messageLanes = createLanes<LaneItem>({ clock, turns: turnsOf(parts.directory), work: (item, lane) => laneWork.work(item, lane), onFault: onFault('respond') });
+  const messageLanes = createLanes<LaneItem>({ clock, turns: turnsOf(parts.directory), work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
+  const commandLanes = createLanes<LaneItem>({ clock, depth: BOUNDS.commandsWaiting, work: (item, sessionKey) => commandWork.work(item, sessionKey), onFault: onFault('command') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const echoes = new Echoes(clock);
@@ -215,8 +227,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     gateway,
     writes,
     echoes,
-    reserve: (lane: string) => messageLanes.reserve(lane),
-    laneDepth: (lane: string) => messageLanes.depth(lane),
+    reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
+    reserveAside: (sessionKey: string) => commandLanes.reserve(sessionKey),
+    laneDepth: (sessionKey: string, aside: boolean) => (aside ? commandLanes : messageLanes).depth(sessionKey),
     held,
     deliveryDepth: (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation })),
     onReply,
@@ -229,7 +242,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   };
 
   const pressure = new Pressure(parts.pressure, () => [
-    { queue: 'messages', depth: messageLanes.waiting, limit: parts.pressure.messages },
+    { queue: 'messages', depth: messageLanes.waiting + commandLanes.waiting, limit: parts.pressure.messages },
     { queue: 'deliveries', depth: deliveryLanes.waiting, limit: parts.pressure.deliveries },
     { queue: 'arrivals', depth: inbound.inWork, limit: MOST_IN_WORK },
   ]);
@@ -238,14 +251,15 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     stages: inboundStages(everything),
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'media' || each.name === 'accept'),
     refusal: (priority) => pressure.refusal(priority),
-    unreserve: (lane) => messageLanes.unreserve(lane),
-    onAccepted: (place, row, session) => messageLanes.enqueue(laneOf(row.sessionKey, hostCommand(row.command?.name) !== undefined), { place, messageId: row.id, attempts: 0, turn: turnOf(row), ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
+    unreserve: (sessionKey, place) => (place === 'aside' ? commandLanes : messageLanes).unreserve(sessionKey),
+    onAccepted: (place, row, session) => (hostCommand(row.command?.name) ? commandLanes : messageLanes).enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, turn: turnOf(row), ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
   });
   const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
+  const commandWork = new CommandWork({ ...parts, book, stages: commandStages(everything) });
   const deliveryWork = new DeliveryWork({ ...parts, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival), pauseMs: () => pressure.pauseMs() });
   const sessions = new SessionQueries({ store, clock, book, reach, rooms, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
-  const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => messageLanes.enqueue(sessionKey, item), enqueueDelivery });
+  const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => (item.aside ? commandLanes : messageLanes).enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
   workers.start(pressure.worker());
@@ -262,6 +276,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     await reach[Symbol.asyncDispose]();
     await rooms[Symbol.asyncDispose]();
     await messageLanes.close(deadlineMs);
+    await commandLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
     await deliveryLanes.close(Math.max(0, giveUpAt - clock.monotonicMs()));
     await actions.close(Math.max(0, giveUpAt - clock.monotonicMs()));
   };
@@ -286,7 +301,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       await gateway.recover();
       const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane, (messageId) => outbox.isFresh(messageId)));
       outbox.recovered();
-      const messages = await messageLanes.recover(waitingMessages(store));
+      const messages = await messageLanes.recover(inLanes(waitingMessages(store), ({ lane, item, notBeforeMs }) => commandLanes.enqueue(lane, item, notBeforeMs)));
       await held.recover();
       if (held.waiting > 0) void held.release();
       replayWorker.wake();

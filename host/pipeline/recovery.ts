@@ -3,7 +3,6 @@ import type { Queued } from '../store/lanes.ts';
 import { scan, type Store } from '../store/store.ts';
 import { deliveries, lanes, type DeliveryRow, type LaneRow } from '../store/tables.ts';
 import type { DeliveryItem } from './delivery-work.ts';
-import { laneOf } from './commands/aside.ts';
 import type { LaneItem } from './lane-work.ts';
 
 const PAGE = 2000;
@@ -12,10 +11,18 @@ const PAGE = 2000;
 export async function* waitingMessages(store: Store): AsyncGenerator<readonly Queued<LaneItem>[]> {
   for await (const rows of scan(store, lanes, lanes.prefix(), PAGE)) {
     yield rows.map(({ key, value }) => ({
-      lane: laneOf(value.sessionKey, value.aside === true),
-      item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }) },
+      lane: value.sessionKey,
+      item: { place: String(key[1]), messageId: value.messageId, attempts: value.attempts, ...(value.failures === undefined ? {} : { failures: value.failures }), ...(value.aside && { aside: true }) },
       ...waitOf(value),
     }));
+  }
+}
+
+/** Commands of the host are told apart, and wait beside the lanes. */
+export async function* inLanes(pages: AsyncIterable<readonly Queued<LaneItem>[]>, onAside: (queued: Queued<LaneItem>) => void): AsyncGenerator<readonly Queued<LaneItem>[]> {
+  for await (const page of pages) {
+    for (const queued of page) if (queued.item.aside) onAside(queued);
+    yield page.some(({ item }) => item.aside) ? page.filter(({ item }) => !item.aside) : page;
   }
 }
 

@@ -206,7 +206,7 @@ export interface DeadLetterRow {
   readonly conversation: string;
   readonly direction: Direction;
   readonly work:
-    | { readonly kind: 'respond'; readonly sessionKey: string }
+    | { readonly kind: 'respond'; readonly sessionKey: string; readonly aside?: true }
     /** What of it was done stays done: a replay goes on behind it. */
     | ({ readonly kind: 'deliver' } & Pick<DeliveryProgress, 'done' | 'pieces' | 'remoteIds' | 'failed'>);
   readonly stage: string;

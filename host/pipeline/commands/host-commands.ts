@@ -1,4 +1,4 @@
-// The commands that the host answers itself, without a plugin. registry.ts lists them before all others, respond.ts runs them.
+// The commands that the host answers itself, without a plugin. registry.ts lists them before all others, stages/command.ts runs them.
 import type { Message } from '../../../schemas/message.ts';
 import { HOST_COMMAND_NAMES, type CommandDeclaration, type HostCommandName } from '../../../schemas/plugin-manifest.ts';
 import type { SessionRow } from '../../store/tables.ts';
@@ -7,6 +7,7 @@ import { help } from './help.ts';
 import { reset } from './reset.ts';
 import { status } from './status.ts';
 import type { SessionControl } from './session-control.ts';
+import type { Parsed } from './parse.ts';
 import type { CommandTable } from './registry.ts';
 
 /** One use of a command. */
@@ -20,7 +21,8 @@ export interface CommandUse {
   readonly policy: Policy;
 }
 
-export interface CommandParts {
+/** What commands may ask of the host. */
+export interface CommandTools {
   readonly table: CommandTable;
   readonly control: SessionControl;
 }
@@ -29,7 +31,7 @@ export interface HostCommand extends Required<Pick<CommandDeclaration, 'name' | 
   /** Whether the session begins anew with the commit that accepts the command. */
   readonly beginsSession?: true;
   /** What is answered. May run more than once for one use, so that a second time must do no harm. */
-  run(use: CommandUse, parts: CommandParts): string | Promise<string>;
+  run(use: CommandUse, tools: CommandTools): string | Promise<string>;
 }
 
 const COMMANDS: Readonly<Record<HostCommandName, HostCommand>> = { help, status, reset };
@@ -37,5 +39,8 @@ const COMMANDS: Readonly<Record<HostCommandName, HostCommand>> = { help, status,
 export const HOST_COMMANDS: readonly HostCommand[] = HOST_COMMAND_NAMES.map((name) => COMMANDS[name]);
 
 const byName: ReadonlyMap<string, HostCommand> = new Map(HOST_COMMANDS.map((each) => [each.name, each]));
+
+/** Whether the host itself answers it, beside the lane of its session. */
+export const isHostCommand = (parsed: Parsed): boolean => parsed.kind === 'command' && byName.has(parsed.name);
 
 export const hostCommand = (name: string | undefined): HostCommand | undefined => (name === undefined ? undefined : byName.get(name));

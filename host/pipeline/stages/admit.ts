@@ -5,7 +5,7 @@ import type { Store } from '../../store/store.ts';
 import { dedupe, type DedupeRow } from '../../store/tables.ts';
 import { isErrorCode } from '../../errors.ts';
 import type { InboundContext } from '../context.ts';
-import { isAside, laneOf } from '../commands/aside.ts';
+import { isHostCommand } from '../commands/host-commands.ts';
 import { notForUs, type ForUsParts } from '../commands/for-us.ts';
 import { refusalOf } from '../commands/permission.ts';
 import { commandsOf } from '../commands/registry.ts';
@@ -20,12 +20,14 @@ export interface AdmitParts extends ForUsParts {
   readonly rates: SenderRates;
   readonly echoes: Echoes;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
-  readonly reserve: (lane: string) => 'reserved' | 'full';
-  readonly laneDepth: (lane: string) => number;
+  readonly reserve: (sessionKey: string) => 'reserved' | 'full';
+  /** The same beside the lane, for commands of the host. */
+  readonly reserveAside: (sessionKey: string) => 'reserved' | 'full';
+  readonly laneDepth: (sessionKey: string, aside: boolean) => number;
 }
 
 export function admit(parts: AdmitParts): Stage<InboundContext> {
-  const { directory, store, rates, echoes, reserve, laneDepth } = parts;
+  const { directory, store, rates, echoes, reserve, reserveAside, laneDepth } = parts;
   return {
     name: 'admit',
     budgetMs: 5,
@@ -51,9 +53,10 @@ export function admit(parts: AdmitParts): Stage<InboundContext> {
       const burst = policy.senderBurst ?? Math.max(perSecond, policy.senderPerSecond === undefined ? BOUNDS.senderBurst : perSecond * 2);
       if (!rates.take(`${context.instance}\n${sender.id}`, perSecond, burst)) return { decision: 'refuse', code: 'SENDER_RATE', fields: { instance: context.instance } };
 
-      const lane = laneOf(context.sessionKey, isAside(context.parsed));
-      if (reserve(lane) === 'reserved') context.reserved = lane;
-      else return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(lane), instance: context.instance } };
+      const aside = isHostCommand(context.parsed);
+      const place = aside ? reserveAside(context.sessionKey) : reserve(context.sessionKey);
+      if (place === 'reserved') context.reserved = aside ? 'aside' : 'lane';
+      else return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(context.sessionKey, aside), instance: context.instance } };
       return PASS;
     },
   };

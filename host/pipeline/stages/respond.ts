@@ -1,10 +1,7 @@
-// Answers a command of the host's own, else asks skills in order until one answers; `null` means "not mine". Runs at least once per message, counts exactly once.
+// Asks skills in order until one answers; `null` means "not mine". Runs at least once per message, counts exactly once.
 import { RespondResult, type Message } from '../../../schemas/message.ts';
 import { compileSchema } from '../../schema.ts';
-import { answerCommand } from '../commands/answer.ts';
-import { hostCommand } from '../commands/host-commands.ts';
 import { commandsOf, type CommandTable } from '../commands/registry.ts';
-import type { SessionControl } from '../commands/session-control.ts';
 import type { LaneContext } from '../context.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
@@ -12,7 +9,7 @@ import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import { turnOf } from '../turns.ts';
 import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
-import { mayAnswer, permitted } from '../permit.ts';
+import { permitted } from '../permit.ts';
 import type { Store } from '../../store/store.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
@@ -29,13 +26,12 @@ const TERMINAL: TryPolicy = { attempts: 1, firstMs: 0, mostMs: 0, blame: true };
 const respondResult = compileSchema<RespondResult>(RespondResult);
 
 export interface RespondParts {
-  readonly control: SessionControl;
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
   readonly store: Store;
 }
 
-export function respond({ calls, directory, control, store }: RespondParts): Stage<LaneContext> {
+export function respond({ calls, directory, store }: RespondParts): Stage<LaneContext> {
   return {
     name: 'respond',
     budgetMs: 2000,
@@ -44,12 +40,6 @@ export function respond({ calls, directory, control, store }: RespondParts): Sta
       const { message, session } = context;
       const skills = directory.skills();
       const table = commandsOf(skills);
-      const own = hostCommand(message.command?.name);
-      if (own) {
-        const answered = await answerCommand(own, context, { directory, table, control });
-        if (!mayAnswer(context.replies.length, context, { directory })) context.replies = [];
-        return answered;
-      }
       for (const skill of skills) {
         if (!isAsked(skill, message, table)) continue;
         if (!skill.available) {
