@@ -407,8 +407,11 @@ export class SupervisedInstance {
   }
 
   async #dismiss(sandbox: Sandbox, graceMs: number, farewell: boolean): Promise<void> {
+    // Among those that retire: whoever stops the instance once more, for good reason, does not wait for its last word.
+    this.#retiring.add(sandbox);
     if (farewell) await this.#parts.farewell(this.#spec, sandbox);
     await sandbox.stop(graceMs);
+    this.#retiring.delete(sandbox);
   }
 
   async #retire(sandbox: Sandbox, graceMs: number): Promise<void> {
