@@ -211,6 +211,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const bytes = parts.use(await DailyBytes.open({ store, clock, log }));
   const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen }));
   const fetching = { egress, secretOf: (instance: string, handle: string) => secrets.valueOf(registry.get(instance).resolved?.secrets[handle]) };
+  const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
+  const links = await MediaLinks.open(join(config.dataDir, 'media.key'), clock);
   const broker: Broker = new Broker({
     log,
     quotas,
@@ -218,14 +220,12 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       sleep,
       httpFetch(fetching),
       ...kvOperations(store, ledger),
-      messageList(store),
+      messageList(store, links),
       toolCall({ find: (address) => directory.tool(address), call: (...call) => calls.callTool(...call) }),
       messageSend({ take: (letter, scope) => pipeline.outbox.take(letter, scope) }),
     ],
   });
 
-  const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
-  const links = await MediaLinks.open(join(config.dataDir, 'media.key'), clock);
   const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
   pool.prepare();
   if (config.strict) await refuseWeak(pool, config, registry.diagnostics);

@@ -193,5 +193,5 @@ export const RespondResult = Type.Union([closed({ replies: Type.Array(Reply, { m
 export type RespondResult = Static<typeof RespondResult>;
 
 /** One line of a conversation as `ctx.message.list` returns it. */
-export const ConversationItem = closed({ id: text(64), direction: Direction, text: messageText, inReplyTo: Type.Optional(externalId), at: Timestamp });
+export const ConversationItem = closed({ id: text(64), direction: Direction, text: messageText, media: Type.Optional(media), inReplyTo: Type.Optional(externalId), at: Timestamp });
 export type ConversationItem = Static<typeof ConversationItem>;

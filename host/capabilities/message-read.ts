@@ -4,6 +4,7 @@ import { BOUNDS } from '../../schemas/bounds.ts';
 import { closed } from '../../schemas/closed.ts';
 import type { ConversationItem } from '../../schemas/message.ts';
 import { GatehouseError } from '../errors.ts';
+import type { MediaLinks } from '../media/links.ts';
 import { compileSchema } from '../schema.ts';
 import { readMessage } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
@@ -25,7 +26,7 @@ const request = compileSchema<Request>(
 );
 
 /** A page holds at most 100 items or 128 KiB of text; `cursor` is the last id, or null when nothing follows `after`. */
-export function messageList(store: Store) {
+export function messageList(store: Store, links: Pick<MediaLinks, 'addressed'>) {
   return operation<Request, 'message.read'>({
     op: 'message.list',
     capability: 'message.read',
@@ -45,7 +46,7 @@ export function messageList(store: Store) {
         if (!message) continue;
         bytes += Buffer.byteLength(message.text);
         if (items.length > 0 && bytes > BOUNDS.messageListBytes) break;
-        items.push({ id, direction: message.direction, text: message.text, ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at });
+        items.push({ id, direction: message.direction, text: message.text, ...(message.media.length === 0 ? {} : { media: links.addressed(message.media, Date.parse(message.at)) }), ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at });
       }
       return { items, cursor: items.at(-1)?.id ?? null };
     },

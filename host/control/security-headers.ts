@@ -13,7 +13,7 @@ const SANDBOXED = { 'content-security-policy': 'sandbox allow-scripts allow-form
 
 /** A package granted `ui` runs in the host's own origin, and only with what came with it. */
 const OWN_ORIGIN = {
-  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 } as const;

@@ -2,6 +2,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { MediaBlock } from '../../schemas/media.ts';
 import type { Clock } from '../clock.ts';
 
 const KEY_BYTES = 32;
@@ -58,6 +59,11 @@ export class MediaLinks {
     expiry.writeUIntBE(sinceMs + windows * BOUNDS.mediaLinkMs, 0, EXPIRY_BYTES);
     const rest = Buffer.concat([Buffer.from(id.slice('sha256:'.length), 'hex'), cut(name)]);
     return `/media/${Buffer.concat([expiry, this.#mac(expiry, rest), rest]).toString('base64url')}`;
+  }
+
+  /** Blocks as a channel may show them once more: stored files with a path of this host. */
+  addressed(blocks: readonly MediaBlock[], sinceMs: number): MediaBlock[] {
+    return blocks.map((block) => ('id' in block ? { ...block, url: this.pathOf({ id: block.id, name: block.name ?? '', sinceMs }) } : block));
   }
 
   /** What the last part of a path leads to; undefined when it is forged, over, or no address at all. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { addFirstParty } from '../support/first-party.ts';
 import { aHome } from '../support/home.ts';
+import { aGallery, post, startFileServer } from '../support/media-host.ts';
 import { startProcess } from '../support/process.ts';
 import { hasChromium, startBrowser } from './browser.ts';
 
@@ -38,6 +39,32 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     await page.getByText('Connected', { exact: true }).waitFor();
     expect(await page.locator('.own').count()).toBe(4);
     expect(await page.locator('.reply').count()).toBe(3);
+  });
+
+  it('shows a stored image, while it is there and again after the page was opened anew', async () => {
+    await using server = await startFileServer({ 'cat.png': { png: { width: 30, height: 20 } } });
+    await using home = await aGallery([server]);
+    await addFirstParty(home, 'webchat');
+    // Remembers what the gallery was sent, and shows it to whoever asks.
+    const source = `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => {
+      if (message.media.length > 0) { await ctx.kv.set('seen', message.media); return { replies: [] }; }
+      return { replies: [{ text: '', media: await ctx.kv.get('seen') }] };
+    } } });`;
+    await home.add({ name: 'curator', kind: 'skill', source, manifest: { skill: {}, capabilities: [{ name: 'kv', quotaBytes: 65_536 }] } });
+    await using host = await startProcess(home.path);
+    await using browser = await startBrowser();
+    const { page, complaints } = await browser.open(`${host.address}/`);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await post(host, '1', [{ kind: 'image', url: `${server.origin}/cat.png`, name: 'cat.png' }]);
+    await page.getByLabel('Message').fill('show me');
+    await page.keyboard.press('Enter');
+    const width = async () => await page.locator('.files img').evaluate((image) => Number(Reflect.get(image, 'naturalWidth')));
+    await eventually(async () => expect(await width()).toBe(30));
+
+    await page.evaluate('for (const key of Object.keys(localStorage)) if (key.endsWith(":transcript")) localStorage.removeItem(key)');
+    await page.reload();
+    await eventually(async () => expect(await width()).toBe(30));
+    expect(complaints).toEqual([]);
   });
 
   it('loses and doubles nothing when the host is killed in the middle of it', async () => {

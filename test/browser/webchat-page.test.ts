@@ -50,6 +50,34 @@ describe.skipIf(!hasChromium)('the webchat page', () => {
     expect(chat.complaints).toEqual([]);
   });
 
+  it('shows files, places and people as text and links that open apart, and loads nothing from elsewhere', async () => {
+    const markup = '<img src=x onerror="document.title=1">';
+    const media = [
+      { kind: 'image', url: 'https://elsewhere.example/cat.png', name: markup },
+      { kind: 'file', url: 'javascript:alert(1)', name: 'no link.txt' },
+      { kind: 'file', url: '//elsewhere.example/x', name: 'nor this.txt' },
+      { kind: 'image', id: 'sha256:0', url: '/media/../api/v1/plugins', mimeType: 'image/png', name: 'nor a path.png' },
+      { kind: 'file', id: 'sha256:0', url: '/media/abc', mimeType: 'application/pdf', sizeBytes: 120_000, name: 'paper.pdf' },
+      { kind: 'location', latitude: 48.2082, longitude: 16.3738, name: 'Vienna' },
+      { kind: 'contact', name: markup, phones: ['+1 555 0100'] },
+      { kind: 'script', url: '/media/abc' }, null, 7, 'x',
+    ];
+    await using chat = await openChat({ onMessage: (message) => [accepted(message), { ...reply(message, ''), media }] });
+    await say(chat.page, 'hello');
+    const files = chat.page.locator('.files').last();
+    await files.getByText('paper.pdf').waitFor();
+    expect(await files.locator('> *').evaluateAll((all) => all.map((each) => `${each.tagName} ${each.textContent} ${each.getAttribute('href') ?? ''} ${each.getAttribute('rel') ?? ''}`.trim()))).toEqual([
+      `A ${markup} – elsewhere.example https://elsewhere.example/cat.png noopener noreferrer nofollow`,
+      'SPAN no link.txt',
+      'SPAN nor this.txt',
+      'SPAN nor a path.png',
+      'A paper.pdf, 120 kB /media/abc noopener noreferrer nofollow',
+      'A Vienna (48.2082, 16.3738) https://www.openstreetmap.org/?mlat=48.2082&mlon=16.3738#map=16/48.2082/16.3738 noopener noreferrer nofollow',
+      `SPAN ${markup}, +1 555 0100`,
+    ]);
+    expect([await chat.page.locator('#messages img').count(), await chat.page.title(), chat.complaints]).toEqual([0, expect.not.stringMatching(/^1$/), []]);
+  });
+
   it('shows everything as text: what looks like markup or script stays what it is', async () => {
     const markup = '<img src=x onerror="document.title=\'owned\'"><b>bold</b><script>document.title="owned"</script>';
     await using chat = await openChat({ onMessage: (message) => [denied(message, markup), reply(message, markup)] });

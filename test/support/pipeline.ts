@@ -127,12 +127,13 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   seals.set(store, heldSeal);
   const ledger = new KvLedger(store);
   const of = (kind: StandIn['kind']) => [...plugins].filter(([, each]) => each.kind === kind);
+  const links = await MediaLinks.open(join(dir.path, 'media.key'), clock);
   const broker: Broker = new Broker({
     log: silentLog,
     quotas: new MinuteQuotas(clock),
     operations: [
       ...kvOperations(store, ledger),
-      messageList(store),
+      messageList(store, links),
       toolCall({ find: (address) => (plugins.has(address.split('/')[1] ?? '') ? { instance: address.split('/')[1] ?? '', name: 'run', input: anything, output: anything } : undefined), call: (...call) => calls.callTool(...call) }),
       messageSend({ take: (letter, scope) => world.pipeline.outbox.take(letter, scope) }),
     ],
@@ -183,7 +184,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       isFrozen: () => false,
     },
     media: await MediaStore.open({ dir: join(dir.path, 'media'), store: real, clock, log: silentLog, totalBytes: 1024 ** 3 }),
-    links: await MediaLinks.open(join(dir.path, 'media.key'), clock),
+    links,
     filesUrl: '',
     download: () => Promise.reject(new Error('nothing is fetched here')),
     request: (...asked) => world.request(...asked),

@@ -3,7 +3,7 @@
 /**
  * @typedef {{ kind: 'own', id: string, text: string, at: number, status: 'sending' | 'accepted' | 'denied' | 'held', reason?: string, again?: boolean }} OwnEntry
  *   `again`: the refusal may have been for the moment only.
- * @typedef {{ kind: 'reply', id: string, text: string, at: number }} ReplyEntry
+ * @typedef {{ kind: 'reply', id: string, text: string, at: number, media?: unknown }} ReplyEntry
  * @typedef {OwnEntry | ReplyEntry} Entry
  * @typedef {{ entries: Entry[], lastReply: string }} Content
  */
@@ -80,11 +80,11 @@ export class Transcript {
     if (entry?.kind === 'own') this.#put({ ...entry, status, reason, again });
   }
 
-  /** Whether the reply is one that was not here yet. @param {{ id: string, text: string }} reply */
-  hear({ id, text }) {
+  /** Whether the reply is one that was not here yet. @param {{ id: string, text: string, media?: unknown }} reply */
+  hear({ id, text, media }) {
     if (id > this.#lastReply) this.#lastReply = id;
     if (this.#entries.has(`reply ${id}`)) return false;
-    this.#put({ kind: 'reply', id, text, at: timeOf(id) });
+    this.#put({ kind: 'reply', id, text, at: timeOf(id), ...(Array.isArray(media) && { media }) });
     return true;
   }
 

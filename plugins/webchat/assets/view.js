@@ -1,5 +1,7 @@
 // What the page shows. Text is only ever put in as text; nothing a message holds is read as markup.
 
+import { mediaElements } from './media.js';
+
 /** @typedef {import('./transcript.js').Entry} Entry */
 
 /** @template {Element} E @param {string} id @returns {E} */
@@ -21,7 +23,7 @@ export class View {
   #typing = /** @type {HTMLElement} */ (byId('typing'));
   #toEnd = /** @type {HTMLElement} */ (byId('to-end'));
   #status = /** @type {HTMLElement} */ (byId('status'));
-  /** @type {Map<string, { item: HTMLElement, bubble: HTMLElement, note: HTMLElement }>} */ #shown = new Map();
+  /** @type {Map<string, { item: HTMLElement, bubble: HTMLElement, files: HTMLElement, note: HTMLElement }>} */ #shown = new Map();
   #lastDay = '';
   #typingTimer = 0;
   /** Whether the end of the conversation is in sight, and is to stay there. */
@@ -58,10 +60,11 @@ export class View {
     const key = `${entry.kind} ${entry.id}`;
     const isNew = !this.#shown.has(key);
     const wasAtEnd = this.#look();
-    const { item, bubble, note } = this.#itemFor(key, entry.kind, entry.at);
+    const { item, bubble, files, note } = this.#itemFor(key, entry.kind, entry.at);
     item.classList.remove('unfinished');
     if (entry.kind === 'own') item.dataset.status = entry.status;
     if (bubble.textContent !== entry.text) bubble.textContent = entry.text;
+    if (entry.kind === 'reply' && files.childElementCount === 0) files.append(...mediaElements(entry.media));
     note.replaceChildren(...this.#noteOn(entry));
     if (entry.kind === 'reply') this.typing(false);
     if (wasAtEnd || (isNew && entry.kind === 'own')) this.#scrollToEnd();
@@ -111,11 +114,11 @@ export class View {
     if (day !== this.#lastDay) this.#messages.append(element('li', 'day', day));
     this.#lastDay = day;
 
-    const made = { item: element('li', `entry ${kind}`, ''), bubble: element('div', 'bubble', ''), note: element('p', 'note', '') };
+    const made = { item: element('li', `entry ${kind}`, ''), bubble: element('div', 'bubble', ''), files: element('div', 'files', ''), note: element('p', 'note', '') };
     made.bubble.dir = 'auto';
     // What becomes of a message changes often and is not read out each time; a refusal is, see below.
     made.note.setAttribute('aria-live', 'off');
-    made.item.append(element('span', 'unseen', kind === 'own' ? 'You: ' : 'Reply: '), made.bubble, made.note);
+    made.item.append(element('span', 'unseen', kind === 'own' ? 'You: ' : 'Reply: '), made.bubble, made.files, made.note);
     this.#messages.append(made.item);
     this.#shown.set(key, made);
     return made;

@@ -46,10 +46,10 @@ const connection = new Connection(socketUrl, {
     else view.typing(false);
   },
   onFrame(frame) {
-    const { type, id, text, after } = frame;
+    const { type, id, text, after, media } = frame;
     if (type === 'ack') onAck(frame);
     else if (type === 'message') {
-      if (transcript.hear({ id: String(id), text: String(text) })) view.unread();
+      if (transcript.hear({ id: String(id), text: String(text), media })) view.unread();
     } else if (type === 'delta') view.delta(String(id), String(text));
     else if (type === 'typing') view.typing(true);
     else if (type === 'more') {

@@ -1,8 +1,14 @@
 // What the server says to the page, as the text of frames. `ack` is written by the host itself, once it knows what became of a message.
-import type { Action } from '@gatehouse/plugin-sdk';
+import type { Action, MediaBlock } from '@gatehouse/plugin-sdk';
 
-export const messageFrame = ({ id, inReplyTo, text }: { readonly id: string; readonly inReplyTo?: string | null; readonly text: string }): string =>
-  JSON.stringify({ type: 'message', id, inReplyTo: inReplyTo ?? null, text });
+interface Said {
+  readonly id: string;
+  readonly inReplyTo?: string | null;
+  readonly text: string;
+  readonly media?: readonly MediaBlock[];
+}
+
+export const messageFrame = ({ id, inReplyTo, text, media }: Said): string => JSON.stringify({ type: 'message', id, inReplyTo: inReplyTo ?? null, text, ...(media && media.length > 0 && { media }) });
 
 /** There is more than fits at once: connect again with this `after`. Nothing of what follows it has been sent. */
 export const moreFrame = (after: string): string => JSON.stringify({ type: 'more', after });

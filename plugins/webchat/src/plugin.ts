@@ -19,6 +19,9 @@ export default defineChannel({
     return { messages: [{ id: frame.id, conversation, sender: { id: visitorOf(conversation), name: 'visitor' }, text: frame.text }] };
   },
 
+  /** What the page shows of files is the host's to fetch; this only says that the page can show them. */
+  media: ({ media }) => ({ request: { url: media.url } }),
+
   send(delivery) {
     return { actions: [{ frame: { conversation: delivery.conversation }, text: messageFrame(delivery) }] };
   },

@@ -115,6 +115,13 @@ describe('an opening', () => {
 });
 
 describe('everything else', () => {
+  it('a reply takes its files along, and says that the page can show them', async () => {
+    const media = [{ kind: 'image' as const, url: 'https://example.com/cat.png' }];
+    const { actions } = await runPlugin(plugin).send({ id: 'r1', conversation: CONVERSATION, inReplyTo: null, text: '', media });
+    expect(actions).toEqual([{ frame: { conversation: CONVERSATION }, text: JSON.stringify({ type: 'message', id: 'r1', inReplyTo: null, text: '', media }) }]);
+    expect(framesOf((await runPlugin(plugin, { messages: { [CONVERSATION]: [reply(1, { media })] } }).receive(aSocketOpening({ conversation: CONVERSATION, query: {} }))).actions)).toMatchObject([{ media }]);
+  });
+
   it('a reply goes to whoever is connected to its conversation', async () => {
     const { actions } = await runPlugin(plugin).send({ id: 'r1', conversation: CONVERSATION, inReplyTo: 'm1', text: 'hi' });
     expect(actions).toEqual([{ frame: { conversation: CONVERSATION }, text: '{"type":"message","id":"r1","inReplyTo":"m1","text":"hi"}' }]);
