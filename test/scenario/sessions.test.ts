@@ -1,4 +1,6 @@
 // Sessions over a whole host: two real channels, people who write on both, an operator who says who is who, begins anew, and writes to a person instead of a conversation.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import type { MessageView, SessionView } from '../../schemas/control.ts';
@@ -7,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome } from '../support/home.ts';
+import { startProcess, type HostProcess } from '../support/process.ts';
 import { webhookClient } from '../support/webhook.ts';
 
 /** Says which session it was asked in. */
@@ -19,15 +22,15 @@ async function aTellingHome(config: HostConfig = {}): Promise<TestHome> {
   return home;
 }
 
-function theWebhook({ address }: Gatehouse) {
+function theWebhook({ address }: Pick<Gatehouse, 'address'>) {
   const client = webhookClient(address, WEBHOOK_SECRET);
   let count = 0;
   return {
     ...client,
     /** Says something and waits for the reply to it. */
-    async ask(conversation: string, sender: string): Promise<string> {
+    async ask(conversation: string, sender: string, place: { readonly room?: object; readonly thread?: string; readonly account?: string } = {}): Promise<string> {
       const id = `w${++count}-${process.hrtime.bigint()}`;
-      expect((await client.post({ id, conversation, sender, text: 'which?' })).status).toBe(202);
+      expect((await client.raw(JSON.stringify({ id, conversation, sender: { id: sender }, text: 'which?', ...place }))).status).toBe(202);
       return await eventually(async () => {
         const reply = (await client.replies(conversation)).items.find(({ inReplyTo }) => inReplyTo === id);
         expect(reply).toBeDefined();
@@ -107,5 +110,47 @@ describe('one person on two channels', () => {
     expect((await gatehouse.api(`/sessions/${key}/reset`, { method: 'POST' })).json()).toMatchObject({ id: '@identity:ada#2', messages: 0 });
     expect(await webhook.ask('c', 'ada')).toBe('@identity:ada#2 1');
     expect((await gatehouse.api('/sessions')).json<{ items: SessionView[] }>().items.map((each) => each.key)).toContain('@identity:ada');
+  });
+});
+
+describe('what the webhook tells of a place', () => {
+  it('keeps groups, threads and accounts apart, and is shown', async () => {
+    await using home = await aTellingHome({ pipeline: { session: { scope: 'account-channel-peer' } } });
+    await using gatehouse = await startGatehouse(home);
+    const webhook = theWebhook(gatehouse);
+    const group = { kind: 'group', name: 'Team' };
+    expect(await webhook.ask('c', 'ada', { account: 'bot-1' })).toBe('@account:bot-1:webhook:peer:ada#1 1');
+    expect(await webhook.ask('d', 'ada', { account: 'bot-2', room: { kind: 'direct' } })).toBe('@account:bot-2:webhook:peer:ada#1 1');
+    expect(await webhook.ask('team', 'ada', { room: group })).toBe('webhook:team#1 1');
+    expect(await webhook.ask('team', 'bo', { room: group })).toBe('webhook:team#1 2');
+    expect(await webhook.ask('team', 'ada', { room: group, thread: 't1' })).toBe('@thread:webhook:team:t1#1 1');
+    const session = (await gatehouse.api('/sessions/webhook%3Ateam')).json<SessionView>();
+    expect(session.rooms).toMatchObject([{ instance: 'webhook', conversation: 'team', kind: 'group', name: 'Team', participants: 2, people: [{ id: 'ada' }, { id: 'bo' }] }]);
+  });
+});
+
+describe('a host that is killed', () => {
+  it('has begun a session anew for good, and goes on counting where it stood', async () => {
+    await using home = await aTellingHome();
+    const signedBy = async (host: HostProcess) => ({ webhook: theWebhook(host), token: (await readFile(join(home.path, 'data/admin-token'), 'utf8')).trim() });
+    {
+      const host = await startProcess(home.path);
+      const { webhook, token } = await signedBy(host);
+      expect(await webhook.ask('c', 'ada')).toBe('webhook:c#1 1');
+      const reset = await fetch(`${host.address}/api/v1/sessions/webhook%3Ac/reset`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+      expect(await reset.json()).toMatchObject({ id: 'webhook:c#2', messages: 0 });
+      process.kill(host.pid, 'SIGKILL');
+      await host.exited;
+    }
+    {
+      const host = await startProcess(home.path);
+      const { webhook } = await signedBy(host);
+      expect(await webhook.ask('c', 'ada')).toBe('webhook:c#2 1');
+      expect(await webhook.ask('c', 'ada')).toBe('webhook:c#2 2');
+      process.kill(host.pid, 'SIGKILL');
+      await host.exited;
+    }
+    await using host = await startProcess(home.path);
+    expect(await (await signedBy(host)).webhook.ask('c', 'ada')).toBe('webhook:c#2 3');
   });
 });

@@ -1,5 +1,5 @@
 // Reads the body of `POST /messages`: closed, so that a misspelt key is found at once instead of being lost.
-import { BOUNDS, utf8Length, type InboundMessage } from '@gatehouse/plugin-sdk';
+import { BOUNDS, utf8Length, type InboundMessage, type Room } from '@gatehouse/plugin-sdk';
 import type { ProblemStatus } from './problem.ts';
 
 export interface MessageRules {
@@ -29,7 +29,7 @@ class Refused extends Error {
 /** Never throws for anything a caller sends. */
 export function parseMessage(body: string, { requireTimestamp = false }: MessageRules, nowMs: number): ParsedMessage {
   try {
-    const { id, conversation, sender, text, timestamp } = fieldsOf(json(body), 'the body', ['id', 'conversation', 'sender', 'text', 'timestamp']);
+    const { id, conversation, sender, text, timestamp, room, thread, account } = fieldsOf(json(body), 'the body', ['id', 'conversation', 'sender', 'text', 'timestamp', 'room', 'thread', 'account']);
     const { id: senderId, name } = fieldsOf(sender, "'sender'", ['id', 'name']);
     if (requireTimestamp && timestamp === undefined) throw new Refused("'timestamp' is missing");
     const message: InboundMessage = {
@@ -38,6 +38,9 @@ export function parseMessage(body: string, { requireTimestamp = false }: Message
       sender: { id: identifier(senderId, 'sender.id'), ...(name === undefined ? {} : { name: words(name, 'sender.name', MOST_ID_LENGTH) }) },
       text: messageText(text),
       ...(timestamp === undefined ? {} : { at: recent(timestamp, nowMs) }),
+      ...(room === undefined ? {} : { room: place(room) }),
+      ...(thread === undefined ? {} : { thread: identifier(thread, 'thread') }),
+      ...(account === undefined ? {} : { account: identifier(account, 'account') }),
     };
     return { ok: true, message };
   } catch (error) {
@@ -75,6 +78,12 @@ function identifier(value: unknown, name: string): string {
   if (id === '') throw new Refused(`'${name}' is empty`);
   if (/\p{Cc}/u.test(id)) throw new Refused(`'${name}' has control characters`);
   return id;
+}
+
+function place(value: unknown): Room {
+  const { kind, name } = fieldsOf(value, "'room'", ['kind', 'name']);
+  if (kind !== 'direct' && kind !== 'group' && kind !== 'channel') throw new Refused("'room.kind' must be direct, group or channel");
+  return { kind, ...(name === undefined ? {} : { name: words(name, 'room.name', MOST_ID_LENGTH) }) };
 }
 
 function messageText(value: unknown): string {

@@ -14,11 +14,11 @@ export default defineChannel<Config>({
     return request.method === 'GET' ? { respond: await listReplies(request, ctx) } : takeMessage(request.body, ctx);
   },
 
-  send({ id, inReplyTo, conversation, text, at }, ctx) {
+  send({ id, inReplyTo, conversation, thread, account, text, at }, ctx) {
     const { replyUrl } = ctx.config;
     if (replyUrl === undefined) return { actions: [] }; // delivered by being readable
     const headers = { 'content-type': 'application/json', 'idempotency-key': id };
-    return { actions: [{ request: { method: 'POST', url: replyUrl, headers, body: JSON.stringify({ id, inReplyTo, conversation, text, at }), secrets: ['signing'] } }] };
+    return { actions: [{ request: { method: 'POST', url: replyUrl, headers, body: JSON.stringify({ id, inReplyTo, conversation, thread, account, text, at }), secrets: ['signing'] } }] };
   },
 });
 

@@ -15,6 +15,12 @@ describe('POST /messages', () => {
     expect(await post({ ...VALID, sender: { id: 'ada' }, timestamp: '2026-11-21T09:00:00+02:00' })).toEqual({ messages: [{ ...VALID, sender: { id: 'ada' }, at: '2026-11-21T07:00:00.000Z' }] });
   });
 
+  it('says where it was said, as far as the sender tells', async () => {
+    const place = { room: { kind: 'group', name: 'Team' }, thread: 't1', account: 'a1' };
+    expect(await post({ ...VALID, ...place })).toEqual({ messages: [{ ...VALID, ...place }] });
+    expect(await post({ ...VALID, room: { kind: 'direct' } })).toEqual({ messages: [{ ...VALID, room: { kind: 'direct' } }] });
+  });
+
   const without = (key: keyof typeof VALID) => Object.fromEntries(Object.entries(VALID).filter(([name]) => name !== key));
 
   it.each<[reason: string, body: string | object]>([
@@ -34,13 +40,21 @@ describe('POST /messages', () => {
     ["'sender.id' is missing", { ...VALID, sender: {} }],
     ["'sender.name' must be text", { ...VALID, sender: { id: 'ada', name: null } }],
     ["'sender' has an unknown key 'role'; known are id, name", { ...VALID, sender: { id: 'ada', role: 'admin' } }],
-    ["the body has an unknown key 'txet'; known are id, conversation, sender, text, timestamp", { ...VALID, txet: 'x' }],
-    ["the body has an unknown key '__proto__'; known are id, conversation, sender, text, timestamp", '{"__proto__": {"id": "x"}}'],
+    ["the body has an unknown key 'txet'; known are id, conversation, sender, text, timestamp, room, thread, account", { ...VALID, txet: 'x' }],
+    ["the body has an unknown key '__proto__'; known are id, conversation, sender, text, timestamp, room, thread, account", '{"__proto__": {"id": "x"}}'],
     ["'text' is empty", { ...VALID, text: ' \n' }],
     ["'text' has half a character (a lone surrogate)", { ...VALID, text: 'a\ud800' }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: NOW }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: '21 Nov 2026' }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: '2026-13-41T08:00:00Z' }],
+    ["'room' must be an object", { ...VALID, room: 'group' }],
+    ["'room.kind' must be direct, group or channel", { ...VALID, room: { kind: 'crowd' } }],
+    ["'room.kind' must be direct, group or channel", { ...VALID, room: {} }],
+    ["'room' has an unknown key 'size'; known are kind, name", { ...VALID, room: { kind: 'group', size: 3 } }],
+    ["'room.name' has more than 256 characters", { ...VALID, room: { kind: 'group', name: 'x'.repeat(257) } }],
+    ["'thread' is empty", { ...VALID, thread: '' }],
+    ["'thread' has control characters", { ...VALID, thread: 'a\nb' }],
+    ["'account' must be text", { ...VALID, account: 1 }],
     ["'timestamp' is 6 days old or older", { ...VALID, timestamp: '2026-11-15T08:00:00.000Z' }],
     ["'timestamp' is more than an hour in the future", { ...VALID, timestamp: '2026-11-21T09:00:00.001Z' }],
   ])('refuses with “%s”', async (reason, body) => {
@@ -126,6 +140,11 @@ describe('send', () => {
 
   it('has nothing to do without a replyUrl: the reply is read by GET', async () => {
     expect(await runPlugin(plugin).send(delivery)).toEqual({ actions: [] });
+  });
+
+  it('tells the thread and the account of the question, if it had any', async () => {
+    const { actions } = await runPlugin(plugin, { config: { replyUrl: 'https://hooks.example/in' } }).send({ ...delivery, thread: 't1', account: 'a1' });
+    expect(actions).toMatchObject([{ request: { body: '{"id":"r1","inReplyTo":"m1","conversation":"c1","thread":"t1","account":"a1","text":"hi","at":"2026-11-21T08:00:00.000Z"}' } }]);
   });
 
   it('posts the reply, signed by the host, under its id', async () => {
