@@ -13,6 +13,7 @@ import { KvLedger } from './capabilities/kv-ledger.ts';
 import { kvOperations } from './capabilities/kv.ts';
 import { messageList } from './capabilities/message-read.ts';
 import { messageSend } from './capabilities/message-send.ts';
+import { replyDelta } from './capabilities/reply-delta.ts';
 import { sleep } from './capabilities/sleep.ts';
 import { toolCall } from './capabilities/tool-call.ts';
 import { ChannelLife } from './channels/channel-life.ts';
@@ -218,6 +219,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     quotas,
     operations: [
       sleep,
+      replyDelta,
       httpFetch(fetching),
       ...kvOperations(store, ledger),
       messageList(store, links),

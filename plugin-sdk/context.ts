@@ -40,6 +40,7 @@ export interface PluginContext<Config = JsonObject> {
   readonly kv: KvClient;
   readonly message: MessageClient;
   readonly tool: ToolClient;
+  readonly reply: ReplyClient;
 }
 
 /** Constant text, data in `fields`: `ctx.log.info('feed read', { items: 12 })`. Never log message text or credentials. */
@@ -86,6 +87,18 @@ export interface MessageClient {
    * call, or the grant's quota), `MESSAGE_HOPS` (plugins answer each other: more than 4 sends in a row), `MESSAGE_UNKEPT` (from an observer).
    */
   send(message: { readonly instance: string; readonly conversation: string; readonly text: string }): Promise<{ readonly messageId: string }>;
+}
+
+/** The reply that a skill is about to give, while it comes into being. Needs no grant: a skill may answer anyway. */
+export interface ReplyClient {
+  /**
+   * Shows what comes next of the first reply that `respond` will return, to people on channels that can show it. At most 16 KiB at once and 64 KiB in all; the
+   * host gathers pieces and shows them every 50 ms, so hand over what you have, but mind that a call has 2,000 host calls.
+   *
+   * Resolves with whether anybody sees it; with false, stop asking. Nobody does outside of `respond`, on a channel without the ability `stream`, where gates
+   * judge what leaves, and after a piece had to be left out. What is shown is never stored and never counts: return the whole text all the same.
+   */
+  delta(text: string): Promise<boolean>;
 }
 
 /** Capability `tool.call`. */

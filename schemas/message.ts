@@ -47,9 +47,9 @@ export type InboundMessage = Static<typeof InboundMessage>;
 const hostId = text(64, { minLength: 1 });
 
 /**
- * A reply is a message of its own unless it names another by the host's id: `edits` an earlier reply of the same skill in the same conversation, whose text it
- * replaces; `reacts` any message of the conversation, on which its text, one emoji, is put. A channel that cannot edit gets the text as a message of its own; one
- * that cannot react gets nothing.
+ * A reply is a message of its own unless it names another of the conversation by the host's id. `edits`: an earlier message of the same skill, by the id that sending it
+ * gave, or its reply to a message, by the id of that one; its text is replaced. `reacts`: a message that came in; the text, one emoji, is put on it. A channel that
+ * cannot edit gets the text as a message of its own; one that cannot react gets nothing.
  */
 export const Reply = closed({
   text: messageText,
@@ -192,6 +192,6 @@ export type Delivery = Static<typeof Delivery>;
 export const RespondResult = Type.Union([closed({ replies: Type.Array(Reply, { maxItems: BOUNDS.repliesPerMessage }) }), Type.Null()]);
 export type RespondResult = Static<typeof RespondResult>;
 
-/** One line of a conversation as `ctx.message.list` returns it. */
-export const ConversationItem = closed({ id: text(64), direction: Direction, text: messageText, media: Type.Optional(media), inReplyTo: Type.Optional(externalId), at: Timestamp });
+/** One line of a conversation as `ctx.message.list` returns it. With `edits` its text replaces that of an earlier reply; with `reacts` it is an emoji on the message of that sender's id. */
+export const ConversationItem = closed({ id: text(64), direction: Direction, text: messageText, media: Type.Optional(media), inReplyTo: Type.Optional(externalId), at: Timestamp, edits: Type.Optional(hostId), reacts: Type.Optional(externalId) });
 export type ConversationItem = Static<typeof ConversationItem>;

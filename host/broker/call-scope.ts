@@ -19,6 +19,8 @@ export interface CallScopeOptions {
   readonly turn?: Turn | undefined;
   /** False where nobody commits what is sent. Default: the parent's, else true. */
   readonly maySend?: boolean;
+  /** Shows what comes of a reply before it is one. Not handed down: only the skill that answers may speak. */
+  readonly stream?: (text: string) => boolean;
 }
 
 /** Keys of nested calls that would grow beyond this are hashed; the frame to the child has room for 200. */
@@ -36,6 +38,7 @@ export class CallScope {
   readonly hops: number;
   readonly turn: Turn | undefined;
   readonly maySend: boolean;
+  readonly stream: ((text: string) => boolean) | undefined;
   /** instance → key → write; what the scopes around this one wrote is not in here. */
   readonly writes = new Map<string, Map<string, KvWrite>>();
   /** Messages to be stored and delivered; emptied by the commit that stores them. */
@@ -51,13 +54,14 @@ export class CallScope {
   readonly #ends: (() => void)[] = [];
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn }: CallScopeOptions = {}) {
+  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn, stream }: CallScopeOptions = {}) {
     this.callId = callId;
     this.attemptKey = attemptKey;
     this.depth = parent ? parent.depth + 1 : 0;
     this.hops = hops;
     this.turn = turn;
     this.maySend = maySend;
+    this.stream = stream;
     this.#parent = parent;
   }
 

@@ -46,7 +46,8 @@ export function messageList(store: Store, links: Pick<MediaLinks, 'addressed'>) 
         if (!message) continue;
         bytes += Buffer.byteLength(message.text);
         if (items.length > 0 && bytes > BOUNDS.messageListBytes) break;
-        items.push({ id, direction: message.direction, text: message.text, ...(message.media.length === 0 ? {} : { media: links.addressed(message.media, Date.parse(message.at)) }), ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at });
+        const about = message.reacts === undefined ? undefined : (await store.get(messages, messages.key(message.reacts)))?.value.senderMessageId;
+        items.push({ id, direction: message.direction, text: message.text, ...(message.media.length === 0 ? {} : { media: links.addressed(message.media, Date.parse(message.at)) }), ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at, ...(message.edits === undefined ? {} : { edits: message.edits }), ...(about === undefined ? {} : { reacts: about }) });
       }
       return { items, cursor: items.at(-1)?.id ?? null };
     },

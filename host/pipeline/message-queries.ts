@@ -58,7 +58,8 @@ export async function showMessage(store: Store, id: string): Promise<MessageDeta
   return { ...messageView(row), costs: costsOf([row, ...replies]), replies: replies.map(messageView) };
 }
 
-async function repliesTo(store: Store, { id, instance, conversation, place }: MessageRow): Promise<MessageRow[]> {
+/** What was said because of a message, in order. */
+export async function repliesTo(store: Store, { id, instance, conversation, place }: MessageRow): Promise<MessageRow[]> {
   const after = conversations.key(instance, conversation, place ?? id);
   const lines = await store.range(conversations, conversations.prefix(instance, conversation), { after, limit: MOST_LINES });
   const outbound = lines.filter(({ value }) => value.direction === 'outbound');

@@ -6,6 +6,8 @@ import { readMessage } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
 import type { DraftReply, LaneContext } from './context.ts';
+import { PLUGIN_SENDER } from './frozen.ts';
+import { repliesTo } from './message-queries.ts';
 import type { ChannelEntry, PluginDirectory } from './plugin-directory.ts';
 import { policyOf } from './policy.ts';
 
@@ -49,11 +51,19 @@ export async function permitted(replies: readonly Reply[], context: LaneContext,
   /** Where it cannot be an edit, people still get to read it. */
   async function edit(reply: Reply, of: string, { can, section, policy }: ChannelEntry): Promise<DraftReply> {
     const { edits: _edits, ...message } = plain(reply);
-    const target = can('edit') ? await readMessage(store, of) : undefined;
-    const isOwn = target && isHere(target, context) && target.direction === 'outbound' && target.sender.id === context.answeredBy && target.outcome === 'delivered' && target.edits === undefined && target.reacts === undefined;
+    const target = can('edit') ? await ownMessage(of) : undefined;
     const limits = textLimits(section.limits, policyOf(policy, context.row.conversation).outbound.chunk);
-    const isWhole = isOwn === true && (!limits || (fits(target.text, limits) && fits(reply.text, limits)));
-    return isWhole ? { ...message, edits: of } : message;
+    const isWhole = target && (!limits || (fits(target.text, limits) && fits(reply.text, limits)));
+    return isWhole ? { ...message, edits: target.id } : message;
+  }
+
+  /** By its own id, which a skill knows of what it sent; or by that of the message it answered. */
+  async function ownMessage(id: string): Promise<MessageRow | undefined> {
+    const named = await readMessage(store, id);
+    if (!named || !isHere(named, context)) return undefined;
+    const candidates = named.direction === 'outbound' ? [named] : await repliesTo(store, named);
+    const authors = [context.answeredBy, `${PLUGIN_SENDER}${context.answeredBy}`];
+    return candidates.find(({ sender, outcome, edits, reacts }) => authors.includes(sender.id) && outcome === 'delivered' && edits === undefined && reacts === undefined);
   }
 }
 

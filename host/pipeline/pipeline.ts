@@ -11,6 +11,7 @@ import { GatehouseError } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import { Actions, type ActionParts } from '../outbound/actions.ts';
 import { Gateway } from '../outbound/gateway.ts';
+import { Presence } from '../outbound/presence.ts';
 import { Rates } from '../outbound/rate.ts';
 import { SocketHub } from '../outbound/sockets.ts';
 import type { MediaLinks } from '../media/links.ts';
@@ -214,6 +215,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     mode: (_, byPolicy) => byPolicy,
     latest: (instance, conversation) => latestOf(store, instance, conversation),
   };
+  const deliveryDepth = (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation }));
   const everything = {
     ...parts,
     control,
@@ -231,7 +233,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     reserveAside: (sessionKey: string) => commandLanes.reserve(sessionKey),
     laneDepth: (sessionKey: string, aside: boolean) => (aside ? commandLanes : messageLanes).depth(sessionKey),
     held,
-    deliveryDepth: (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation })),
+    deliveryDepth,
+    presence: new Presence({ ...parts, actions, deliveryDepth }),
     onReply,
     onDelivered: (row: MessageRow) => {
       echoes.remember(row);

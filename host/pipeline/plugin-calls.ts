@@ -26,6 +26,8 @@ export interface CallOptions {
   readonly turn?: Turn;
   /** False for calls whose sends nobody commits. */
   readonly maySend?: boolean;
+  /** Takes what a skill shows of its reply before it is one. */
+  readonly stream?: (text: string) => boolean;
   /** Less wall time than the instance has. */
   readonly wallMs?: number;
   /** A sandbox that does not take the calls of the instance: not yet, or not any more. */
@@ -45,8 +47,8 @@ export class PluginCalls {
     this.#callInstance = callInstance;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, wallMs, turn, through }: CallOptions): Promise<ScopedResult> {
-    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }) });
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, stream, wallMs, turn, through }: CallOptions): Promise<ScopedResult> {
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
     let worked = false;
     try {
       const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(scope.turn && { turn: scope.turn }), ...(wallMs !== undefined && { wallMs }) };

@@ -15,6 +15,8 @@ interface Inspected {
   readonly logs: readonly LogLine[];
   /** What was sent by calls that returned. */
   readonly sent: readonly SentMessage[];
+  /** Every piece of a reply that was shown, or would be if `streams`. */
+  readonly deltas: readonly string[];
   /** What is committed in kv. */
   kv(): Record<string, JsonValue>;
 }
@@ -53,7 +55,7 @@ export function runPlugin<Config = JsonObject>(plugin: ChannelPlugin<Config>, op
 export function runPlugin<Config = JsonObject>(plugin: ToolPlugin<Config>, options?: TestOptions<Config>): ToolRun;
 export function runPlugin<Config = JsonObject>(plugin: Plugin<Config>, options: TestOptions<Config> = {}): SkillRun | ModerationRun | ChannelRun | ToolRun {
   const world = worldOf(options);
-  const inspected: Inspected = { logs: world.logs, sent: world.sent, kv: () => contextIn(world, options).kv() };
+  const inspected: Inspected = { logs: world.logs, sent: world.sent, deltas: world.deltas, kv: () => contextIn(world, options).kv() };
 
   /** One call: input as JSON, a fresh ctx, the result checked, then what it wrote and sent committed. */
   async function call<Input, Output>(run: (input: Input, ctx: PluginContext<Config>) => Promise<Output>, input: Input, shape?: TSchema, hops?: number): Promise<Output> {

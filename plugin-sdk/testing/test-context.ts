@@ -21,6 +21,8 @@ export interface TestOptions<Config = JsonObject> {
   readonly messages?: Readonly<Record<string, readonly ConversationItem[]>>;
   /** Grants `message.send` to these instances; what calls sent that have committed is in `sent`. */
   readonly sendTo?: readonly string[];
+  /** Whether people would see pieces of a reply; default false. They are in `deltas` either way. */
+  readonly streams?: boolean;
   /** Grants `http.fetch` and answers it. */
   readonly fetch?: (url: string, init: FetchInit) => FetchResponse | Promise<FetchResponse>;
 }
@@ -39,6 +41,8 @@ export interface TestContext<Config = JsonObject> {
   readonly logs: readonly LogLine[];
   /** Every message that was sent and committed so far. */
   readonly sent: readonly SentMessage[];
+  /** Every piece of a reply that was shown, or would be if `streams`. */
+  readonly deltas: readonly string[];
   /** What the next call would find in kv. */
   kv(): Record<string, JsonValue>;
   /** Commits what the call wrote to kv and sent, as the host does when a handler has returned. */
@@ -50,6 +54,7 @@ export interface TestWorld {
   readonly store: KvStore;
   readonly logs: LogLine[];
   readonly sent: SentMessage[];
+  readonly deltas: string[];
   calls: number;
 }
 
@@ -59,7 +64,7 @@ export function testContext<Config = JsonObject>(options: TestOptions<Config> = 
 }
 
 export function worldOf<Config>(options: TestOptions<Config>): TestWorld {
-  return { store: new Map(Object.entries(options.kv ?? {}).map(([key, value]) => [key, JSON.stringify(value)])), logs: [], sent: [], calls: 0 };
+  return { store: new Map(Object.entries(options.kv ?? {}).map(([key, value]) => [key, JSON.stringify(value)])), logs: [], sent: [], deltas: [], calls: 0 };
 }
 
 /** A context for the next call in `world`, made for a message with so many hops. */
@@ -102,12 +107,19 @@ export function contextIn<Config>(world: TestWorld, options: TestOptions<Config>
       },
       send: (message) => outbox.send(asJson(message)),
     },
+    reply: {
+      async delta(text) {
+        world.deltas.push(asJson(text));
+        return options.streams ?? false;
+      },
+    },
     http: { fetch: async (url, init = {}) => (fetch === undefined ? await denied('http.fetch') : asJson(await fetch(url, asJson(init)))) },
   };
   return {
     ctx,
     logs: world.logs,
     sent: world.sent,
+    deltas: world.deltas,
     kv: () => Object.fromEntries([...world.store].map(([key, json]) => [key, parseJson(json)])),
     commit: () => {
       kv.commit();

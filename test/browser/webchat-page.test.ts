@@ -212,6 +212,33 @@ describe.skipIf(!hasChromium)('the webchat page', () => {
     expect(await repliesOf(chat.page)).toEqual(['Once upon a time.']);
   });
 
+  it('takes back what is no reply after all, and shows edits and reactions as what they are', async () => {
+    await using chat = await openChat();
+    const pending = replyId();
+    chat.server.tell({ type: 'delta', id: pending, inReplyTo: 'm', text: 'nearly' });
+    await chat.page.getByText('nearly').waitFor();
+    chat.server.tell({ type: 'withdrawn', id: pending });
+    await chat.page.getByText('nearly').waitFor({ state: 'detached' });
+
+    await say(chat.page, 'hello');
+    await chat.page.getByText('re: hello').waitFor();
+    const said = chat.server.heard[0];
+    const id = replyId();
+    chat.server.tell({ type: 'message', id, inReplyTo: said?.id, text: 'working on it' });
+    chat.server.tell({ type: 'edit', id, text: '<b>done</b>' });
+    await chat.page.getByText('<b>done</b>', { exact: true }).waitFor();
+    await chat.page.getByText('edited', { exact: true }).waitFor();
+    chat.server.tell({ type: 'withdrawn', id });
+    for (let times = 0; times < 2; times++) chat.server.tell({ type: 'reaction', to: said?.id, emoji: '👍🏽' });
+    await chat.page.locator('.own .reaction').waitFor();
+    expect(await chat.page.locator('.own .reaction').allTextContents()).toEqual(['👍🏽']);
+    expect(await chat.page.getByText('<b>done</b>', { exact: true }).count()).toBe(1);
+    await chat.page.reload();
+    await chat.page.locator('.own .reaction').waitFor();
+    expect(await chat.page.getByText('edited', { exact: true }).count()).toBe(1);
+    expect(chat.complaints).toEqual([]);
+  });
+
   it('is used with the keyboard alone, and tells assistive technology what is what', async () => {
     await using chat = await openChat();
     const { page } = chat;

@@ -6,6 +6,7 @@ import { KvLedger } from '../../host/capabilities/kv-ledger.ts';
 import { kvOperations } from '../../host/capabilities/kv.ts';
 import { messageList } from '../../host/capabilities/message-read.ts';
 import { messageSend } from '../../host/capabilities/message-send.ts';
+import { replyDelta } from '../../host/capabilities/reply-delta.ts';
 import { toolCall } from '../../host/capabilities/tool-call.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
@@ -132,6 +133,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     log: silentLog,
     quotas: new MinuteQuotas(clock),
     operations: [
+      replyDelta,
       ...kvOperations(store, ledger),
       messageList(store, links),
       toolCall({ find: (address) => (plugins.has(address.split('/')[1] ?? '') ? { instance: address.split('/')[1] ?? '', name: 'run', input: anything, output: anything } : undefined), call: (...call) => calls.callTool(...call) }),

@@ -21,7 +21,7 @@ const enablementOf = (name: string) => parseDocument(readFileSync(join(ROOT, 'ma
 describe.each(names)('plugins/%s', (name) => {
   it('has a manifest that says who and what it is, and why it wants each capability', () => {
     const manifest = manifestOf(name);
-    expect(manifest).toMatchObject({ id: `gatehouse.${name}`, publisher: 'gatehouse', version: '1.0.0', hostApi: '^1.0.0', license: 'MIT' });
+    expect(manifest).toMatchObject({ id: `gatehouse.${name}`, publisher: 'gatehouse', version: '1.0.0', hostApi: name === 'webchat' ? '^1.1.0' : '^1.0.0', license: 'MIT' });
     for (const { name: capability, reason } of manifest.capabilities ?? []) expect(`${capability}: ${reason}`).toMatch(/: .+\.$/);
   });
 

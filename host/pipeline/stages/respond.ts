@@ -9,6 +9,7 @@ import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import { turnOf } from '../turns.ts';
 import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions.ts';
+import type { Presence, Shown } from '../../outbound/presence.ts';
 import { permitted } from '../permit.ts';
 import type { Store } from '../../store/store.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
@@ -29,9 +30,10 @@ export interface RespondParts {
   readonly calls: PluginCalls;
   readonly directory: PluginDirectory;
   readonly store: Store;
+  readonly presence: Pick<Presence, 'begin'>;
 }
 
-export function respond({ calls, directory, store }: RespondParts): Stage<LaneContext> {
+export function respond({ calls, directory, store, presence }: RespondParts): Stage<LaneContext> {
   return {
     name: 'respond',
     budgetMs: 2000,
@@ -47,7 +49,10 @@ export function respond({ calls, directory, store }: RespondParts): Stage<LaneCo
           continue;
         }
         const input = { message, session: sessionOf(context.sessionKey, session) };
-        const { result, scope } = await calls.call(skill.instance, 'respond', input, { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message) });
+        const shown = presence.begin(context);
+        const options = { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message), ...(shown && { stream: shown.stream }) };
+        const { result, scope } = await whileShown(shown, calls.call(skill.instance, 'respond', input, options));
+        const shownAs = (await shown?.end(speaks(result)))?.id;
         if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
         if (!respondResult.is(result.value)) {
           scope.release();
@@ -58,12 +63,30 @@ export function respond({ calls, directory, store }: RespondParts): Stage<LaneCo
         if (scope.hasWrites) context.scopes.push(scope);
         if (!result.value) continue;
         context.answeredBy = skill.instance;
-        context.replies = await permitted(result.value.replies, context, { directory, store });
+        const replies = await permitted(result.value.replies, context, { directory, store });
+        context.replies = shownAs === undefined ? replies : replies.map((reply, index) => (index === 0 ? { ...reply, id: shownAs } : reply));
         return PASS;
       }
       return PASS;
     },
   };
+}
+
+/** A call that throws is a defect; nobody goes on saying that somebody writes for it. */
+async function whileShown<Called>(shown: Shown | undefined, calling: Promise<Called>): Promise<Called> {
+  try {
+    return await calling;
+  } catch (error) {
+    await shown?.end(false);
+    throw error;
+  }
+}
+
+/** Whether what was shown becomes a message: the first reply is one. */
+function speaks(result: CallResult): boolean {
+  if (!result.ok || !respondResult.is(result.value)) return false;
+  const first = result.value?.replies[0];
+  return first !== undefined && first.text.trim() !== '' && first.edits === undefined && first.reacts === undefined;
 }
 
 function again(context: LaneContext, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {

@@ -169,6 +169,7 @@ function bootstrap(post, settingsText) {
     /** @type {object | undefined} */ #kv;
     /** @type {object | undefined} */ #message;
     /** @type {object | undefined} */ #tool;
+    /** @type {object | undefined} */ #reply;
 
     /** @param {Call} call */
     constructor(call) {
@@ -221,6 +222,11 @@ function bootstrap(post, settingsText) {
     get tool() {
       const call = this.#call;
       return (this.#tool ??= freeze({ __proto__: null, call: /** @param {unknown} tool @param {unknown} given */ (tool, given) => request(call, 'tool.call', { __proto__: null, tool, arguments: given }) }));
+    }
+
+    get reply() {
+      const call = this.#call;
+      return (this.#reply ??= freeze({ __proto__: null, delta: /** @param {unknown} text */ (text) => request(call, 'reply.delta', { __proto__: null, text }) }));
     }
   }
   // Without this, `new ctx.constructor(…)` would make a ctx for any object that looks like a call.

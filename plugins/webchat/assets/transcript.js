@@ -1,14 +1,15 @@
 // What was said, kept in the browser's storage: a message is written down here before it is sent, and stays "sending" until the host has answered for it.
 
 /**
- * @typedef {{ kind: 'own', id: string, text: string, at: number, status: 'sending' | 'accepted' | 'denied' | 'held', reason?: string, again?: boolean }} OwnEntry
- *   `again`: the refusal may have been for the moment only.
- * @typedef {{ kind: 'reply', id: string, text: string, at: number, media?: unknown }} ReplyEntry
+ * @typedef {{ kind: 'own', id: string, text: string, at: number, status: 'sending' | 'accepted' | 'denied' | 'held', reason?: string, again?: boolean, reactions?: string[] }} OwnEntry
+ *   `again`: the refusal may have been for the moment only. `reactions`: emoji that others put on it.
+ * @typedef {{ kind: 'reply', id: string, text: string, at: number, edited?: boolean, media?: unknown }} ReplyEntry
  * @typedef {OwnEntry | ReplyEntry} Entry
  * @typedef {{ entries: Entry[], lastReply: string }} Content
  */
 
 const MOST_ENTRIES = 500;
+const MOST_REACTIONS = 8;
 
 /** Storage that also works where the browser allows none: then for as long as the page is open. */
 export function openStorage() {
@@ -86,6 +87,19 @@ export class Transcript {
     if (this.#entries.has(`reply ${id}`)) return false;
     this.#put({ kind: 'reply', id, text, at: timeOf(id), ...(Array.isArray(media) && { media }) });
     return true;
+  }
+
+  /** An earlier reply says something else now; one that is not known any more stays so. @param {string} id @param {string} text */
+  edit(id, text) {
+    const entry = this.#entries.get(`reply ${id}`);
+    if (entry?.kind === 'reply' && entry.text !== text) this.#put({ ...entry, text, edited: true });
+  }
+
+  /** @param {string} id of a message of our own @param {string} emoji */
+  react(id, emoji) {
+    const entry = this.#entries.get(`own ${id}`);
+    if (entry?.kind !== 'own' || entry.reactions?.includes(emoji)) return;
+    this.#put({ ...entry, reactions: [...(entry.reactions ?? []), emoji].slice(-MOST_REACTIONS) });
   }
 
   /** The host had more than it could send: what follows `after` has not been seen. @param {string} after */

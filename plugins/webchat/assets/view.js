@@ -84,6 +84,14 @@ export class View {
     if (wasAtEnd) this.#scrollToEnd();
   }
 
+  /** What was being written is no reply after all. @param {string} id */
+  withdraw(id) {
+    const shown = this.#shown.get(`reply ${id}`);
+    if (!shown?.item.classList.contains('unfinished')) return;
+    shown.item.remove();
+    this.#shown.delete(`reply ${id}`);
+  }
+
   /** @param {boolean} isTyping */
   typing(isTyping) {
     clearTimeout(this.#typingTimer);
@@ -129,10 +137,11 @@ export class View {
     const time = document.createElement('time');
     time.dateTime = new Date(entry.at).toISOString();
     time.textContent = timeFormat.format(entry.at);
-    if (entry.kind === 'reply') return [time];
+    if (entry.kind === 'reply') return entry.edited ? [element('span', 'edited', 'edited'), time] : [time];
 
     const verdict = element('span', 'verdict', verdictOn(entry));
-    if (entry.status !== 'denied') return [verdict, time];
+    const reactions = (entry.reactions ?? []).map((emoji) => element('span', 'reaction', emoji));
+    if (entry.status !== 'denied') return [...reactions, verdict, time];
     verdict.setAttribute('role', 'alert');
     if (!entry.again) return [verdict, time];
     const again = element('button', 'again', 'Try again');

@@ -51,6 +51,9 @@ const connection = new Connection(socketUrl, {
     else if (type === 'message') {
       if (transcript.hear({ id: String(id), text: String(text), media })) view.unread();
     } else if (type === 'delta') view.delta(String(id), String(text));
+    else if (type === 'withdrawn') view.withdraw(String(id));
+    else if (type === 'edit') transcript.edit(String(id), String(text));
+    else if (type === 'reaction') transcript.react(String(frame.to), String(frame.emoji));
     else if (type === 'typing') view.typing(true);
     else if (type === 'more') {
       transcript.resumeAfter(String(after));

@@ -1,6 +1,6 @@
 // A page connects (again): the replies it has not seen, oldest first. The host holds back new ones until these are out.
-import { BOUNDS, utf8Length, type Action, type PluginContext } from '@gatehouse/plugin-sdk';
-import { errorFrame, messageFrame, moreFrame, toConnection } from './frames.ts';
+import { BOUNDS, utf8Length, type Action, type ConversationItem, type PluginContext } from '@gatehouse/plugin-sdk';
+import { editFrame, errorFrame, messageFrame, moreFrame, reactionFrame, toConnection } from './frames.ts';
 
 const MESSAGE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -21,7 +21,7 @@ export async function missedReplies(conversation: string, connection: string, af
     const page = await ctx.message.list(conversation, seen === '' ? {} : { after: seen });
     for (const item of page.items) {
       if (item.direction === 'outbound') {
-        const frame = messageFrame(item);
+        const frame = frameOf(item);
         bytes += utf8Length(JSON.stringify(frame));
         if (actions.length === MOST_REPLIES || (actions.length > 0 && bytes > MOST_BYTES)) return [...actions, toConnection(connection, moreFrame(seen))];
         actions.push(toConnection(connection, frame));
@@ -31,4 +31,9 @@ export async function missedReplies(conversation: string, connection: string, af
     if (page.cursor === null) return actions;
   }
   return [...actions, toConnection(connection, moreFrame(seen))];
+}
+
+function frameOf(item: ConversationItem): string {
+  if (item.edits !== undefined) return editFrame(item.edits, item.text);
+  return item.reacts === undefined ? messageFrame(item) : reactionFrame(item.reacts, item.text);
 }

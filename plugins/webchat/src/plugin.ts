@@ -1,6 +1,6 @@
 // Web chat: turns socket frames into messages and replies into frames. The page in assets/ is its other half; README.md has the protocol.
 import { defineChannel } from '@gatehouse/plugin-sdk';
-import { errorFrame, messageFrame, toConnection } from './frames.ts';
+import { deltaFrame, editFrame, errorFrame, messageFrame, reactionFrame, toConnection, toConversation, typingFrame, withdrawnFrame } from './frames.ts';
 import { missedReplies } from './missed-replies.ts';
 import { parseFrame } from './parse-frame.ts';
 import { isConversation, visitorOf } from './visitor.ts';
@@ -22,7 +22,11 @@ export default defineChannel({
   /** What the page shows of files is the host's to fetch; this only says that the page can show them. */
   media: ({ media }) => ({ request: { url: media.url } }),
 
-  send(delivery) {
-    return { actions: [{ frame: { conversation: delivery.conversation }, text: messageFrame(delivery) }] };
-  },
+  send: (delivery) => ({ actions: [toConversation(delivery.conversation, messageFrame(delivery))] }),
+  typing: ({ conversation, on }) => ({ actions: on ? [toConversation(conversation, typingFrame)] : [] }),
+  stream: ({ conversation, id, inReplyTo, delta, withdrawn }) => ({
+    actions: withdrawn ? [toConversation(conversation, withdrawnFrame(id))] : delta === '' ? [] : [toConversation(conversation, deltaFrame(id, inReplyTo, delta))],
+  }),
+  edit: ({ conversation, id, text }) => ({ actions: [toConversation(conversation, editFrame(id, text))] }),
+  react: ({ conversation, message, emoji, remove }) => ({ actions: remove ? [] : [toConversation(conversation, reactionFrame(message, emoji))] }),
 });

@@ -127,6 +127,22 @@ describe('everything else', () => {
     expect(actions).toEqual([{ frame: { conversation: CONVERSATION }, text: '{"type":"message","id":"r1","inReplyTo":"m1","text":"hi"}' }]);
   });
 
+  it('what is shown of a reply goes to whoever is there: pieces, and that there is none after all', async () => {
+    const run = runPlugin(plugin);
+    const piece = { id: 'r1', conversation: CONVERSATION, inReplyTo: 'm1', text: 'so far', delta: 'far', sequence: 2, done: false };
+    expect((await run.ask('stream', piece)).actions).toEqual([{ frame: { conversation: CONVERSATION }, text: '{"type":"delta","id":"r1","inReplyTo":"m1","text":"far"}' }]);
+    expect((await run.ask('stream', { ...piece, delta: '', done: true })).actions).toEqual([]);
+    expect((await run.ask('stream', { ...piece, delta: '', done: true, withdrawn: true })).actions).toEqual([{ frame: { conversation: CONVERSATION }, text: '{"type":"withdrawn","id":"r1"}' }]);
+    expect((await run.ask('typing', { conversation: CONVERSATION, on: true })).actions).toHaveLength(1);
+    expect((await run.ask('typing', { conversation: CONVERSATION, on: false })).actions).toEqual([]);
+  });
+
+  it('edits and reactions that were missed come as what they are', async () => {
+    const messages = { [CONVERSATION]: [reply(1), reply(2, { edits: 'id-00001', text: 'better' }), reply(3, { reacts: 'm9', text: '👍' })] };
+    const { actions } = await runPlugin(plugin, { messages }).receive(aSocketOpening({ conversation: CONVERSATION }));
+    expect(framesOf(actions)).toEqual([{ type: 'message', id: 'id-00001', inReplyTo: 'm1', text: 'reply 1' }, { type: 'edit', id: 'id-00001', text: 'better' }, { type: 'reaction', to: 'm9', emoji: '👍' }]);
+  });
+
   it('a closed socket and a plain request need nothing', async () => {
     expect(await runPlugin(plugin).receive({ kind: 'close', connection: 'c1', conversation: CONVERSATION, query: {} })).toEqual({});
     expect(await runPlugin(plugin).receive(anHttpRequest())).toEqual({});
