@@ -37,6 +37,8 @@ export interface Events {
   /** One try at the remote, of a message or a piece of one. */
   'delivery.tried': { messageId: string; instance: string; result: 'sent' | DeliveryFailure };
   'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };
+  /** A run was told to end without an answer. */
+  'lane.interrupted': { instance: string; messageId: string; why: 'newer' | 'stopped' | 'stuck' };
   'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };

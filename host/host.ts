@@ -246,9 +246,10 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     }),
   );
   const identities = new Identities(config.identities);
-  const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options));
+  const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options), ({ instance, callId }, problem) => supervisor.cancel(instance, callId, problem));
   const pipeline: Pipeline = parts.use(
     createPipeline({
+      settings: config.pipeline,
       clock,
       ids,
       log,

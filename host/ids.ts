@@ -49,3 +49,9 @@ export function createIds(clock: Clock, newest?: string): Ids {
     },
   };
 }
+
+/** The moment in an id of `createIds`, epoch milliseconds; 0 of anything else. */
+export function epochMsOf(id: string): number {
+  const [, high, low] = UUID_V7.exec(id) ?? [];
+  return high === undefined || low === undefined ? 0 : Number.parseInt(high + low, 16);
+}

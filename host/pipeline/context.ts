@@ -9,6 +9,8 @@ import { addressingIn, addressingOf } from './commands/address.ts';
 import type { Parsed } from './commands/parse.ts';
 import type { DeliveryProgress, MessageRow, SessionRow } from '../store/tables.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
+import type { Room } from './lane-room.ts';
+import type { Calling } from './plugin-calls.ts';
 import type { Policy } from './policy.ts';
 import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
 import type { Recorded } from './run-stages.ts';
@@ -54,6 +56,8 @@ export interface InboundContext extends Recorded {
   repliesToBot: boolean;
   /** Set by admit: sends of plugins that led to it, 0 for what people write. */
   hops: number;
+  /** Set by accept: what has to leave the lane for it. */
+  room?: Room | undefined;
   /** Set by accept: its place in the lane, and what it committed. */
   place?: string;
   row?: MessageRow;
@@ -105,6 +109,29 @@ export interface LaneContext extends Recorded {
   refused: number;
   /** Why, when it was not a gate. */
   refusal?: ErrorCode;
+  /** The other messages of the run, where it has any. */
+  readonly group?: LaneGroup;
+  /** The call of a skill that is under way. */
+  calling?: Calling | undefined;
+  /** Why it is to end without an answer. It can commit nothing any more. */
+  cancelled?: Cancellation;
+  /** Its answer is being stored: too late to end it. */
+  isConcluding?: true;
+}
+
+/** `newer`: another message came. `stopped`: somebody wants no answer. `stuck`: it made no step for too long. */
+export type Cancellation = 'newer' | 'stopped' | 'stuck';
+
+/** Messages that end with the run of another. */
+export interface LaneGroup {
+  /** Answered with it, or overtaken by it. */
+  readonly fate: 'collected' | 'superseded';
+  /** In order, with their places in the lane. */
+  readonly others: readonly { readonly place: string; readonly row: MessageRow }[];
+  /** Places of messages that ended as dropped before, and of which the run is told. */
+  readonly told: readonly string[];
+  readonly collected: number;
+  readonly dropped: number;
 }
 
 /** An outbound message at the head of its delivery lane. */

@@ -2,7 +2,7 @@
 import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError, type ErrorCode } from '../errors.ts';
 import { publish } from '../events.ts';
-import type { Ids } from '../ids.ts';
+import { epochMsOf, type Ids } from '../ids.ts';
 import { readMessage } from '../store/messages.ts';
 import { put, scan, type Put, type Removal, type Store } from '../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, letterReplays, type DeadLetterRow, type DeliveryProgress, type MessageRow } from '../store/tables.ts';
@@ -23,9 +23,30 @@ export interface Hopeless {
   readonly attempts: number;
 }
 
-/** Ends work without success in one commit: out of its queue, kept as a letter, the message marked. Resolves with the message as it is stored then; throws what the store throws. */
-export async function bury({ store, ids, clock }: { readonly store: Store; readonly ids: Ids; readonly clock: Clock }, hopeless: Hopeless): Promise<MessageRow> {
-  const { row, work, waiting, stages, code, problem, attempts } = hopeless;
+/** What becomes of one piece of hopeless work. */
+interface Grave {
+  readonly letter: DeadLetterRow;
+  readonly dead: MessageRow;
+}
+
+type GraveParts = { readonly store: Store; readonly ids: Ids; readonly clock: Clock };
+
+/** Ends work without success in one commit: out of its queue, kept as a letter, the message marked. Several of one run end together, with what else rides along. Resolves with the messages as they are stored then; throws what the store throws. */
+export async function bury(parts: GraveParts, hopeless: readonly Hopeless[], { put: rows = [], remove = [] }: { readonly put?: readonly Put[]; readonly remove?: readonly Removal[] } = {}): Promise<readonly MessageRow[]> {
+  const graves: Grave[] = [];
+  for (const each of hopeless) graves.push(await graveOf(parts, each));
+  await parts.store.commit({
+    put: [...rows, ...graves.flatMap(({ letter, dead }) => [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(dead.id), dead), ...(dead.direction === 'inbound' ? [lineOf(dead)] : [])])],
+    remove: [...hopeless.map(({ waiting }) => waiting), ...remove],
+  });
+  for (const { letter: { id, messageId, instance, direction, stage, code } } of graves) {
+    publish('dead-letter.created', { id, messageId, instance, stage, code });
+    publish('message.outcome', { messageId, instance, direction, outcome: 'dead-lettered', code });
+  }
+  return graves.map(({ dead }) => dead);
+}
+
+async function graveOf({ store, ids, clock }: GraveParts, { row, work, stages, code, problem, attempts }: Hopeless): Promise<Grave> {
   const { id: messageId, instance, conversation, direction } = row;
   const stage = stages.at(-1)?.stage ?? work.kind;
   const by = stages.findLast((each) => each.instance !== undefined)?.instance;
@@ -35,11 +56,7 @@ export async function bury({ store, ids, clock }: { readonly store: Store; reado
   const letter: DeadLetterRow = { id: earlierId ?? ids.next(), messageId, instance, conversation, direction, work, stage, code, reason: problem.slice(0, 1000), attempts, at: toTimestamp(clock.now()), ...(by === undefined ? {} : { by }), ...(earlier?.replays === undefined ? {} : { replays: earlier.replays }) };
   const marked: MessageRow = { ...message, outcome: 'dead-lettered', code, reason: problem.slice(0, 500), stages: boundedRecord(stages) };
   // Its turn is over too: what is outbound has its line since it was stored.
-  const dead = direction === 'inbound' ? placed(marked, ids) : marked;
-  await store.commit({ put: [put(deadLetters, deadLetters.key(letter.id), letter), put(messages, messages.key(messageId), dead), ...(direction === 'inbound' ? [lineOf(dead)] : [])], remove: [waiting] });
-  publish('dead-letter.created', { id: letter.id, messageId, instance, stage, code });
-  publish('message.outcome', { messageId, instance, direction, outcome: 'dead-lettered', code });
-  return dead;
+  return { letter, dead: direction === 'inbound' ? placed(marked, ids) : marked };
 }
 
 /** Which letters; whatever is absent takes all. */
@@ -117,7 +134,7 @@ export class DeadLetters {
     const result = await this.#parts.store.commit({ expect: [{ table: deadLetters, key, version }], put: [put(deadLetters, key, replayed), put(messages, messages.key(revived.id), revived), workRow(letter, place)], remove: [{ table: letterReplays, key: letterReplays.key(id) }] });
     if (result === 'conflict') return this.replay(id); // somebody else did the same, or dropped it
     if (letter.work.kind === 'respond') this.#parts.enqueueLane(letter.work.sessionKey, { place, messageId: letter.messageId, attempts: 0, ...(letter.work.aside && { aside: true }) });
-    else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(letter.work) });
+    else this.#parts.enqueueDelivery({ messageId: letter.messageId, instance: letter.instance, conversation: letter.conversation, attempts: 0, sinceMs: epochMsOf(place), ...progressOf(letter.work) });
     return { letter: replayed, already: false };
   }
 
@@ -191,7 +208,7 @@ function workRow(letter: DeadLetterRow, place: string): Put {
   const { work } = letter;
   return work.kind === 'respond'
     ? put(lanes, lanes.key(place), { sessionKey: work.sessionKey, ...(work.aside && { aside: true }), messageId: letter.messageId, attempts: 0 })
-    : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0, ...progressOf(work) });
+    : put(deliveries, deliveries.key(letter.messageId), { instance: letter.instance, conversation: letter.conversation, attempts: 0, sinceMs: epochMsOf(place), ...progressOf(work) });
 }
 
 /** What a delivery had done before it was given up stays done. */

@@ -1,6 +1,7 @@
 // Works the head of a delivery lane: takes an outbound message, or the next piece of it, through the outbound stages and says whether it is done, goes on, is tried again, or is dead.
 import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { Gateway } from '../outbound/gateway.ts';
@@ -10,6 +11,8 @@ import { deliveries, messages, type DeliveryProgress, type MessageRow } from '..
 import type { DeliveryContext, Offered } from './context.ts';
 import { bury } from './dead-letters.ts';
 import type { PluginWrites } from './plugin-writes.ts';
+import { expiry, isExpired } from './expiry.ts';
+import type { QueueModes } from './queue-modes.ts';
 import { runStages } from './run-stages.ts';
 import type { Stage } from './stage.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from './tries.ts';
@@ -21,12 +24,14 @@ export interface DeliveryItem {
   readonly attempts: number;
   readonly failures?: number;
   readonly progress?: DeliveryProgress;
+  /** Epoch milliseconds since when it waits, where that is not the moment in its id. */
+  readonly sinceMs?: number;
+  /** When this host found it in the store: epoch milliseconds, the same for all. What the host before it did with it, nobody knows. */
+  readonly recoveredAtMs?: number;
   /** The channel has taken it and only the settling failed: what the channel wrote then, still to be committed. */
   readonly sent?: readonly CallScope[];
   /** A piece of it is sent and `progress` says so, which is still to be written down, with what the channel wrote then. */
   readonly owed?: readonly CallScope[];
-  /** Taken up from the store: the host that worked on it may have sent it. */
-  readonly recovered?: true;
   /** The turn it was given, in monotonic milliseconds. */
   readonly turnAtMs?: number;
   readonly row?: MessageRow;
@@ -41,6 +46,7 @@ export interface DeliveryWorkParts {
   readonly store: Store;
   readonly writes: Pick<PluginWrites, 'of' | 'withoutFrozen'>;
   readonly gateway: Pick<Gateway, 'notYet' | 'rest'>;
+  readonly modes: Pick<QueueModes, 'policyFor'>;
   readonly stages: readonly Stage<DeliveryContext>[];
   /** Told when a delivery became a dead letter. */
   onDead(row: MessageRow): void;
@@ -68,6 +74,14 @@ export class DeliveryWork {
     }
     const scopes: CallScope[] = [...(item.sent ?? [])];
     const context = contextOf(item, row, scopes);
+    if (item.recoveredAtMs !== undefined && item.sent === undefined) {
+      const { maxAgeMs } = this.#parts.modes.policyFor(row);
+      const since = item.sinceMs ?? item.messageId;
+      if (isExpired(item.recoveredAtMs, since, maxAgeMs)) {
+        context.stages.push({ stage: 'lane', decision: 'expired', durationMs: 0 });
+        return await this.#bury(context, expiry(item.recoveredAtMs, since, maxAgeMs), item.attempts);
+      }
+    }
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
     if (verdict.decision === 'more') return { retryAtMs: clock.now(), item: goingOn(item, context) };
@@ -78,15 +92,22 @@ export class DeliveryWork {
       const retryAtMs = clock.now() + verdict.afterMs;
       const retried: MessageRow = { ...row, stages: boundedRecord(context.stages) };
       const { messageId, instance, conversation } = item;
-      const tried = { instance, conversation, attempts, failures, ...progressOf(context) };
+      const tried = { instance, conversation, attempts, failures, ...(item.sinceMs !== undefined && { sinceMs: item.sinceMs }), ...progressOf(context) };
       const rest = context.restMs === undefined ? undefined : gateway.rest(instance, conversation, context.restMs);
       await rememberTry(this.#parts, [put(deliveries, key, { ...tried, notBeforeMs: retryAtMs }), put(messages, messages.key(row.id), retried), ...(rest ? [rest] : [])]);
       return { retryAtMs, item: { messageId, ...tried, ...(context.sent ? { sent: scopes } : {}) } };
     }
     const { code, problem } = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict : { code: 'DELIVERY_FAILED' as const, problem: 'the delivery was refused' };
+    return await this.#bury(context, { code, problem }, attempts);
+  }
+
+  /** What it has done stays done when the letter is replayed. */
+  async #bury(context: DeliveryContext, { code, problem }: { readonly code: ErrorCode; readonly problem: string }, attempts: number): Promise<LaneVerdict<DeliveryItem>> {
+    const { row, stages } = context;
     const { done, pieces, remoteIds, failed } = progressOf(context).progress ?? {};
     const work = { kind: 'deliver' as const, ...(done && { done }), ...(pieces && { pieces }), ...(remoteIds && { remoteIds }), ...(failed && { failed }) };
-    this.#parts.onDead(await bury(this.#parts, { row, work, waiting: { table: deliveries, key }, stages: context.stages, code, problem, attempts }));
+    const dead = await bury(this.#parts, [{ row, work, waiting: { table: deliveries, key: deliveries.key(row.id) }, stages, code, problem, attempts }]);
+    for (const each of dead) this.#parts.onDead(each);
     return 'done';
   }
 
@@ -118,7 +139,7 @@ function contextOf(item: DeliveryItem, row: MessageRow, scopes: CallScope[]): De
     limits: pieces?.limits,
     piece: pieces?.sent ?? 0,
     remoteIds: [...remoteIds],
-    isDoubtful: item.recovered === true || failed?.class === 'unknown',
+    isDoubtful: item.recoveredAtMs !== undefined || failed?.class === 'unknown',
     offered: item.offered,
     sent: item.sent !== undefined || (pieces !== undefined && pieces.sent >= pieces.of),
     stages: [...row.stages],

@@ -1,6 +1,6 @@
 // Takes one arrived message through the inbound stages and says what became of it. Two arrivals of one message at the same moment share one run.
 import type { InboundMessage, StageRecord } from '../../schemas/message.ts';
-import type { Priority } from '../../schemas/policy.ts';
+import type { Priority, QueuePolicy } from '../../schemas/policy.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
@@ -52,7 +52,7 @@ export interface InboundParts {
   /** Gives back the place in the lane that admit took, when the message did not get as far. */
   unreserve(sessionKey: string, place: 'lane' | 'aside'): void;
   /** Told after the accept commit; puts the message into its lane. */
-  onAccepted(place: string, row: MessageRow, session: SessionRow): void;
+  onAccepted(place: string, row: MessageRow, session: SessionRow, queue: Required<QueuePolicy>): void;
 }
 
 /** Until normalize has read it. */
@@ -147,6 +147,7 @@ export class Inbound {
     const verdict = await runStages(stages, context, this.#parts);
     context.kept?.done(false); // accept has said so already when it committed
     const acceptance = await this.#conclude(context, verdict);
+    context.room?.settle(acceptance.status === 'accepted');
     // What gates wrote for a message that went no further is not kept; what the channel wrote is the channel's to commit.
     if (acceptance.status !== 'accepted') for (const scope of context.scopes) if (!given.has(scope)) scope.release();
     // Also where a gate has made another message of it, which waits elsewhere.
@@ -159,7 +160,7 @@ export class Inbound {
   async #conclude(context: InboundContext, verdict: Verdict): Promise<Acceptance> {
     switch (verdict.decision) {
       case 'pass':
-        if (context.row && context.session && context.place !== undefined) this.#parts.onAccepted(context.place, context.row, context.session);
+        if (context.row && context.session && context.place !== undefined) this.#parts.onAccepted(context.place, context.row, context.session, context.policy.queue);
         return { status: 'accepted', messageId: context.messageId };
       case 'duplicate':
       case 'held':

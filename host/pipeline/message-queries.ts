@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { MessageDetail, MessageView, PluginCost } from '../../schemas/control.ts';
 import { GatehouseError } from '../errors.ts';
-import { readMessage, withEnding } from '../store/messages.ts';
+import { companyOf, readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './provenance.ts';
@@ -98,6 +98,8 @@ export function messageView(row: MessageRow): MessageView {
     at: row.at,
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     ...(row.remoteIds ? { remoteIds: [...row.remoteIds] } : {}),
+    ...companyOf(row),
+    ...(row.code === undefined ? {} : { code: row.code }),
     stages: [...row.stages],
   };
 }

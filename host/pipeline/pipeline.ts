@@ -1,6 +1,8 @@
 // The story of a message. Read the four lists from top to bottom: each line is one stage, each stage one file in stages/.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Action } from '../../schemas/message.ts';
+import type { PipelineSettings } from '../../schemas/host-config.ts';
+import type { QueuePolicy } from '../../schemas/policy.ts';
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { SenderRates } from '../broker/quota.ts';
@@ -34,6 +36,8 @@ import type { HeldSeal } from './held-seal.ts';
 import type { Identities } from './identities.ts';
 import { Inbound } from './inbound.ts';
 import { Ingress } from './ingress.ts';
+import { LaneGroups } from './lane-groups.ts';
+import { LaneRoom } from './lane-room.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
 import { OperatorSend } from './operator-send.ts';
 import { Outbox } from './outbox.ts';
@@ -51,6 +55,7 @@ import { CommandWork } from './commands/command-work.ts';
 import { hostCommand } from './commands/host-commands.ts';
 import type { SessionControl } from './commands/session-control.ts';
 import { latestOf } from './conversation-order.ts';
+import { QueueModes } from './queue-modes.ts';
 import type { Stage } from './stage.ts';
 import { sweeper, type Retention } from './sweeper.ts';
 import { turnOf } from './turns.ts';
@@ -110,6 +115,8 @@ const outboundStages = (parts: ShapeParts & DeliverParts & SettleParts): readonl
 const MOST_ROWS_IN_MEMORY = 5000;
 
 export interface PipelineParts {
+  /** What host.json says of messages on their way. */
+  readonly settings: PipelineSettings;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -168,6 +175,7 @@ export interface Pipeline extends AsyncDisposable {
 export function createPipeline(parts: PipelineParts): Pipeline {
   const { clock, log, store } = parts;
   const book = new SessionBook(store);
+  const modes = new QueueModes(parts);
   const sockets = new SocketHub();
   const actions = new Actions({ ...parts, sockets });
   const gateway = new Gateway({ ...parts, sockets, actions, rates: new Rates(clock) });
@@ -183,7 +191,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     work: (item) => deliveryWork.work(item),
     onFault: onFault('deliver'),
   });
-  const messageLanes = createLanes<LaneItem>({ clock, turns: turnsOf(parts.directory), work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
+  const { lanes: laneSettings = {} } = parts.settings;
+  const messageLanes = createLanes<LaneItem>({ clock, ...(laneSettings.runBudget !== undefined && { concurrency: laneSettings.runBudget }), ...(laneSettings.depth !== undefined && { depth: laneSettings.depth }), turns: turnsOf(parts.directory), work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
   const commandLanes = createLanes<LaneItem>({ clock, depth: BOUNDS.commandsWaiting, work: (item, sessionKey) => commandWork.work(item, sessionKey), onFault: onFault('command') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
@@ -212,7 +221,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const intake = createIntake({ ...parts, requestOf: fileRequestOf(parts) });
   const control: SessionControl = {
     depth: (sessionKey) => messageLanes.depth(sessionKey),
-    mode: (_, byPolicy) => byPolicy,
+    mode: (sessionKey, byPolicy) => modes.of(sessionKey, byPolicy),
     latest: (instance, conversation) => latestOf(store, instance, conversation),
   };
   const deliveryDepth = (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation }));
@@ -229,7 +238,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     gateway,
     writes,
     echoes,
-    reserve: (sessionKey: string) => messageLanes.reserve(sessionKey),
+    reserve: (sessionKey: string, { cap, drop }: Required<QueuePolicy>) => messageLanes.reserve(sessionKey, cap, drop !== 'new'),
+    laneRoom: new LaneRoom({ store, ids: parts.ids, lanes: messageLanes }),
     reserveAside: (sessionKey: string) => commandLanes.reserve(sessionKey),
     laneDepth: (sessionKey: string, aside: boolean) => (aside ? commandLanes : messageLanes).depth(sessionKey),
     held,
@@ -255,11 +265,18 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     stagesAfterHold: inboundStages(everything).filter((each) => each.name === 'moderate' || each.name === 'media' || each.name === 'accept'),
     refusal: (priority) => pressure.refusal(priority),
     unreserve: (sessionKey, place) => (place === 'aside' ? commandLanes : messageLanes).unreserve(sessionKey),
-    onAccepted: (place, row, session) => (hostCommand(row.command?.name) ? commandLanes : messageLanes).enqueue(row.sessionKey, { place, messageId: row.id, attempts: 0, turn: turnOf(row), ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) }),
+    onAccepted: (place, row, session, { mode, debounceMs }) => {
+      const item = { place, messageId: row.id, attempts: 0, turn: turnOf(row), ...(messageLanes.waiting < MOST_ROWS_IN_MEMORY ? { row, session } : {}) };
+      if (hostCommand(row.command?.name)) commandLanes.enqueue(row.sessionKey, item);
+      else if (debounceMs > 0) messageLanes.enqueue(row.sessionKey, item, 0, { ms: debounceMs, sinceMs: clock.now() });
+      else messageLanes.enqueue(row.sessionKey, item);
+      if (modes.of(row.sessionKey, mode) === 'interrupt') laneWork.overtake(row);
+    },
   });
-  const laneWork = new LaneWork({ ...parts, book, stages: laneStages(everything) });
+  const groups = new LaneGroups({ store, log, lanes: messageLanes, modes });
+  const laneWork: LaneWork = new LaneWork({ ...parts, book, lanes: messageLanes, groups, modes, stages: laneStages(everything) });
   const commandWork = new CommandWork({ ...parts, book, stages: commandStages(everything) });
-  const deliveryWork = new DeliveryWork({ ...parts, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
+  const deliveryWork = new DeliveryWork({ ...parts, modes, writes, gateway, stages: outboundStages(everything), onDead: (row) => operator.settled(row) });
   const ingress = new Ingress({ ...parts, sockets, actions, writes, submit: (arrival) => inbound.submit(arrival), pauseMs: () => pressure.pauseMs() });
   const sessions = new SessionQueries({ store, clock, book, reach, rooms, laneDepth: (sessionKey) => messageLanes.depth(sessionKey) });
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => (item.aside ? commandLanes : messageLanes).enqueue(sessionKey, item), enqueueDelivery });
@@ -299,12 +316,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     lanes: messageLanes,
     deliveries: deliveryLanes,
     async recover() {
+      const recoveredAtMs = clock.now();
+      await modes.load();
       // Deliveries first: messages begin to be answered at once, and what they add to the queue must not be found there again. Held messages last, for the same
       // reason: the first gate that comes up lets them go on into the lanes.
       await gateway.recover();
-      const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane, (messageId) => outbox.isFresh(messageId)));
+      const deliveries = await deliveryLanes.recover(waitingDeliveries(store, deliveryLane, (messageId) => outbox.isFresh(messageId), recoveredAtMs));
       outbox.recovered();
-      const messages = await messageLanes.recover(inLanes(waitingMessages(store), ({ lane, item, notBeforeMs }) => commandLanes.enqueue(lane, item, notBeforeMs)));
+      const messages = await messageLanes.recover(inLanes(waitingMessages(store, recoveredAtMs), ({ lane, item, notBeforeMs }) => commandLanes.enqueue(lane, item, notBeforeMs)));
       await held.recover();
       if (held.waiting > 0) void held.release();
       replayWorker.wake();

@@ -8,6 +8,14 @@ import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts'
 /** The supervisor's half: finds the sandbox of an instance, waits at most `waitMs` while it restarts. */
 export type CallInstance = (instance: string, call: PluginCall, options: { readonly waitMs: number }) => Promise<CallResult>;
 
+/** Ends a call that is under way with CALL_CANCELLED; one that has ended stays as it is. */
+export type CancelCall = (calling: Calling, problem: string) => void;
+
+export interface Calling {
+  readonly instance: string;
+  readonly callId: string;
+}
+
 export interface ScopedResult {
   readonly result: CallResult;
   /** What the call wrote; the caller commits it or releases it. Released already when the call failed. */
@@ -32,6 +40,8 @@ export interface CallOptions {
   readonly wallMs?: number;
   /** A sandbox that does not take the calls of the instance: not yet, or not any more. */
   readonly through?: (call: PluginCall) => Promise<CallResult>;
+  /** Shows the call while it is under way, so that it can be cancelled. */
+  readonly caller?: { calling?: Calling | undefined };
 }
 
 /** How long a tool's caller waits for a tool that is restarting. */
@@ -40,25 +50,34 @@ const TOOL_WAIT_MS = 2000;
 export class PluginCalls {
   readonly #broker: Broker;
   readonly #callInstance: CallInstance;
+  readonly #cancelCall: CancelCall;
   #calls = 0;
 
-  constructor(broker: Broker, callInstance: CallInstance) {
+  constructor(broker: Broker, callInstance: CallInstance, cancelCall: CancelCall = () => undefined) {
     this.#broker = broker;
     this.#callInstance = callInstance;
+    this.#cancelCall = cancelCall;
   }
 
-  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, stream, wallMs, turn, through }: CallOptions): Promise<ScopedResult> {
+  async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, stream, wallMs, turn, through, caller }: CallOptions): Promise<ScopedResult> {
     const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
     let worked = false;
+    if (caller) caller.calling = { instance, callId: scope.callId };
     try {
       const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(scope.turn && { turn: scope.turn }), ...(wallMs !== undefined && { wallMs }) };
       const result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
       worked = result.ok;
       return { result, scope };
     } finally {
+      if (caller) caller.calling = undefined;
       this.#broker.close(scope);
       if (!worked) scope.release();
     }
+  }
+
+  /** Ends a call that is under way: it fails with CALL_CANCELLED, and nothing it wrote is kept. */
+  cancel(calling: Calling, problem: string): void {
+    this.#cancelCall(calling, problem);
   }
 
   /** Calls a tool on behalf of another call, one level deeper. */

@@ -17,6 +17,9 @@ export type Verdict =
 
 export const PASS: Verdict = { decision: 'pass' };
 
+/** Somebody ended the run; lane-work.ts knows who, and what becomes of the message. */
+export const CANCELLED: Verdict = { decision: 'retry', afterMs: 0, code: 'CALL_CANCELLED', problem: 'the run was ended', blame: false };
+
 /** One step of the story in `pipeline.ts`. */
 export interface Stage<Context> {
   readonly name: string;

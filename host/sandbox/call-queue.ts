@@ -41,6 +41,12 @@ export class CallQueue<Waiting extends { readonly call: PluginCall; readonly wai
     return expired;
   }
 
+  /** One call by its id, wherever it stands. */
+  take(callId: string): Waiting | undefined {
+    const entry = this.#arrivals.toArray().find(({ waiting, isOver }) => !isOver && waiting.call.callId === callId);
+    return entry && this.#end(entry) ? entry.waiting : undefined;
+  }
+
   /** Everybody, in the order of arrival. */
   clear(): Waiting[] {
     return this.expire(Number.POSITIVE_INFINITY);

@@ -209,6 +209,12 @@ class SandboxProcess implements Sandbox, Watched {
     });
   }
 
+  cancel(callId: string, problem: string): void {
+    const queued = this.#waiting.take(callId);
+    queued?.resolve(this.#failure(queued.call, 'CALL_CANCELLED', { problem }, true));
+    for (const live of this.#live.values()) if (live.call.callId === callId) this.#giveUp(live, this.#failure(live.call, 'CALL_CANCELLED', { problem }, true, live));
+  }
+
   async answers(withinMs: number): Promise<boolean> {
     if (this.#phase !== 'running' || !this.#send(NO_CALL, `{"t":"cancel","call":${NO_CALL}}`)) return false;
     const answered = Promise.withResolvers<boolean>();
@@ -519,11 +525,16 @@ class SandboxProcess implements Sandbox, Watched {
       if (nowMs - live.startedAt <= callDeadlineMs(wallMs, pausedMs)) continue;
       const usedMs = live.cpuUs / 1000 + (this.#runningCall() === live ? this.#cpuOfLongFrameMs() : 0);
       const timedOut = usedMs > cpuMsPerCall ? this.#failure(live.call, 'CALL_CPU', { usedMs: Math.round(usedMs), limitMs: cpuMsPerCall }, false, live) : this.#failure(live.call, 'CALL_TIMEOUT', { limitMs: wallMs }, true, live);
-      this.#cancelled.add(live.id);
-      this.#send(live.id, `{"t":"cancel","call":${live.id}}`);
-      this.#finish(live, timedOut);
+      this.#giveUp(live, timedOut);
     }
     for (const { call, resolve } of this.#waiting.expire(nowMs - wallMsPerCall)) resolve(this.#failure(call, 'INSTANCE_BUSY', { depth: this.#waiting.size + 1 }, true));
+  }
+
+  /** What the child still says about it is no offence. */
+  #giveUp(live: LiveCall, result: CallResult): void {
+    this.#cancelled.add(live.id);
+    this.#send(live.id, `{"t":"cancel","call":${live.id}}`);
+    this.#finish(live, result);
   }
 
   #cpuOfLongFrameMs(): number {

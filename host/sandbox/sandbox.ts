@@ -127,6 +127,8 @@ export interface Sandbox {
   readonly cpuUs: number;
   /** Always resolves; rejects only for an input that is not JSON. */
   call(call: PluginCall): Promise<CallResult>;
+  /** Ends one call, under way or in the queue, with CALL_CANCELLED. Does nothing for one it does not have. */
+  cancel(callId: string, problem: string): void;
   /** False once it takes no more calls: it is ending, or being stopped. */
   readonly accepting: boolean;
   /** Resolves as soon as it is decided that this sandbox is over; all its calls are answered then. The process may need a moment longer. */

@@ -40,12 +40,6 @@ export interface LaneStanding {
   readonly dueMs?: number;
 }
 
-/** What a place is asked for under: `cap` items may wait in the lane beside those that run; with `mayOverflow` older ones make room. */
-export interface ReserveTerms {
-  readonly cap: number;
-  readonly mayOverflow: boolean;
-}
-
 export interface LanesOptions<Item> {
   readonly clock: Clock;
   /** Does the work of the item at the head, and of those behind it that it takes. Called for at most one item of a lane at a time. */
@@ -70,8 +64,8 @@ export interface Lanes<Item> extends AsyncDisposable {
   readonly running: number;
   /** Items of this lane: reserved, waiting and running. */
   depth(lane: string): number;
-  /** Takes a place in the lane, or says that it is full. Each place taken is later filled by `enqueue` or given back by `unreserve`. */
-  reserve(lane: string, terms?: ReserveTerms): 'reserved' | 'full';
+  /** Takes a place in the lane, or says that it is full: `cap` items may wait beside those that run, default any; with `mayOverflow` older ones make room. Each place taken is later filled by `enqueue` or given back by `unreserve`. */
+  reserve(lane: string, cap?: number, mayOverflow?: boolean): 'reserved' | 'full';
   unreserve(lane: string): void;
   /** Adds what is already durable, filling a reserved place if the lane has one. Never refuses. After `close` it does nothing: the row waits on disk for the next start. */
   enqueue(lane: string, item: Item, notBeforeMs?: number, debounce?: Debounce): void;
@@ -103,7 +97,6 @@ export function createLanes<Item>(options: LanesOptions<Item>): Lanes<Item> {
 const CLOSE_DEADLINE_MS = 10_000;
 const MOST_DELAY_MS = 20 * 60_000;
 
-const NO_TERMS: ReserveTerms = { cap: Infinity, mayOverflow: false };
 const DEBOUNCE_TIMES = BOUNDS.debounceTimes;
 
 interface Waiting<Item> {
@@ -182,7 +175,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     return lane ? lane.items.size - lane.taken : 0;
   }
 
-  reserve(key: string, { cap, mayOverflow }: ReserveTerms = NO_TERMS): 'reserved' | 'full' {
+  reserve(key: string, cap = Infinity, mayOverflow = false): 'reserved' | 'full' {
     const known = this.#lanes.get(key);
     if (known) {
       const { items, reserved, taken } = known;

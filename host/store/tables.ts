@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
 import type { Direction, Message, Room, StageRecord } from '../../schemas/message.ts';
+import type { QueueMode } from '../../schemas/policy.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { DeliveryFailure } from '../../schemas/control.ts';
@@ -159,9 +160,22 @@ export interface LaneRow {
   readonly failures?: number;
   /** Epoch milliseconds before which it is not tried. */
   readonly notBeforeMs?: number;
+  /** It waits for others, from the moment in its place on: so long nobody may have written. */
+  readonly debounceMs?: number;
+  /** First of a run whose try has failed: how many messages that run takes. */
+  readonly taken?: number;
+  /** Its message was dropped, and the next run is told of it: how many dropped messages it stands for. */
+  readonly dropped?: number;
 }
 
 export const lanes = tenantTable<LaneRow, [place: string]>('lanes', 'place (UUIDv7 given by the commit that accepts, so that order is the order of commits)', 'pipeline: accept, respond');
+
+/** The mode an operator gave the lane of one session. */
+export interface QueueModeRow {
+  readonly mode: QueueMode;
+}
+
+export const queueModes = tenantTable<QueueModeRow, [sessionKey: string]>('queueModes', 'sessionKey', 'operator: queue mode');
 
 /** An outbound message waiting to be sent; removed by settle. */
 export interface DeliveryRow {
@@ -171,6 +185,8 @@ export interface DeliveryRow {
   readonly failures?: number;
   readonly notBeforeMs?: number;
   readonly progress?: DeliveryProgress;
+  /** Epoch milliseconds since when it waits, where that is not the moment in its id: it was replayed. */
+  readonly sinceMs?: number;
 }
 
 /** What earlier tries at a delivery came to. */
@@ -367,7 +383,7 @@ export interface MediaUseRow {
 export const mediaUses = tenantTable<MediaUseRow, [digest: string, instance: string]>('mediaUses', 'hex sha256 of the bytes, instance', 'pipeline: accept; the sweeper');
 
 /** How a message ended for good: an inbound one answered or not, an outbound one delivered. */
-export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code' | 'remoteIds'> {}
+export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code' | 'remoteIds' | 'ranWith' | 'collected' | 'dropped'> {}
 
 /** Beside the message, so that its text is written once: rows of one moment lie together, and are small. Read both with `readMessage` or `withEnding`. */
 export const endings = tenantTable<EndingRow, [messageId: string]>('endings', 'messageId', 'pipeline: respond, settle', { pack: packEnding, unpack: unpackEnding });
@@ -382,6 +398,6 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
-  meta, messages, conversations, dedupe, sessions, lanes, deliveries, pauses, deadLetters, letterReplays, held,
+  meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
 ];

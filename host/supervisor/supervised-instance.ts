@@ -188,6 +188,17 @@ export class SupervisedInstance {
     });
   }
 
+  cancel(callId: string, problem: string): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.call.callId !== callId) continue;
+      clearTimeout(waiter.timer);
+      this.#waiters.delete(waiter);
+      waiter.resolve(this.#refused(waiter.call, 'CALL_CANCELLED', { problem }));
+      return;
+    }
+    for (const sandbox of [this.#sandbox, ...this.#retiring]) sandbox?.cancel(callId, problem);
+  }
+
   /** Opens the new one first; only once it has loaded and passed its self test does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
   async replace(spec: SandboxSpec, { graceMs = 10_000, selfTest, onSwitch }: Replacing): Promise<void> {
     const order = this.#orders;
@@ -431,7 +442,7 @@ export class SupervisedInstance {
     return this.#refused(call, 'INSTANCE_UNAVAILABLE', { state: this.#state });
   }
 
-  #refused(call: PluginCall, code: 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY', fields: Record<string, string | number>): CallResult {
+  #refused(call: PluginCall, code: 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY' | 'CALL_CANCELLED', fields: Record<string, string | number>): CallResult {
     const { message } = new GatehouseError(code, { instance: this.#spec.instance, handler: call.handler, ...fields });
     return { ok: false, code, message, retry: true, cpuUs: 0, wallMs: 0 };
   }

@@ -104,6 +104,11 @@ export class Supervisor implements AsyncDisposable {
     return Promise.resolve({ ok: false, code: 'INSTANCE_UNAVAILABLE', message, retry: true, cpuUs: 0, wallMs: 0 });
   }
 
+  /** Ends a call that is under way, or that waits, with CALL_CANCELLED; no fault of the plugin. */
+  cancel(instance: string, callId: string, problem: string): void {
+    this.#instances.get(instance)?.cancel(callId, problem);
+  }
+
   /**
    * Another version or configuration of a started instance: it takes over once it has loaded and passed its self test, and the old one finishes its calls for up
    * to `graceMs`; resolves when the old one is gone. Rejects as `start` does when it does not load, or with what the self test rejected with; nothing has changed

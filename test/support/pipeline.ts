@@ -28,6 +28,7 @@ import { readMessage, withEnding } from '../../host/store/messages.ts';
 import type { Commit, RangeOptions, Store, Table } from '../../host/store/store.ts';
 import { conversations, deliveries, messages, type MessageRow } from '../../host/store/tables.ts';
 import type { Grant } from '../../schemas/capability.ts';
+import type { PipelineSettings } from '../../schemas/host-config.ts';
 import type { ChannelSection } from '../../schemas/plugin-manifest.ts';
 import { Type } from 'typebox';
 import { silentLog } from './sandboxes.ts';
@@ -100,6 +101,8 @@ const seals = new WeakMap<Store, HeldSeal>();
 export interface WorldOptions {
   /** A store of an earlier world, to go on where it stopped; it is not closed here. */
   readonly store?: Store;
+  /** What host.json says under `pipeline`. */
+  readonly settings?: PipelineSettings;
   /** Default the system's; a hand clock stamps and expires, and timers go on as ever. */
   readonly clock?: Clock;
   readonly identities?: Identities;
@@ -107,7 +110,7 @@ export interface WorldOptions {
   readonly recover?: boolean;
 }
 
-export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, recover = true, clock = systemClock, identities = new Identities() }: WorldOptions = {}): Promise<PipelineWorld> {
+export async function aPipeline(named: Readonly<Record<string, StandIn>>, { store: given, settings = {}, recover = true, clock = systemClock, identities = new Identities() }: WorldOptions = {}): Promise<PipelineWorld> {
   const plugins = new Map(Object.entries(named));
   const dir = await tempDir();
   const real = given ?? (await openStore({ dir: dir.path, clock }));
@@ -167,6 +170,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
   const pipeline = createPipeline({
+    settings,
     retention: RETENTION_DEFAULTS,
     pressure: PRESSURE_DEFAULTS,
     clock,

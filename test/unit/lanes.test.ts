@@ -411,19 +411,17 @@ describe('a debounce', () => {
 describe('room', () => {
   it('is refused beyond the cap, beside what runs', async () => {
     const { lanes, job } = openWork();
-    const terms = { cap: 2, mayOverflow: false };
     lanes.enqueue('a', 1);
     await job('a1');
-    expect(lanes.reserve('a', terms)).toBe('reserved');
+    expect(lanes.reserve('a', 2)).toBe('reserved');
     lanes.enqueue('a', 2);
-    expect([lanes.reserve('a', terms), lanes.reserve('a', terms)]).toEqual(['reserved', 'full']);
+    expect([lanes.reserve('a', 2), lanes.reserve('a', 2)]).toEqual(['reserved', 'full']);
   });
 
   it('is not refused where older ones give way, but for what is on its way in', () => {
     const { lanes } = openWork({ depth: 3 });
     for (const item of [1, 2, 3, 4]) lanes.enqueue('a', item);
-    const terms = { cap: 2, mayOverflow: true };
-    expect([1, 2, 3, 4].map(() => lanes.reserve('a', terms))).toEqual(['reserved', 'reserved', 'reserved', 'full']);
+    expect([1, 2, 3, 4].map(() => lanes.reserve('a', 2, true))).toEqual(['reserved', 'reserved', 'reserved', 'full']);
   });
 
   it('is made by taking out what waits, and not what runs', async () => {

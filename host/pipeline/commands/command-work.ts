@@ -53,7 +53,7 @@ export class CommandWork {
     }
     const code = 'code' in verdict ? verdict.code : 'INTERNAL';
     const problem = 'problem' in verdict ? verdict.problem : new GatehouseError(code).message;
-    await bury(this.#parts, { row, work: { kind: 'respond', sessionKey, aside: true }, waiting: { table: lanes, key: lanes.key(place) }, stages: context.stages, code, problem, attempts: tried.attempts });
+    await bury(this.#parts, [{ row, work: { kind: 'respond', sessionKey, aside: true }, waiting: { table: lanes, key: lanes.key(place) }, stages: context.stages, code, problem, attempts: tried.attempts }]);
     return 'done';
   }
 }

@@ -7,6 +7,7 @@ import { hostCommand } from '../commands/host-commands.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { dedupe, held, lanes, messages, sessions, type MessageRow, type Route } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
+import type { LaneRoom } from '../lane-room.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../provenance.ts';
 import type { Reach } from '../reach.ts';
@@ -23,9 +24,10 @@ export interface AcceptParts {
   readonly ids: Ids;
   readonly reach: Pick<Reach, 'open'>;
   readonly rooms: Pick<Rooms, 'open'>;
+  readonly laneRoom: LaneRoom;
 }
 
-export function accept({ store, writes, book, ids, reach, rooms }: AcceptParts): Stage<InboundContext> {
+export function accept({ store, writes, book, ids, reach, rooms, laneRoom }: AcceptParts): Stage<InboundContext> {
   return {
     name: 'accept',
     budgetMs: 50,
@@ -34,27 +36,30 @@ export function accept({ store, writes, book, ids, reach, rooms }: AcceptParts):
       using known = await book.open(context.sessionKey);
       using reached = context.reaches.length === 0 ? undefined : await reach.open(context.reaches, routeOf(context));
       using placed = hasRoom(context.arrived) ? await rooms.open(context.instance, context.arrived, context.receivedAtMs) : undefined;
+      const own = context.parsed.kind === 'command' ? hostCommand(context.parsed.name) : undefined;
+      if (!own && context.policy.queue.drop !== 'new') context.room = await laneRoom.make(context.sessionKey, context.policy.queue);
       // What was held is the host's since then, whatever became of its channel.
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const written = carried?.rows();
-      const own = context.parsed.kind === 'command' ? hostCommand(context.parsed.name) : undefined;
       const session = known.become(own?.beginsSession ? begun(known.row, context.receivedAtMs) : counted(known.row, context.receivedAtMs, context.policy.session.reset));
       const row = messageRow(context);
       const place = ids.next();
+      const { debounceMs } = context.policy.queue;
       Object.assign(context, { session, row, place });
       const rows: Put[] = [
         put(dedupe, context.dedupeKey, { outcome: 'accepted', messageId: context.messageId, atMs: context.receivedAtMs }),
         put(messages, messages.key(context.messageId), row),
-        put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0, ...(own && { aside: true }) }),
+        put(lanes, lanes.key(place), { sessionKey: context.sessionKey, messageId: context.messageId, attempts: 0, ...(own ? { aside: true as const } : debounceMs > 0 && { debounceMs }) }),
         put(sessions, sessions.key(context.sessionKey), session),
         ...(reached?.rows() ?? []),
         ...(placed?.rows() ?? []),
+        ...(context.room?.put ?? []),
       ];
       const { kept } = context;
       let committed = false;
       try {
-        const result = await store.commit({ expect: expectation(context), put: written || kept ? [...rows, ...(kept?.put ?? []), ...(written?.put ?? [])] : rows, remove: [...heldRow(context), ...(written?.remove ?? [])] });
+        const result = await store.commit({ expect: expectation(context), put: written || kept ? [...rows, ...(kept?.put ?? []), ...(written?.put ?? [])] : rows, remove: [...heldRow(context), ...(context.room?.remove ?? []), ...(written?.remove ?? [])] });
         committed = result === 'committed';
       } finally {
         carried?.done(committed);

@@ -1,5 +1,6 @@
 // Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then whether the message is for us and its command for its sender, then the sender's rate, then room in the lane.
 import { BOUNDS } from '../../../schemas/bounds.ts';
+import type { QueuePolicy } from '../../../schemas/policy.ts';
 import type { SenderRates } from '../../broker/quota.ts';
 import type { Store } from '../../store/store.ts';
 import { dedupe, type DedupeRow } from '../../store/tables.ts';
@@ -20,7 +21,7 @@ export interface AdmitParts extends ForUsParts {
   readonly rates: SenderRates;
   readonly echoes: Echoes;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
-  readonly reserve: (sessionKey: string) => 'reserved' | 'full';
+  readonly reserve: (sessionKey: string, queue: Required<QueuePolicy>) => 'reserved' | 'full';
   /** The same beside the lane, for commands of the host. */
   readonly reserveAside: (sessionKey: string) => 'reserved' | 'full';
   readonly laneDepth: (sessionKey: string, aside: boolean) => number;
@@ -54,7 +55,7 @@ export function admit(parts: AdmitParts): Stage<InboundContext> {
       if (!rates.take(`${context.instance}\n${sender.id}`, perSecond, burst)) return { decision: 'refuse', code: 'SENDER_RATE', fields: { instance: context.instance } };
 
       const aside = isHostCommand(context.parsed);
-      const place = aside ? reserveAside(context.sessionKey) : reserve(context.sessionKey);
+      const place = aside ? reserveAside(context.sessionKey) : reserve(context.sessionKey, context.policy.queue);
       if (place === 'reserved') context.reserved = aside ? 'aside' : 'lane';
       else return { decision: 'refuse', code: 'LANE_FULL', fields: { queue: 'lane', depth: laneDepth(context.sessionKey, aside), instance: context.instance } };
       return PASS;

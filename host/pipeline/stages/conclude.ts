@@ -9,7 +9,8 @@ import type { DraftReply, LaneContext, Offered } from '../context.ts';
 import { letterOf } from '../dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { replyRow } from '../reply-row.ts';
-import { PASS, type Stage } from '../stage.ts';
+import { countsOf, endGroup } from '../lane-endings.ts';
+import { CANCELLED, PASS, type Stage } from '../stage.ts';
 
 export interface ConcludeParts {
   readonly store: Store;
@@ -31,16 +32,23 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
     onFailure: 'retry',
     async run(context) {
       const carried = await writes.of(context.scopes, context.answeredBy);
+      if (context.cancelled) {
+        carried?.done(false);
+        return CANCELLED;
+      }
+      context.isConcluding = true;
       // From here to `commit` nothing awaits: ids of one conversation rise in the order of their commits, so a reader's cursor never skips one.
       const written = carried?.rows();
-      const concluded = placed(concludedRow(context), ids);
+      const ending = concludedRow(context);
+      const others = endGroup(context, ending, ids);
+      const concluded = placed(ending, ids);
       const replies = context.replies.map((draft) => outboundRow(context, draft, parts));
-      const rows: Put[] = [endingOf(concluded), lineOf(concluded)];
+      const rows: Put[] = [...others.put, endingOf(concluded), lineOf(concluded)];
       for (const { row } of replies) {
         rows.push(put(messages, messages.key(row.id), row), lineOf(row));
         if (row.outcome === 'pending') rows.push(put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }));
       }
-      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }, ...letterOf(context.row)];
+      const remove: Removal[] = [{ table: lanes, key: lanes.key(context.place) }, ...letterOf(context.row), ...others.remove];
       let committed = false;
       try {
         const result = await store.commit({ put: written ? [...rows, ...written.put] : rows, remove: written ? [...remove, ...written.remove] : remove });
@@ -52,6 +60,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
         if (row.outcome === 'pending') onReply(row, offered);
         else onDelivered(row);
       }
+      for (const row of others.ended) onConcluded(row);
       onConcluded(concluded);
       return PASS;
     },
@@ -61,7 +70,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
 function concludedRow(context: LaneContext): MessageRow {
   const outcome = context.replies.length > 0 ? 'answered' : 'unanswered';
   const refused = context.refused > 0 && context.replies.length === 0;
-  return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: context.refusal ?? 'REPLY_DENIED' } : {}) };
+  return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: context.refusal ?? 'REPLY_DENIED' } : {}), ...(context.group && countsOf(context)) };
 }
 
 /** A reply that needs nothing done is delivered by being stored. One that had its id before this commit gets a place of its own in it. */

@@ -12,7 +12,7 @@ import { sessionOf } from '../sessions.ts';
 import type { Presence, Shown } from '../../outbound/presence.ts';
 import { permitted } from '../permit.ts';
 import type { Store } from '../../store/store.ts';
-import { PASS, type Stage, type Verdict } from '../stage.ts';
+import { CANCELLED, PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 
 /** A message that cost the skill its sandbox: once more, for it may have been chance; a third strike would take the skill from everybody. */
@@ -43,6 +43,7 @@ export function respond({ calls, directory, store, presence }: RespondParts): St
       const skills = directory.skills();
       const table = commandsOf(skills);
       for (const skill of skills) {
+        if (context.cancelled) return CANCELLED;
         if (!isAsked(skill, message, table)) continue;
         if (!skill.available) {
           context.stages.push({ stage: 'skill', decision: 'skipped', instance: skill.instance, durationMs: 0 });
@@ -50,9 +51,10 @@ export function respond({ calls, directory, store, presence }: RespondParts): St
         }
         const input = { message, session: sessionOf(context.sessionKey, session) };
         const shown = presence.begin(context);
-        const options = { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message), ...(shown && { stream: shown.stream }) };
+        const options = { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message), caller: context, ...(shown && { stream: shown.stream }) };
         const { result, scope } = await whileShown(shown, calls.call(skill.instance, 'respond', input, options));
         const shownAs = (await shown?.end(speaks(result)))?.id;
+        if (!result.ok && context.cancelled) return CANCELLED;
         if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
         if (!respondResult.is(result.value)) {
           scope.release();
