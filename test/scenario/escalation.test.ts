@@ -28,6 +28,9 @@ const SKILL: TestPlugin = {
   manifest: { skill: {} },
 };
 
+/** A message that costs a skill its sandbox is tried twice: it takes two of them for three strikes. */
+const CRASHING = ['c1', 'c2'];
+
 async function aHomeWith(...plugins: TestPlugin[]): Promise<TestHome> {
   const home = await aHome(plugins);
   await addWebhook(home);
@@ -49,7 +52,7 @@ describe('a required plugin', () => {
     {
       await using host = await startProcess(home.path);
       const client = webhookClient(host.address, WEBHOOK_SECRET);
-      expect(await client.post({ id: '1', conversation: 'c', text: 'crash' })).toMatchObject({ status: 202 });
+      for (const conversation of CRASHING) expect(await client.post({ id: '1', conversation, text: 'crash' })).toMatchObject({ status: 202 });
       expect(await host.exited).toEqual({ code: 3, signal: null });
       expect(wasQuarantined(host, 'helper')).toBe(true);
       expect(stoppingLine(host)).toMatchObject({ reason: expect.stringMatching(/^'helper' is lost: three strikes/) as string });
@@ -87,7 +90,7 @@ describe('an optional plugin', () => {
     let lost: string | undefined;
     void running.host.lost.then((reason) => (lost = reason));
     const client = webhookClient(running.address, WEBHOOK_SECRET);
-    await client.post({ id: '1', conversation: 'c', text: 'crash' });
+    for (const conversation of CRASHING) await client.post({ id: '1', conversation, text: 'crash' });
     await eventually(() => expect(running.host.plugins.show('helper')).toMatchObject({ state: 'quarantined', strikes: 3 }), 30_000);
     expect(running.host.readiness()).toMatchObject({ ready: true, degraded: [{ instance: 'helper', code: 'PLUGIN_QUARANTINED' }] });
     await client.post({ id: '2', conversation: 'd', text: 'echo still here' });
