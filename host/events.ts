@@ -23,6 +23,8 @@ export interface Events {
   'channel.unread': { instance: string; kind: 'http' | 'open' | 'frame' | 'close'; code: string; failure: 'retry' | 'terminal' | 'crash' };
   /** A request that a channel's route did not believe. Never anything of what it brought. */
   'ingress.refused': { instance: string; route: string; scheme: string; cause: string; /** What the channel says of its doubt. */ reason?: string };
+  /** A text was changed on its way out, or refused for a link: words of a fixed set, never any of it. */
+  'text.sanitized': { instance: string; dialect: string; changes: readonly string[] };
   /** One hop of a fetch. `cause` is what the plugin is not told. Never path, query or headers. */
   'egress.request': { instance: string; method: string; origin: string; status?: number; code?: string; cause?: string; bytes: number; durationMs: number };
   'secret.leaked': { instance: string; plugin: string; origin: string; handle: string; where: 'status' | 'headers' | 'body'; /** Whether the plugin would have had the answer. */ isRead: boolean };

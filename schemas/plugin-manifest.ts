@@ -5,6 +5,7 @@ import { LIMITS } from './bounds.ts';
 import { Capability } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { CommandName, PluginId, Publisher, ToolName, Version, VersionRange } from './ids.ts';
+import { Dialect } from './dialects.ts';
 import { IngressRoute } from './ingress.ts';
 import { TextLimits } from './text-limits.ts';
 
@@ -30,6 +31,7 @@ export const EmbeddedSchema = Type.Record(Type.String({ maxLength: 100 }), Type.
 
 export const ChannelSection = closed({
   abilities: Type.Array(oneOf(...ABILITIES), { maxItems: ABILITIES.length, uniqueItems: true, description: 'Its handlers, by name; what a sandbox registers is held against them.' }),
+  text: Type.Optional(Type.Unsafe<Dialect>({ ...Dialect, default: 'plain', description: 'The markup of its texts: what the host makes safe, and `send` may pass on as it is.' })),
   limits: Type.Optional(TextLimits),
   ingress: Type.Array(IngressRoute, { maxItems: 32 }),
   assets: Type.Optional(closed({ path: Type.String({ pattern: '^/[A-Za-z0-9_./-]*$', maxLength: 200 }), dir: Type.String({ pattern: '^assets(/[A-Za-z0-9_.-]+)*$', maxLength: 200 }) })),

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { LinkRule, MentionRule } from './dialects.ts';
 import { CommandName, INSTANCE } from './ids.ts';
 import { MEDIA_PER_MESSAGE } from './media.ts';
 import { TextLimits } from './text-limits.ts';
@@ -72,6 +73,9 @@ export const OutboundPolicy = closed({
       mostMs: Type.Optional(whole(10, 900_000, { default: 600_000 })),
     }),
   ),
+  links: Type.Optional(LinkRule),
+  mentions: Type.Optional(MentionRule),
+  onSanitizeFailure: Type.Optional(Type.Unsafe<'retry' | 'pass'>(Type.String({ enum: ['retry', 'pass'], default: 'retry', description: 'Whether a text that the channel’s own `sanitize` could not look at waits for it, or leaves as the host made it.' }))),
   chunk: Type.Optional(TextLimits),
   typing: Type.Optional(closed({ afterMs: whole(0, 60_000) })),
 });

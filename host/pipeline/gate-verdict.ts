@@ -7,6 +7,7 @@ import { compileSchema } from '../schema.ts';
 import type { GateParts, GateSubject } from './gates.ts';
 import { turnOf } from './turns.ts';
 import type { GateEntry } from './plugin-directory.ts';
+import { leaving } from './leaving.ts';
 import { sanitizeText } from './stages/sanitize.ts';
 
 const decisionOf = compileSchema<Decision>(DecisionSchema);
@@ -36,7 +37,8 @@ export type Verdict = Asked & (
 );
 
 /** Asks, and waits at most as long as the gate's limits say. What it wrote goes to `scopes`. */
-export async function verdictOf(gate: GateEntry, message: Message, { direction, attemptKey, within }: GateSubject, scopes: CallScope[], { calls, onGateExit }: GateParts): Promise<Verdict> {
+export async function verdictOf(gate: GateEntry, message: Message, subject: GateSubject, scopes: CallScope[], { calls, onGateExit, directory }: GateParts): Promise<Verdict> {
+  const { direction, attemptKey, within } = subject;
   if (gate.quarantined) {
     if (gate.onQuarantine === 'bypass') return { effect: 'bypassed' };
     if (gate.onQuarantine === 'hold' && direction === 'inbound') return { effect: 'hold' };
@@ -52,13 +54,16 @@ export async function verdictOf(gate: GateEntry, message: Message, { direction, 
     return { effect: 'unavailable', code: 'GATE_FAILED', failure: `RESULT_INVALID ${decisionOf.explain(result.value)?.path ?? ''}`.trim().slice(0, 200), cost };
   }
   if (scope.hasWrites) scopes.push(scope);
-  return { ...decided(result.value, message), cost };
+  const tidy = (text: string) => (direction === 'inbound' ? { ok: true as const, text: sanitizeText(text) } : leaving(directory.channel(message.instance), message.conversation, text));
+  return { ...decided(result.value, message, tidy), cost };
 }
 
 /** A gate's text goes through what every text goes through; nothing left of it is a refusal. */
-function decided(decision: Decision, { media }: Message): Verdict {
+function decided(decision: Decision, { media }: Message, tidy: (text: string) => { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string }): Verdict {
   if (decision.effect !== 'modify') return decision;
-  const text = sanitizeText(decision.text);
+  const tidied = tidy(decision.text);
+  if (!tidied.ok) return { effect: 'deny', reason: tidied.reason };
+  const { text } = tidied;
   if (text.trim() === '' && media.length === 0) return { effect: 'deny', reason: decision.reason };
   return { ...decision, text };
 }

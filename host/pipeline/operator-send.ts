@@ -15,7 +15,7 @@ import type { PluginWrites } from './plugin-writes.ts';
 import { judgedOf } from './provenance.ts';
 import type { Reach } from './reach.ts';
 import { identityKey, sessionKey } from './session-keys.ts';
-import { sanitized } from './stages/sanitize.ts';
+import { polished } from './leaving.ts';
 
 /** How long `send` waits for the delivery before it reports `pending`. */
 const WAIT_MS = 10_000;
@@ -57,12 +57,15 @@ export class OperatorSend {
     const channel = directory.channel(instance);
     if (!channel) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
     if (!maySend(policyOf(channel.policy, place.conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
-    const said = sanitized(body.text);
+    const provisional = ids.next();
+    const left = await polished(this.#parts.calls, channel, place.conversation, body.text, provisional);
+    if ('failure' in left) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'not able to sanitize' });
+    if (!left.ok) return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: left.reason };
+    const { ok: _, changes: __, record, ...said } = { record: undefined, ...left };
     if (said.text.trim() === '') throw new GatehouseError('REQUEST_INVALID', { path: '/text', problem: 'it is empty' });
 
-    const stages: MessageRow['stages'][number][] = [];
+    const stages: MessageRow['stages'][number][] = record ? [record] : [];
     const scopes: CallScope[] = [];
-    const provisional = ids.next();
     const message = { id: provisional, senderMessageId: provisional, ...place, sender: { id: actor }, ...said, mentions: [], media: [], at: toTimestamp(clock.now()), flags: [], stages };
     const outcome = await askGates({ message, direction: 'outbound', attemptKey: provisional, stages, scopes }, this.#parts);
     if (outcome.effect === 'deny') return { messageId: provisional, outcome: 'denied', code: 'REPLY_DENIED', reason: outcome.reason };

@@ -16,7 +16,7 @@ import { askGates, type GateParts } from './gates.ts';
 import { maySend } from '../outbound/rules.ts';
 import { policyOf } from './policy.ts';
 import { sessionKey } from './session-keys.ts';
-import { sanitized } from './stages/sanitize.ts';
+import { leaving, polished } from './leaving.ts';
 
 export interface OutboxParts extends GateParts, ObserverParts {
   readonly directory: PluginDirectory;
@@ -57,7 +57,7 @@ export class Outbox implements MessageOutbox {
     const { reserve, unreserve } = this.#parts;
     const { instance, conversation } = letter;
     const channel = this.#target(letter);
-    const said = sendable(letter.text);
+    const said = await this.#sendable(letter, channel, scope);
     reserve(instance, conversation);
     const giveBack = () => unreserve(instance, conversation);
     try {
@@ -74,6 +74,17 @@ export class Outbox implements MessageOutbox {
     if (!channel.section.abilities.includes('send')) throw new GatehouseError('MESSAGE_TARGET', { instance, problem: 'the channel only receives' });
     if (!maySend(policyOf(channel.policy, conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
     return channel;
+  }
+
+  /** As it may leave, by the host and by the channel's own handler. Nobody tidies its own words twice: a channel that sends through itself is not asked. */
+  async #sendable({ text: raw, by, conversation }: Letter, channel: ChannelEntry, scope: CallScope): Promise<Pick<Judged, 'text' | 'originalSha256'>> {
+    const wrong = (problem: string) => new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.send', path: '/text', problem });
+    if (Buffer.byteLength(raw) > BOUNDS.messageTextBytes) throw wrong(`it has more than ${BOUNDS.messageTextBytes} bytes`);
+    const left = by === channel.instance ? leaving(channel, conversation, raw) : await polished(this.#parts.calls, channel, conversation, raw, scope.nextKey(by));
+    if ('failure' in left) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: channel.instance, state: 'not able to sanitize' });
+    if (!left.ok) throw new GatehouseError('REPLY_DENIED', { reason: left.reason });
+    if (left.text.trim() === '') throw wrong('it is empty');
+    return { text: left.text, ...(left.originalSha256 !== undefined && { originalSha256: left.originalSha256 }) };
   }
 
   async #judged({ by, conversation, hops }: Letter, said: Pick<Judged, 'text' | 'originalSha256'>, { instance }: ChannelEntry, scope: CallScope): Promise<MessageRow> {
@@ -110,10 +121,3 @@ function absorbAll(scope: CallScope, nested: readonly CallScope[]): void {
   }
 }
 
-function sendable(raw: string): Pick<Judged, 'text' | 'originalSha256'> {
-  const wrong = (problem: string) => new GatehouseError('CAPABILITY_ARGUMENT', { capability: 'message.send', path: '/text', problem });
-  if (Buffer.byteLength(raw) > BOUNDS.messageTextBytes) throw wrong(`it has more than ${BOUNDS.messageTextBytes} bytes`);
-  const said = sanitized(raw);
-  if (said.text.trim() === '') throw wrong('it is empty');
-  return said;
-}

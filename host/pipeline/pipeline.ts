@@ -87,7 +87,7 @@ const inboundStages = (parts: AdmitParts & ModerateParts & MediaParts & AcceptPa
 // The lane of its session takes it up, one message at a time, hundreds of lanes at once.
 const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeParts): readonly Stage<LaneContext>[] => [
   respond(parts), //   skills in order until one answers
-  sanitize, //         no character in a reply that hides or reorders text
+  sanitize(parts), //  safe in the markup of its channel: nothing hides, deceives or calls everybody
   screen(parts), //    gates again, on the way out
   place(parts), //     the thread that the answer goes to
   offer(parts), //     the channel is asked; what needs nothing done is delivered by the next line
@@ -97,7 +97,7 @@ const laneStages = (parts: RespondParts & ModerateParts & OfferParts & ConcludeP
 // A command of the host is answered beside that lane, without a plugin: it speaks of the lane, or does something to it.
 const commandStages = (parts: CommandParts & ModerateParts & OfferParts & ConcludeParts): readonly Stage<LaneContext>[] => [
   command(parts), //   what the host says to it; the rest is as for every answer
-  sanitize,
+  sanitize(parts),
   screen(parts),
   place(parts),
   offer(parts),

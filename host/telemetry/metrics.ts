@@ -41,6 +41,7 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const strikes = new Counter({ name: 'gatehouse_plugin_strikes_total', help: 'Strikes against plugins.', labelNames: ['instance', 'cause'], registers });
   const denials = new Counter({ name: 'gatehouse_capability_denied_total', help: 'Refused uses of capabilities.', labelNames: ['instance', 'code'], registers });
   const doubts = new Counter({ name: 'gatehouse_ingress_refused_total', help: 'Requests to channels that were not believed, by what was wrong.', labelNames: ['instance', 'cause'], registers });
+  const tidied = new Counter({ name: 'gatehouse_texts_sanitized_total', help: 'Texts that left otherwise than they were written, by what was changed.', labelNames: ['instance', 'change'], registers });
   const fetches = new Counter({ name: 'gatehouse_egress_requests_total', help: 'Requests performed for plugins, redirects included.', labelNames: ['instance', 'result'], registers });
   const leaks = new Counter({ name: 'gatehouse_secret_leaks_total', help: 'Answers to plugins that held one of their secrets.', labelNames: ['instance'], registers });
   const fetchedBytes = new Counter({ name: 'gatehouse_egress_bytes_total', help: 'Bytes of these requests and their answers.', labelNames: ['instance'], registers });
@@ -109,6 +110,9 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     count('plugin.strike', ({ instance, cause }) => strikes.inc({ instance, cause: oneWord(cause) })),
     count('capability.denied', ({ instance, code }) => denials.inc({ instance, code: knownCode(code) })),
     count('ingress.refused', ({ instance, cause }) => doubts.inc({ instance, cause: oneWord(cause) })),
+    count('text.sanitized', ({ instance, changes }) => {
+      for (const change of changes) tidied.inc({ instance, change });
+    }),
     count('secret.leaked', ({ instance }) => leaks.inc({ instance })),
     count('egress.request', ({ instance, status, code, bytes, durationMs }) => {
       fetches.inc({ instance, result: status === undefined ? knownCode(code) : `${Math.floor(status / 100)}xx` });

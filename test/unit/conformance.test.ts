@@ -13,7 +13,9 @@ import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
 import { isMentioned } from '../../host/pipeline/commands/mentions.ts';
 import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
-import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
+import { PLAIN_RULES, sanitizeFor } from '../../host/pipeline/sanitizing/sanitizing.ts';
+import type { TextRules } from '../../host/pipeline/sanitizing/pass.ts';
+import type { Dialect } from '../../schemas/dialects.ts';
 import { inspect, type Claim } from '../../host/media/inspect.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
 import { fitMedia, type Fitting, type Outgoing } from '../../host/outbound/media-fallback.ts';
@@ -64,7 +66,13 @@ const AREAS: Readonly<Record<string, (input: never) => unknown>> = {
   'media-fallback': ({ text = '', media, ...fitting }: Partial<Outgoing> & Fitting & { readonly media: readonly MediaBlock[] }) => fitMedia({ text, media }, fitting),
   'media-inspect': ({ bytes, ...claim }: Claim & { readonly bytes: Recipe }) => inspect(bytesOf(bytes), claim),
   'queue-modes': shaped,
-  sanitize: (text: string) => sanitizeText(text),
+  sanitize: (input: string | ({ dialect: Dialect; text: string } & Partial<TextRules>)) => {
+    const { dialect, text, ...rules } = typeof input === 'string' ? { dialect: 'plain' as const, text: input } : input;
+    const sanitized = sanitizeFor(dialect, text, { ...PLAIN_RULES, ...rules });
+    // A text that is ready is left alone, whoever asks again.
+    if (sanitized.ok) expect(sanitizeFor(dialect, sanitized.text, { ...PLAIN_RULES, ...rules })).toMatchObject({ ok: true, text: sanitized.text });
+    return sanitized.ok ? sanitized.text : { refused: sanitized.refused };
+  },
   'session-keys': ({ scope, facts }: { scope: SessionScope; facts: SessionFacts }) => sessionKey(scope, facts),
   'session-resets': ({ reset, lastAt, at }: { reset: SessionReset; lastAt: string; at: string }) => isOver(resetRule(reset), Date.parse(lastAt), Date.parse(at)),
   verify: ({ scheme, key, at, body, ...request }: SignedCase) => {

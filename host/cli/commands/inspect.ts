@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { LIMITS } from '../../../schemas/bounds.ts';
 import type { PluginManifest } from '../../../schemas/plugin-manifest.ts';
 import { describeCapability } from '../../registry/describe-capability.ts';
+import { describeSender, describeVerification } from '../../registry/describe-ingress.ts';
 import { readManifest } from '../../trust/manifest.ts';
 import { MANIFEST_FILE } from '../../trust/package-names.ts';
 import { readPackage } from '../../trust/package.ts';
@@ -39,7 +40,8 @@ function viewOf(manifest: PluginManifest, files: ReadonlyMap<string, Buffer>, ve
     keyid: verification.claims.keyid,
     id, version, publisher, kind, displayName, description, license, repository, securityContact, hostApi, requires,
     capabilities: capabilities.map((each) => ({ ...each, meaning: describeCapability(each) })),
-    ingress: manifest.channel?.ingress.map(({ method, path, verify }) => ({ method, path, verify: verify.scheme })),
+    ingress: manifest.channel?.ingress.map(({ method, path, verify, sender }) => ({ method, path, verify: verify.scheme, meaning: `${describeVerification(verify)}${describeSender(verify, sender)}` })),
+    text: manifest.channel && (manifest.channel.text ?? 'plain'),
     tools: manifest.tools?.map(({ name, description, effects }) => ({ name, description, effects })),
     limits: Object.fromEntries(Object.entries(LIMITS).map(([name, { default: usual }]) => [name, Object.entries(limits).find(([key]) => key === name)?.[1] ?? usual])),
     config: settingsOf(manifest.config),
@@ -53,7 +55,8 @@ function render(io: Io, view: View): string {
   const sections: [string, string][] = [
     ['', facts(io, { plugin: `${displayName} (${id} ${version})`, kind, description, publisher, license, repository, security: securityContact, hostApi, digest: packageDigest, 'signed by': keyid ?? 'nobody' })],
     ['It asks to', view.capabilities.map(({ meaning, reason }) => `• ${plainLine(meaning, 300)}${reason === undefined ? '' : `\n  ${io.tone('dim', `“${plainLine(reason, 500)}”`)}`}`).join('\n') || 'nothing: it only sees what it is called with'],
-    ['It is reached at', (view.ingress ?? []).map(({ method, path, verify }) => plainLine(`${method} ${path}  ${verify === 'none' ? 'by anyone: nothing is verified' : verify}`)).join('\n')],
+    ['It is reached at', (view.ingress ?? []).map(({ method, path, verify, meaning }) => plainLine(`${method} ${path}  ${verify === 'none' ? 'by anyone: nothing is verified' : `${verify}: ${meaning}`}`, 500)).join('\n')],
+    ['It writes', view.text === undefined ? '' : `texts in ${view.text}`],
     ['Its tools', table(io, view.tools ?? [], { name: ({ name }) => name, effects: ({ effects }) => effects, description: ({ description: text }) => text }, '')],
     ['It requires', view.requires.map((each) => plainLine(`${each.id} ${each.range}${each.optional === true ? ' (optional)' : ''}`)).join('\n')],
     ['Limits', facts(io, view.limits)],
