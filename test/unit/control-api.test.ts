@@ -111,7 +111,7 @@ describe('the API', () => {
     expect(json).toMatchObject({
       openapi: '3.1.1',
       paths: {
-        '/api/v1/messages': { get: { parameters: expect.arrayContaining([expect.objectContaining({ name: 'cursor', in: 'query' })]) }, post: { requestBody: { content: { 'application/json': { schema: { required: ['channel', 'to', 'text'] } } } } } },
+        '/api/v1/messages': { get: { parameters: expect.arrayContaining([expect.objectContaining({ name: 'cursor', in: 'query' })]) }, post: { requestBody: { content: { 'application/json': { schema: { anyOf: [{ required: ['channel', 'to', 'text'] }, { required: ['session', 'text'] }, { required: ['identity', 'text'] }] } } } } } },
         '/api/v1/plugins/{instance}/quarantine': { post: { description: 'Needs the scope review.', parameters: [{ name: 'instance', in: 'path', required: true }] } },
       },
       components: { schemas: { Problem: { required: expect.arrayContaining(['code', 'status']) } } },

@@ -27,6 +27,16 @@ describe('the API of sessions', () => {
     expect(await control.call('POST', '/api/v1/sessions/nobody/reset', { token: true })).toMatchObject({ status: 404, json: { code: 'SESSION_NOT_FOUND' } });
   });
 
+  it('never asks for a key that no store could hold', async () => {
+    await using control = await startTestControl();
+    for (const key of ['x'.repeat(513), encodeURIComponent('語'.repeat(400)).slice(0, 3600)]) {
+      const { status } = await control.call('GET', `/api/v1/sessions/${key}`, { token: true });
+      expect(status).toBe(key.startsWith('x') ? 414 : 404);
+    }
+    expect(await control.call('GET', `/api/v1/messages/${'x'.repeat(3000)}`, { token: true })).toMatchObject({ status: 414, json: { code: 'URL_TOO_LONG' } });
+    expect(await control.call('GET', `/api/v1/messages/${'x'.repeat(3601)}`, { token: true })).toMatchObject({ status: 414, json: { code: 'URL_TOO_LONG' } });
+  });
+
   it('is for tokens alone', async () => {
     await using control = await startTestControl({ sessions: [aSession('@main')] });
     expect((await control.call('GET', '/api/v1/sessions')).status).toBe(401);

@@ -101,20 +101,23 @@ export const pageSchema = (item: TSchema) => closed({ items: Type.Array(item), c
 /** Exactly the two members of a page, whatever the host's object carries besides. */
 export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ items, cursor });
 
-/** No id or cursor is longer; the store would refuse a key made of it. */
-const QUERY_CHARACTERS = 512;
+/** No id, cursor or key of a session is longer; the store would refuse a key made of it. */
+const MOST_CHARACTERS = 512;
 
 function queryOf(query: unknown, known: readonly string[]): Record<string, string> {
   const result: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries({ ...Object(query) })) {
     if (!known.includes(name)) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: known.length === 0 ? 'this takes no query' : `unknown; this takes ${known.join(', ')}` });
     if (typeof value !== 'string') throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: 'given more than once' });
-    if (value.length > QUERY_CHARACTERS) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: `longer than ${QUERY_CHARACTERS} characters` });
+    if (value.length > MOST_CHARACTERS) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: `longer than ${MOST_CHARACTERS} characters` });
     result[name] = value;
   }
   return result;
 }
 
+/** As decoded: the server's own bound is on what was sent, where a character may take nine. */
 function flat(params: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries({ ...Object(params) }).map(([name, value]) => [name, String(value)]));
+  const given = Object.entries({ ...Object(params) }).map(([name, value]) => [name, String(value)] as const);
+  if (given.some(([, value]) => value.length > MOST_CHARACTERS)) throw new GatehouseError('URL_TOO_LONG');
+  return Object.fromEntries(given);
 }
