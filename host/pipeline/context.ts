@@ -82,6 +82,7 @@ export interface Offered {
   readonly row: MessageRow;
   /** Empty when there is nothing to do: then it is delivered as soon as it is stored. */
   readonly actions: readonly Action[];
+  readonly remoteId?: string;
   readonly record: StageRecord;
 }
 

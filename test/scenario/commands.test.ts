@@ -20,7 +20,7 @@ async function addRooms(home: TestHome, enablement: Partial<Enablement> = {}, me
   await home.add({
     name: 'rooms',
     kind: 'channel',
-    source: register('channel', `receive: async ({ body }) => ({ messages: JSON.parse(body) }), send: async () => ({ actions: [] }), ${mentions}`),
+    source: register('channel', `receive: async ({ body }) => ({ messages: JSON.parse(body) }), send: async ({ inReplyTo, conversation }) => ({ actions: [{ frame: { conversation }, text: '' }], remoteId: 'remote-' + inReplyTo }), ${mentions}`),
     manifest: { channel: { abilities: ['receive', 'send', ...(mentions === '' ? [] : ['mentions' as const])], ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'hmac-sha256', secret: 'signing', header: 'x-signature', prefix: 'sha256=', over: 'body' }, sender: 'verified' }] } },
     enablement: { secrets: { signing: { file: 'rooms.secret' } }, ...enablement },
   });
@@ -245,6 +245,9 @@ describe('a room that requires a mention', () => {
     const theirs = (await messagesOf(gatehouse, '&direction=inbound'))[0]?.id;
     expect((await say(gatehouse, { id: '5', text: 'why?', replyTo: own })).status).toBe(202);
     expect(await replyTo(gatehouse, '5')).toBe('{"repliesToBot":true}');
+    // By what the service calls it, which is known once it is delivered.
+    await eventually(async () => expect((await say(gatehouse, { id: '5r', text: 'why?', replyTo: 'remote-1' })).status).toBe(202));
+    expect(await say(gatehouse, { id: '6r', text: 'why?', replyTo: 'remote-1', conversation: 'elsewhere' })).toMatchObject(ignored);
     expect(await say(gatehouse, { id: '6', text: 'why?', replyTo: theirs })).toMatchObject(ignored);
     expect(await say(gatehouse, { id: '7', text: 'why?', replyTo: own, conversation: 'elsewhere' })).toMatchObject(ignored);
     expect(await say(gatehouse, { id: '8', text: 'why?', replyTo: 'not one of ours' })).toMatchObject(ignored);

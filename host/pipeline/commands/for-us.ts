@@ -1,15 +1,14 @@
 // Whether a message is meant for this instance at all. admit.ts asks before anything is spent on it; the why is decision 0028.
-import { MessageId } from '../../../schemas/ids.ts';
 import type { Store } from '../../store/store.ts';
-import { messages } from '../../store/tables.ts';
 import { askChannel } from '../channel-calls.ts';
 import type { InboundContext } from '../context.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import type { Verdict } from '../stage.ts';
+import { isOwnReply } from './own-replies.ts';
 
 export interface ForUsParts {
-  readonly store: Pick<Store, 'get'>;
+  readonly store: Store;
   readonly calls: PluginCalls;
   readonly directory: Pick<PluginDirectory, 'channel'>;
 }
@@ -19,16 +18,9 @@ export async function notForUs(context: InboundContext, parts: ForUsParts): Prom
   const { arrived, parsed, policy } = context;
   if (parsed.kind === 'text' && parsed.elsewhere) return ignored('it is a command for somebody else');
   if (!policy.admit.requireMention || arrived.room?.kind === 'direct' || context.wasMentioned) return undefined;
-  context.repliesToBot = arrived.replyTo !== undefined && (await isOwnReply(context, arrived.replyTo, parts.store));
+  context.repliesToBot = arrived.replyTo !== undefined && (await isOwnReply(parts.store, context.instance, arrived.conversation, arrived.replyTo));
   if (context.repliesToBot) return undefined;
   return (await channelSays(context, parts)) ?? (context.wasMentioned ? undefined : ignored('it mentions nobody here'));
-}
-
-/** `replyTo` is the host's id of a reply, as channels hand it out with `send`. One read. */
-async function isOwnReply({ instance, arrived }: InboundContext, replyTo: string, store: Pick<Store, 'get'>): Promise<boolean> {
-  if (!MessageId.is(replyTo)) return false;
-  const row = (await store.get(messages, messages.key(replyTo)))?.value;
-  return row?.direction === 'outbound' && row.instance === instance && row.conversation === arrived.conversation;
 }
 
 /** Its handler `mentions`, where it has one. A channel that is not there just now has the source come again, or a mention would be lost; one that fails at it has no opinion, and what `receive` said stands. */

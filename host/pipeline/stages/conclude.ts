@@ -78,5 +78,5 @@ function outboundRow(context: LaneContext, draft: DraftReply, { ids, clock }: Co
   const { offered } = draft;
   if (!offered) return { row: draft.id === undefined ? replyRow(context, draft, ids.next(), clock.now()) : placed(replyRow(context, draft, draft.id, clock.now()), ids) };
   const row = placed(offered.row, ids);
-  return offered.actions.length === 0 ? { row: { ...row, outcome: 'delivered', stages: [offered.record] } } : { row, offered };
+  return offered.actions.length === 0 ? { row: { ...row, outcome: 'delivered', stages: [offered.record], ...(offered.remoteId !== undefined && { remoteIds: [offered.remoteId] }) } } : { row, offered };
 }

@@ -56,14 +56,14 @@ export function offer({ calls, directory, sockets, ids, clock, deliveryDepth }: 
         const row = replyRow(context, draft, draft.id ?? ids.next(), clock.now());
         const asked = await askToSend(calls, row, { attempts: 0, waitMs: 0 });
         if (!asked.ok) return draft;
-        const { actions, scope, record } = asked;
+        const { actions, remoteId, scope, record } = asked;
         if (actions.length > 0 && scope.hasWrites) {
           // What it wrote belongs to the commit that settles a delivery; it is asked again then.
           scope.release();
           return draft;
         }
         if (scope.hasWrites) context.scopes.push(scope);
-        return { ...draft, offered: { row, actions, record } };
+        return { ...draft, offered: { row, actions, ...(remoteId !== undefined && { remoteId }), record } };
       }
     },
   };
