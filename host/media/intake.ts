@@ -71,6 +71,9 @@ export function createIntake({ media, requestOf, download }: IntakeParts): Intak
       const verdict = errors.find(({ code }) => VERDICTS.has(code));
       if (verdict) return { outcome: 'refused', code: verdict.code, fields: verdict.fields, isVerdict: true };
       const [failure] = errors;
+      // A host that stops has not tried: whoever sent it is to come again, and a held message stays held.
+      const stopping = errors.find(({ code }) => code === 'STOPPING');
+      if (stopping) return { outcome: 'refused', code: stopping.code, fields: stopping.fields, isVerdict: false };
       if (failure && !mayLink) return { outcome: 'refused', code: failure.code, fields: failure.fields, isVerdict: false };
       const files = results.filter((each): each is Fetched => 'draft' in each);
       if (files.length === 0) return { outcome: 'taken', blocks, note: noteOf(0, errors) };
@@ -106,7 +109,7 @@ export function createIntake({ media, requestOf, download }: IntakeParts): Intak
       /** What the network said stays with the host: its sender, who chose the address, is told no more than that it did not work. */
       function asRefusal(error: unknown): GatehouseError {
         if (!(error instanceof GatehouseError)) throw error;
-        if (VERDICTS.has(error.code) || error.code === 'MEDIA_UNREACHABLE' || error.code === 'MEDIA_QUOTA' || error.code === 'STORE_FAILED') return error;
+        if (VERDICTS.has(error.code) || error.code === 'MEDIA_UNREACHABLE' || error.code === 'MEDIA_QUOTA' || error.code === 'STORE_FAILED' || error.code === 'STOPPING') return error;
         if (error.code === 'EGRESS_TOO_LARGE' && error.fields['what'] !== 'headers') return new GatehouseError('MEDIA_TOO_LARGE', { instance, limit: policy.maxBytes }, { cause: error });
         return unreachable(error.code === 'EGRESS_DENIED' ? 'the channel may not fetch from there.' : 'no whole answer came from there.', error);
       }

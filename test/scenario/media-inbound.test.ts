@@ -44,16 +44,20 @@ describe('files of a message', () => {
     expect([(await stat(path)).mode & 0o777, (await stat(join(path, '..'))).mode & 0o777]).toEqual([0o600, 0o700]);
   });
 
-  it('are got as the channel says', async () => {
+  it('are got as the channel says, with secrets that nobody but their server sees', async () => {
     await using server = await startFileServer({ 'file/9': PNG });
     await using home = await aGallery([server], {
       abilities: ['receive', 'send', 'media'],
-      handlers: `media: async ({ conversation, media }) => ({ request: { url: media.url.replace('/id/', '/file/'), headers: { 'x-conversation': conversation } } }),`,
+      handlers: `media: async ({ conversation, media }) => ({ request: { url: media.url.replace('/id/', '/file/'), headers: { 'x-conversation': conversation }, secrets: ['token'] } }),`,
+      capabilities: [{ name: 'secret.use', handle: 'token', audience: { config: '/o0' }, inject: { header: 'authorization', prefix: 'Bearer ' } }],
+      enablement: { secrets: { token: { file: 'token' } } },
     });
+    await home.write('token', 'a token nobody may see');
     await using gatehouse = await startGatehouse(home);
     const { messageId } = await post(gatehouse, '1', [{ kind: 'image', url: `${server.origin}/id/9` }]);
     expect(await mediaOf(gatehouse, messageId)).toMatchObject([{ id: `sha256:${digestOf(PNG)}` }]);
-    expect(server.received.map(({ method, target, headers }) => [method, target, headers['x-conversation']])).toEqual([['GET', '/file/9', 'c']]);
+    expect(server.received.map(({ method, target, headers }) => [method, target, headers['x-conversation'], headers.authorization])).toEqual([['GET', '/file/9', 'c', 'Bearer a token nobody may see']]);
+    expect((await gatehouse.api(`/messages/${messageId}`)).text).not.toContain('token');
   });
 
   it('wait for the verdict of a gate, and are not fetched for what it denies', async () => {

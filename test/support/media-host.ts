@@ -1,6 +1,7 @@
 // A channel that hands over what is posted to it, a server that has files, and a host between them: the arena of the media tests.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Capability } from '../../schemas/capability.ts';
 import type { Enablement } from '../../schemas/enablement.ts';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
@@ -29,14 +30,16 @@ export interface GalleryOptions {
   /** More handlers of the channel, as JavaScript. */
   readonly handlers?: string;
   readonly abilities?: readonly ('receive' | 'send' | 'media')[];
+  /** More of what it may do. */
+  readonly capabilities?: readonly Capability[];
   /** Origins that it may fetch from beside the server's. */
   readonly origins?: readonly string[];
 }
 
 /** A home whose channel `gallery` (or the instances named) may fetch from the servers, and has them stored. */
-export async function aGallery(servers: readonly Receiver[], { media = { inbound: 'store' }, enablement = {}, instances = ['gallery'], config = {}, handlers = '', abilities = ['receive', 'send'], origins = [] }: GalleryOptions = {}): Promise<TestHome> {
+export async function aGallery(servers: readonly Receiver[], { media = { inbound: 'store' }, enablement = {}, instances = ['gallery'], config = {}, handlers = '', abilities = ['receive', 'send'], capabilities: more = [], origins = [] }: GalleryOptions = {}): Promise<TestHome> {
   const allowed = [...servers.map(({ origin }) => origin), ...origins];
-  const capabilities = [{ name: 'http.fetch' as const, origins: allowed.map((_, index) => ({ config: `/o${index}` })), methods: ['GET' as const, 'POST' as const] }];
+  const capabilities = [{ name: 'http.fetch' as const, origins: allowed.map((_, index) => ({ config: `/o${index}` })), methods: ['GET' as const, 'POST' as const] }, ...more];
   const plugin = (name: string): TestPlugin => ({
     name,
     kind: 'channel',
