@@ -84,7 +84,7 @@ export class DeliveryWork {
     }
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
-    if (verdict.decision === 'more') return { retryAtMs: clock.now(), item: goingOn(item, context) };
+    if (verdict.decision === 'more') return { retryAtMs: clock.now(), item: goingOn(item, row, context) };
     if (!context.sent) for (const scope of scopes) scope.release();
     const attempts = item.attempts + 1;
     const failures = (item.failures ?? 0) + (verdict.decision === 'retry' && verdict.blame ? 1 : 0);
@@ -147,10 +147,10 @@ function contextOf(item: DeliveryItem, row: MessageRow, scopes: CallScope[]): De
   };
 }
 
-/** The next piece has all its tries before it, and nothing of it is done. */
-function goingOn({ messageId, instance, conversation }: DeliveryItem, context: DeliveryContext): DeliveryItem {
+/** The next piece has all its tries before it, and nothing of it is done. The row is the one that is stored: what shape made of it for this channel is made again. */
+function goingOn({ messageId, instance, conversation }: DeliveryItem, stored: MessageRow, context: DeliveryContext): DeliveryItem {
   const { pieces, remoteIds } = progressOf(context).progress ?? {};
-  const row: MessageRow = { ...context.row, stages: boundedRecord(context.stages) };
+  const row: MessageRow = { ...stored, stages: boundedRecord(context.stages) };
   return { messageId, instance, conversation, attempts: 0, progress: { ...(pieces && { pieces }), ...(remoteIds && { remoteIds }) }, owed: context.scopes, row };
 }
 
