@@ -127,13 +127,15 @@ function runOf(taken: readonly Read[], group: Group): Run | undefined {
 function messageFor(row: MessageRow, others: readonly { readonly row: MessageRow }[], { fate, collected, dropped, text }: Group): Message {
   const message = { ...messageOf(row), text, ...(dropped > 0 && { dropped }) };
   if (fate !== 'collected' || collected === 1) return message;
-  const rows = [...others.map((each) => each.row), row];
-  const hops = Math.max(...rows.map((each) => each.hops ?? 0));
+  const all = [...others.map((each) => messageOf(each.row)), messageOf(row)];
+  const hops = Math.max(...all.map((each) => each.hops ?? 0));
+  const provenance = all.flatMap((each) => each.provenance ?? []);
   return {
     ...message,
-    mentions: [...new Set(rows.flatMap(({ mentions }) => mentions))].slice(0, 100),
-    media: rows.flatMap((each) => messageOf(each).media).slice(0, MEDIA_PER_MESSAGE),
-    flags: [...new Set(rows.flatMap(({ flags }) => flags))].slice(0, 100),
+    mentions: [...new Set(all.flatMap(({ mentions }) => mentions))].slice(0, 100),
+    media: all.flatMap((each) => each.media).slice(0, MEDIA_PER_MESSAGE),
+    flags: [...new Set(all.flatMap(({ flags }) => flags))],
+    ...(provenance.length > 0 && { provenance }),
     ...(hops > 0 && { hops }),
     collected,
   };

@@ -62,7 +62,7 @@ function keptAfter(effect: string, gate: GateName, text: string, order: string):
 const shown = ({ text = '', flags = [], provenance, originalSha256 }: Partial<Kept>): Kept => ({ text, flags, ...(provenance && { provenance }), ...(originalSha256 !== undefined && { originalSha256 }) });
 
 describe('a gate', () => {
-  const at = aWorld();
+  const at = aWorld({ rooms: { gathering: { queue: { mode: 'collect', debounceMs: 500 } } } });
 
   describe('at its place', () => {
     it.concurrent.for(everywhere.flatMap((one) => ['pass', 'modify', 'flag'].map((effect) => ({ ...one, effect }))))('that says $effect on the way in, $gate at the $door door', async ({ door, gate, effect }, { expect }) => {
@@ -181,6 +181,22 @@ describe('a gate', () => {
     const seen = message.stages?.find(({ instance }) => instance === 'gamma')?.reason ?? '';
     expect(JSON.parse(seen)).toEqual(message.provenance?.slice(0, 2));
     expect(message.provenance?.map(({ gate, effect }) => `${gate} ${effect}`)).toEqual(['zeta flag', 'omega modify', 'gamma flag']);
+  });
+
+  it('leaves its marks on each of several messages that become one', async () => {
+    await using visitor = await at.world.door('http', 'gathering');
+    await visitor.say('[inbound zeta flag] one', 'one');
+    await visitor.say('[inbound omega modify] two show', 'two');
+    const [reply = ''] = await eventually(async () => {
+      const replies = await visitor.replies();
+      expect(replies).toHaveLength(1);
+      return replies;
+    });
+    expect(JSON.parse(reply)).toEqual({
+      text: '[inbound zeta flag] one\n<omega> two show',
+      flags: ['noted-zeta'],
+      provenance: [{ gate: 'zeta', effect: 'flag', labels: ['noted-zeta'] }, { gate: 'omega', effect: 'modify', after: sha256('<omega> two show') }],
+    });
   });
 
   it('cannot speak in the name of the host or of another gate', async () => {
