@@ -10,7 +10,7 @@ import { problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { BoundedTable } from '../store/bounded-table.ts';
 import { OpenRows } from '../store/open-rows.ts';
-import { put, type Put, type Store } from '../store/store.ts';
+import { put, type Store } from '../store/store.ts';
 import { participants, rooms, type ParticipantRow, type RoomRow } from '../store/tables.ts';
 import type { Noting } from './noting.ts';
 
@@ -57,39 +57,30 @@ export class Rooms implements AsyncDisposable {
       room[Symbol.dispose]();
       throw error;
     });
-    const letGo = () => {
-      room[Symbol.dispose]();
-      person[Symbol.dispose]();
-    };
-    let wroteRoom: RoomRow | undefined;
-    let wrotePerson: ParticipantRow | undefined;
-    let isNew = false;
+    let written: { readonly room: RoomRow | undefined; readonly person: ParticipantRow | undefined; readonly isNewRoom: boolean } | undefined;
     return {
       rows() {
-        const puts: Put[] = [];
-        const before = room.row;
-        // Somebody of whom this room knows may be a leftover of a room that was forgotten in between; counted again with it.
-        const isNewcomer = person.row === undefined || before === undefined;
-        const isKept = !isNewcomer || (before?.participants ?? 0) < BOUNDS.participantsPerRoom;
-        if (isKept && (isNewcomer || isWorthNoting(person.row, sender.name, atMs))) {
-          wrotePerson = person.become({ ...(sender.name !== undefined && { name: sender.name }), firstAtMs: person.row?.firstAtMs ?? atMs, lastAtMs: atMs });
-          puts.push(put(participants, personKey, wrotePerson));
-        }
-        const joins = isNewcomer && isKept;
-        if (joins || before === undefined || before.kind !== told.kind || isWorthNoting(before, told.name, atMs)) {
-          isNew = before === undefined;
-          wroteRoom = room.become({ kind: told.kind, ...(told.name !== undefined && { name: told.name }), firstAtMs: before?.firstAtMs ?? atMs, lastAtMs: atMs, participants: (before?.participants ?? 0) + (joins ? 1 : 0) });
-          puts.push(put(rooms, roomKey, wroteRoom));
-        }
-        return puts;
+        // Somebody of whom a new room knows is a leftover of one that was forgotten: counted again with it.
+        const known = room.row === undefined ? undefined : person.row;
+        const joins = known === undefined && (room.row?.participants ?? 0) < BOUNDS.participantsPerRoom;
+        const nextPerson = joins || (known && isWorthNoting(known, sender.name, atMs)) ? person.become({ ...nameIn(sender), firstAtMs: known?.firstAtMs ?? atMs, lastAtMs: atMs }) : undefined;
+        const isNewRoom = room.row === undefined;
+        const { firstAtMs = atMs, participants: before = 0 } = room.row ?? {};
+        const isOtherwise = isNewRoom || joins || room.row?.kind !== told.kind || isWorthNoting(room.row, told.name, atMs);
+        const nextRoom = isOtherwise ? room.become({ kind: told.kind, ...nameIn(told), firstAtMs, lastAtMs: atMs, participants: before + (joins ? 1 : 0) }) : undefined;
+        written = { room: nextRoom, person: nextPerson, isNewRoom };
+        return [...(nextRoom ? [put(rooms, roomKey, nextRoom)] : []), ...(nextPerson ? [put(participants, personKey, nextPerson)] : [])];
       },
       done: (committed) => {
-        if (!committed) {
-          if (wroteRoom) room.takeBack(wroteRoom);
-          if (wrotePerson) person.takeBack(wrotePerson);
-        } else if (isNew) this.#bounded.grew();
+        if (committed && written?.isNewRoom) this.#bounded.grew();
+        if (committed || !written) return;
+        if (written.room) room.takeBack(written.room);
+        if (written.person) person.takeBack(written.person);
       },
-      [Symbol.dispose]: letGo,
+      [Symbol.dispose]() {
+        room[Symbol.dispose]();
+        person[Symbol.dispose]();
+      },
     };
   }
 
@@ -115,6 +106,8 @@ export class Rooms implements AsyncDisposable {
   }
 }
 
-function isWorthNoting(row: { readonly name?: string; readonly lastAtMs: number } | undefined, name: string | undefined, atMs: number): boolean {
-  return row === undefined || row.name !== name || Math.abs(atMs - row.lastAtMs) >= BOUNDS.seenEveryMs;
+function isWorthNoting(row: { readonly name?: string; readonly lastAtMs: number }, name: string | undefined, atMs: number): boolean {
+  return row.name !== name || Math.abs(atMs - row.lastAtMs) >= BOUNDS.seenEveryMs;
 }
+
+const nameIn = ({ name }: { readonly name?: string }) => (name === undefined ? {} : { name });
