@@ -47,7 +47,7 @@ export const ChannelSection = closed({
 export type ChannelSection = Static<typeof ChannelSection>;
 
 /** Commands that the host answers itself; a skill that names one of them does not get it. */
-export const HOST_COMMAND_NAMES = ['help', 'status', 'reset'] as const;
+export const HOST_COMMAND_NAMES = ['help', 'status', 'reset', 'queue', 'stop'] as const;
 export type HostCommandName = (typeof HOST_COMMAND_NAMES)[number];
 
 /** A command of a skill, as `/help` shows it. */

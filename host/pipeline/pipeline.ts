@@ -222,6 +222,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const control: SessionControl = {
     depth: (sessionKey) => messageLanes.depth(sessionKey),
     mode: (sessionKey, byPolicy) => modes.of(sessionKey, byPolicy),
+    setMode: (sessionKey, mode) => modes.set(sessionKey, mode),
+    stop(sessionKey, before) {
+      const run = laneWork.running.get(sessionKey);
+      return run !== undefined && run.place < before && laneWork.cancel(sessionKey, 'stopped');
+    },
     latest: (instance, conversation) => latestOf(store, instance, conversation),
   };
   const deliveryDepth = (instance: string, conversation: string) => deliveryLanes.depth(deliveryLane({ instance, conversation }));

@@ -131,6 +131,52 @@ describe('the host’s commands', () => {
     expect(await replyTo(gatehouse, '3')).toContain('2 messages waiting for an answer, or being answered.');
   });
 
+  it('stop an answer that hangs, for owners, and what waits behind it is answered', async () => {
+    await using home = await aHome();
+    await addRooms(home, { admit: { owners: ['ada'] } });
+    await home.add({ name: 'moody', ...skill(`({ message }) => message.text === 'hang' ? new Promise(() => {}) : { replies: [{ text: 're: ' + message.text }] }`), manifest: { limits: { wallMsPerCall: 60_000 } } });
+    await using gatehouse = await startGatehouse(home);
+    await say(gatehouse, { id: '0', text: '/stop' });
+    expect(await replyTo(gatehouse, '0')).toBe('Nothing is being answered just now.');
+    await say(gatehouse, { id: '1', text: 'hang' }, { id: '2', text: 'next' });
+    await eventually(async () => expect((await gatehouse.host.status()).lanes.running).toBe(1));
+    expect((await say(gatehouse, { id: '3', text: '/stop', sender: { id: 'mallory' } })).status).toBe(403);
+    await say(gatehouse, { id: '4', text: '/stop' });
+    expect(await replyTo(gatehouse, '4')).toBe('Stopped. One message waits and will be answered.');
+    expect(await replyTo(gatehouse, '2')).toBe('re: next');
+    expect((await messagesOf(gatehouse, '&direction=inbound')).find(({ text }) => text === 'hang')).toMatchObject({ outcome: 'dropped', code: 'RUN_STOPPED' });
+    expect((await messagesOf(gatehouse, '&direction=outbound')).some(({ inReplyTo }) => inReplyTo === '1')).toBe(false);
+  });
+
+  it('stop at the webchat what the operator lets visitors stop', async () => {
+    await using home = await aHome();
+    await addFirstParty(home, 'webchat', { commands: { stop: { allow: 'everyone' } } });
+    await home.add({ name: 'stuck', ...skill('() => new Promise(() => {})'), manifest: { limits: { wallMsPerCall: 60_000 } } });
+    await using gatehouse = await startGatehouse(home);
+    await using chat = await openChat(gatehouse.address);
+    expect(await chat.ack('hang')).toMatchObject({ status: 'accepted' });
+    await eventually(async () => expect(await chat.ask('/stop')).toBe('Stopped.'));
+    expect(await chat.ack('/queue')).toMatchObject({ status: 'denied', code: 'COMMAND_DENIED' });
+  });
+
+  it('give a session its queue mode, which a restart keeps', async () => {
+    await using home = await aHome();
+    await addRooms(home, { admit: { owners: ['ada'] } });
+    {
+      await using gatehouse = await startGatehouse(home);
+      expect((await say(gatehouse, { id: '0', text: '/queue collect', sender: { id: 'mallory' } })).status).toBe(403);
+      await say(gatehouse, { id: '1', text: '/queue' }, { id: '2', text: '/queue Collect' }, { id: '3', text: '/queue backwards' });
+      expect(await replyTo(gatehouse, '1')).toMatch(/^Queue: followup: /);
+      expect(await replyTo(gatehouse, '2')).toMatch(/^Queue: collect: /);
+      expect(await replyTo(gatehouse, '3')).toBe('There is no such mode. The modes are: followup, collect, steer, interrupt, and default.');
+    }
+    await using gatehouse = await startGatehouse(home);
+    await say(gatehouse, { id: '4', text: '/status' }, { id: '5', text: '/status', conversation: 'elsewhere' }, { id: '6', text: '/queue default' });
+    expect(await replyTo(gatehouse, '4')).toContain('Queue: collect.');
+    expect(await replyTo(gatehouse, '5')).toContain('Queue: followup.');
+    expect(await replyTo(gatehouse, '6')).toMatch(/^Queue: followup: /);
+  });
+
   it('are screened like any message, and a gate can neither make nor unmake a permission', async () => {
     await using home = await aHome();
     await addRooms(home, { admit: { owners: ['ada'] } });

@@ -4,8 +4,10 @@ import { HOST_COMMAND_NAMES, type CommandDeclaration, type HostCommandName } fro
 import type { SessionRow } from '../../store/tables.ts';
 import type { Policy } from '../policy.ts';
 import { help } from './help.ts';
+import { queue } from './queue.ts';
 import { reset } from './reset.ts';
 import { status } from './status.ts';
+import { stop } from './stop.ts';
 import type { SessionControl } from './session-control.ts';
 import type { Parsed } from './parse.ts';
 import type { CommandTable } from './registry.ts';
@@ -16,6 +18,8 @@ export interface CommandUse {
   /** What follows the name. */
   readonly arguments: string;
   readonly sessionKey: string;
+  /** Of the command among all messages: what was said before it has a lower one. */
+  readonly place: string;
   readonly session: SessionRow;
   /** Of the conversation, as it is now. */
   readonly policy: Policy;
@@ -34,7 +38,7 @@ export interface HostCommand extends Required<Pick<CommandDeclaration, 'name' | 
   run(use: CommandUse, tools: CommandTools): string | Promise<string>;
 }
 
-const COMMANDS: Readonly<Record<HostCommandName, HostCommand>> = { help, status, reset };
+const COMMANDS: Readonly<Record<HostCommandName, HostCommand>> = { help, status, reset, queue, stop };
 
 export const HOST_COMMANDS: readonly HostCommand[] = HOST_COMMAND_NAMES.map((name) => COMMANDS[name]);
 

@@ -7,6 +7,10 @@ export interface SessionControl {
   depth(sessionKey: string): number;
   /** How messages wait: what was set for the session, else what its policy says. */
   mode(sessionKey: string, byPolicy: QueueMode): QueueMode;
+  /** Kept over restarts; null takes it back. Durable when it resolves. */
+  setMode(sessionKey: string, mode: QueueMode | null): Promise<void>;
+  /** Ends the answer that is under way for a message whose place is before this one. False when there is none, or when it is being stored already. */
+  stop(sessionKey: string, before: string): boolean;
   /** The newest message of a conversation that is over: answered, or a reply. */
   latest(instance: string, conversation: string): Promise<MessageRow | undefined>;
 }

@@ -24,7 +24,7 @@ export function command({ directory, control }: CommandParts): Stage<LaneContext
       if (!asked) return { decision: 'give-up', code: 'INTERNAL', fields: {}, problem: 'it is no command of this host' };
       const channel = directory.channel(message.instance);
       const policy = channel ? policyOf(channel.policy, message.conversation) : NO_POLICY;
-      const text = await asked.run({ message, arguments: message.command?.arguments ?? '', sessionKey, session, policy }, { table: commandsOf(directory.skills()), control });
+      const text = await asked.run({ message, arguments: message.command?.arguments ?? '', sessionKey, place: context.place, session, policy }, { table: commandsOf(directory.skills()), control });
       if (mayAnswer(1, context, { directory })) context.replies = [{ text, flags: [] }];
       return { decision: 'pass', note: asked.name };
     },
