@@ -20,7 +20,7 @@ describe('discover', () => {
         file: 'manifests/plugins/a.json',
         enablement: {
           plugin: 'acme.team.faq', instance: 'faq', version: '*', required: false, enabled: true, order: 100, allowRollback: false,
-          grants: [], config: {}, secrets: {}, limits: {}, admit: {}, rooms: {}, approvals: 0, hibernate: true,
+          grants: [], config: {}, secrets: {}, limits: {}, admit: {}, commands: {}, gates: {}, onTimeout: 'refuse', rooms: {}, approvals: 0, hibernate: true,
         },
       },
     ]);
