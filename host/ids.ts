@@ -1,10 +1,11 @@
 // Identifiers the host makes: time-ordered UUIDv7 (RFC 9562), strictly increasing within a process and, given the newest of those before, over restarts.
 import { randomFillSync } from 'node:crypto';
+import { MessageId } from '../schemas/ids.ts';
 import type { Clock } from './clock.ts';
 
 export interface Ids {
   /** A UUIDv7 in lower-case text; later calls sort after earlier ones. */
-  next(): string;
+  next(): MessageId;
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -45,7 +46,7 @@ export function createIds(clock: Clock, newest?: string): Ids {
       const variant = HEX[((pool[offset] ?? 0) & 0x3f) | 0x80] ?? '';
       const id = `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${variant}${random(1)}-${random(2)}${random(3)}${random(4)}${random(5)}${random(6)}${random(7)}`;
       offset += 8;
-      return id;
+      return MessageId.of(id);
     },
   };
 }

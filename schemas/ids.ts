@@ -74,8 +74,8 @@ function brandOf<const Name extends string>(name: Name, fits: RegExp): Brand<Nam
   };
 }
 
-/** What a remote calls something: any text of 1 to 256 UTF-16 units. */
-const EXTERNAL = /^[^]{1,256}$/;
+/** What a remote calls something: any text of 1 to 256 characters, counted as the schemas count them. */
+const EXTERNAL = /^[^]{1,256}$/u;
 
 export const InstanceId = brandOf('an instance id', new RegExp(INSTANCE));
 export type InstanceId = Branded<'an instance id'>;
@@ -94,5 +94,5 @@ export const MessageId = brandOf('a message id', /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9
 export type MessageId = Branded<'a message id'>;
 
 /** Which lane answers; made from instance, scope and ids of the remote. */
-export const SessionKey = brandOf('a session key', /^[^]{1,600}$/);
+export const SessionKey = brandOf('a session key', /^[^]{1,600}$/u);
 export type SessionKey = Branded<'a session key'>;

@@ -10,7 +10,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import { subscribe } from '../events.ts';
 import type { Log } from '../log.ts';
 import { textLimits } from '../outbound/rules.ts';
-import { askChannel, type AbilityAnswer, type AskOptions } from '../pipeline/channel-calls.ts';
+import { askChannel, type AbilityAnswer, type Asked, type AskOptions } from '../pipeline/channel-calls.ts';
 import { commandsOf } from '../pipeline/commands/registry.ts';
 import type { PluginCalls } from '../pipeline/plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../pipeline/plugin-directory.ts';
@@ -171,7 +171,7 @@ export class ChannelLife implements Disposable {
   }
 
   /** What these handlers write belongs to no message: it is committed by itself. */
-  async #ask<A extends OptionalAbility>(channel: Parameters<typeof askChannel>[1], ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
+  async #ask<A extends OptionalAbility>(channel: Asked, ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
     const answer = await askChannel(this.#parts.calls, channel, ability, input, options);
     if (answer.ok && answer.by === 'channel') {
       await this.#parts.keep(answer.scope).catch((error: unknown) => this.#parts.log.warn({ instance: channel.instance, ability, err: problemOf(error) }, 'what a handler wrote could not be kept'));

@@ -1,5 +1,6 @@
 // What people see while an answer comes into being: that somebody writes, and the answer so far. Of the moment only: never stored, never repeated, lost with the host, and never the reply itself. Begun by stages/respond.ts for each try of a skill.
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { MessageId } from '../../schemas/ids.ts';
 import type { Ids } from '../ids.ts';
 import type { Clock } from '../clock.ts';
 import { askChannel } from '../pipeline/channel-calls.ts';
@@ -26,7 +27,7 @@ export interface Shown {
   /** Takes what comes next of the reply; false when nobody will see it. */
   readonly stream: (text: string) => boolean;
   /** Nothing is shown any more once this resolves. With true the reply follows; what was shown of it has its id then, else it is withdrawn. */
-  end(isAnswered: boolean): Promise<{ readonly id?: string }>;
+  end(isAnswered: boolean): Promise<{ readonly id?: MessageId }>;
 }
 
 /** A remote forgets within some seconds that somebody writes. */
@@ -99,7 +100,7 @@ class Draft {
   readonly #parts: PresenceParts;
   readonly #channel: ChannelEntry;
   readonly #context: LaneContext;
-  readonly #id: string;
+  readonly #id: MessageId;
   /** What was handed on, what is still to be, and how much was taken in all. */
   #shown = '';
   #waiting = '';
@@ -130,7 +131,7 @@ class Draft {
     return true;
   }
 
-  async end(isAnswered: boolean): Promise<{ readonly id?: string }> {
+  async end(isAnswered: boolean): Promise<{ readonly id?: MessageId }> {
     const wasBroken = this.#isOver;
     this.#stop();
     await this.#underWay;

@@ -39,11 +39,16 @@ export interface AskOptions {
   readonly through?: CallOptions['through'];
 }
 
+/** As much of a channel as has to be known to ask it. */
+export interface Asked extends Pick<ChannelEntry, 'can'> {
+  readonly instance: string;
+}
+
 /** Where a handler gets less than the instance's `wallMsPerCall`: work that others wait for, or that is stale a moment later. Time in host calls does not count. */
 const BUDGET_MS: Readonly<Partial<Record<OptionalAbility, number>>> = { verify: 500, sanitize: 200, typing: 1000, stream: 1000, threads: 500, mentions: 200 };
 
 /** Never rejects: the default of an ability the channel lacks, its answer, or how it failed. */
-export async function askChannel<A extends OptionalAbility>(calls: PluginCalls, channel: Pick<ChannelEntry, 'instance' | 'can'>, ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
+export async function askChannel<A extends OptionalAbility>(calls: PluginCalls, channel: Asked, ability: A, input: HandlerInput<A>, options: AskOptions): Promise<AbilityAnswer<A>> {
   if (!channel.can(ability)) return { ok: true, by: 'host', value: DEFAULTS[ability](input) };
   const { instance } = channel;
   const { attemptKey, waitMs = 0, hops, maySend = false, wallMs = BUDGET_MS[ability], through } = options;

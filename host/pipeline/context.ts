@@ -1,5 +1,6 @@
 // What travels through the stages: one context per message and direction, filled in as it goes. Contexts live in memory only; what must survive is in the commits.
 import type { MediaBlock } from '../../schemas/media.ts';
+import type { InstanceId, MessageId, SessionKey } from '../../schemas/ids.ts';
 import type { Action, GateMark, InboundMessage, Message, Reply, StageRecord } from '../../schemas/message.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { Kept } from '../media/media-store.ts';
@@ -19,15 +20,15 @@ import { whereaboutsOf } from './whereabouts.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
 export interface InboundContext extends Recorded {
-  messageId: string;
-  readonly instance: string;
+  messageId: MessageId;
+  readonly instance: InstanceId;
   readonly policy: Policy;
   readonly arrived: InboundMessage;
   readonly stages: StageRecord[];
   /** Writes of the plugin calls made for it; they ride in the accept commit. */
   readonly scopes: CallScope[];
   readonly receivedAtMs: number;
-  readonly sessionKey: string;
+  readonly sessionKey: SessionKey;
   /** Sessions and people it tells the whereabouts of; none with the defaults. */
   readonly reaches: readonly string[];
   readonly dedupeKey: Key;
@@ -72,7 +73,7 @@ export interface DraftReply extends Judged {
   readonly edits?: string;
   readonly reacts?: string;
   /** Given before it is stored to a reply that was shown while it came into being. */
-  readonly id?: string;
+  readonly id?: MessageId;
   /** What its channel said to it before it was stored. */
   readonly offered?: Offered;
 }
@@ -88,12 +89,12 @@ export interface Offered {
 
 /** An accepted message at the head of its lane. */
 export interface LaneContext extends Recorded {
-  readonly messageId: string;
-  readonly instance: string;
+  readonly messageId: MessageId;
+  readonly instance: InstanceId;
   readonly row: MessageRow;
   readonly message: Message;
   readonly session: SessionRow;
-  readonly sessionKey: string;
+  readonly sessionKey: SessionKey;
   /** Its place in the lane. */
   readonly place: string;
   /** Tries before this one, and those of them that failed in the work itself. */

@@ -1,4 +1,5 @@
 // Works the head of a delivery lane: takes an outbound message, or the next piece of it, through the outbound stages and says whether it is done, goes on, is tried again, or is dead.
+import type { ConversationId, InstanceId } from '../../schemas/ids.ts';
 import type { Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -19,8 +20,8 @@ import { boundedRecord, MOST_FAILURES, rememberTry } from './tries.ts';
 
 export interface DeliveryItem {
   readonly messageId: string;
-  readonly instance: string;
-  readonly conversation: string;
+  readonly instance: InstanceId;
+  readonly conversation: ConversationId;
   readonly attempts: number;
   readonly failures?: number;
   readonly progress?: DeliveryProgress;

@@ -3,6 +3,7 @@
 // A message that is about to end stays where it is, marked as leaving: a run that comes to it waits for the commit, so that the order holds even when that fails.
 import type { QueuePolicy } from '../../schemas/policy.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { SessionKey } from '../../schemas/ids.ts';
 import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
@@ -44,7 +45,7 @@ export class LaneRoom {
   }
 
   /** Undefined when there is room. Places are claimed before anything is awaited. */
-  async make(sessionKey: string, { cap, drop }: Required<QueuePolicy>): Promise<Room | undefined> {
+  async make(sessionKey: SessionKey, { cap, drop }: Required<QueuePolicy>): Promise<Room | undefined> {
     const { lanes, store, ids } = this.#parts;
     if (drop === 'new' || lanes.behind(sessionKey) < cap) return undefined;
     const waiting = lanes.items(sessionKey).slice(-lanes.behind(sessionKey));
@@ -100,6 +101,6 @@ function dropped(row: MessageRow, depth: number, ids: Ids): MessageRow {
   return placed({ ...row, outcome: 'dropped', code: 'LANE_OVERFLOW', stages: [...row.stages, { stage: 'lane', decision: 'dropped', reason, durationMs: 0 }] }, ids);
 }
 
-function markerRow(sessionKey: string, { place, messageId, attempts, dropped: count }: LaneItem): Put {
+function markerRow(sessionKey: SessionKey, { place, messageId, attempts, dropped: count }: LaneItem): Put {
   return put(laneTable, laneTable.key(place), { sessionKey, messageId, attempts, ...(count !== undefined && { dropped: count }) });
 }

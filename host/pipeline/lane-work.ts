@@ -1,5 +1,6 @@
 // Works the head of a lane: takes an accepted message, or several as one, through the lane stages and says whether they are done, tried again, or dead.
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { MessageId } from '../../schemas/ids.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, type ErrorCode } from '../errors.ts';
 import { publish } from '../events.ts';
@@ -28,7 +29,7 @@ import { boundedRecord, MOST_FAILURES, rememberTry } from './tries.ts';
 export interface LaneItem {
   /** Last part of its key in the table of lanes. */
   readonly place: string;
-  readonly messageId: string;
+  readonly messageId: MessageId;
   readonly attempts: number;
   readonly failures?: number;
   /** A command of the host, beside the lane. */
@@ -77,13 +78,14 @@ export class LaneWork {
     return this.#running;
   }
 
-  async work(item: LaneItem, sessionKey: string): Promise<LaneVerdict<LaneItem>> {
+  async work(item: LaneItem): Promise<LaneVerdict<LaneItem>> {
     const { store, clock, book, groups, modes } = this.#parts;
     const row = item.row ?? (await store.get(messages, messages.key(item.messageId)))?.value;
     if (!row) {
       this.#parts.log.error({ messageId: item.messageId }, 'a lane entry has no message');
       return await this.#remove([item.place]);
     }
+    const { sessionKey } = row;
     const run = groups.isShared(item, row, sessionKey) ? await groups.gather(sessionKey) : { item, row, message: messageOf(row), lead: item, leadIndex: 0 };
     if ('over' in run) return await this.#remove(run.over);
     const { recoveredAtMs } = run.item;

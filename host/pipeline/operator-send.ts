@@ -1,5 +1,6 @@
 // A message the operator writes: sanitized and screened like any reply, stored, delivered, and waited for.
 import type { SendMessageBody } from '../../schemas/control.ts';
+import { ConversationId, InstanceId, SessionKey } from '../../schemas/ids.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError } from '../errors.ts';
@@ -31,7 +32,7 @@ export interface OperatorSendParts extends GateParts {
 
 /** Where a message of an operator goes. */
 interface Place extends Omit<Route, 'atMs'> {
-  readonly sessionKey: string;
+  readonly sessionKey: SessionKey;
 }
 
 export interface Sent {
@@ -111,9 +112,12 @@ export class OperatorSend {
   }
 
   async #placeOf(body: SendMessageBody): Promise<Place> {
-    if ('channel' in body) return { instance: body.channel, conversation: body.to, sessionKey: sessionKey('conversation', { instance: body.channel, conversation: body.to, sender: '' }) };
+    if ('channel' in body) {
+      const place = { instance: InstanceId.of(body.channel), conversation: ConversationId.of(body.to) };
+      return { ...place, sessionKey: sessionKey('conversation', { ...place, sender: '' }) };
+    }
     const target = 'session' in body ? body.session : identityKey(body.identity);
-    if (!target.isWellFormed()) throw new GatehouseError('SESSION_NOT_FOUND', { key: target.slice(0, 100) });
+    if (!target.isWellFormed() || !SessionKey.is(target)) throw new GatehouseError('SESSION_NOT_FOUND', { key: target.slice(0, 100) });
     const { atMs: _, ...route } = await this.#parts.reach.find(target);
     return { ...route, sessionKey: target };
   }

@@ -1,4 +1,5 @@
 // What plugins send: addressed, sanitized and judged while their call waits, so that a refusal is theirs to handle and nothing unjudged is ever stored. plugin-writes.ts stores it, and hands it back here to be delivered.
+import { ConversationId } from '../../schemas/ids.ts';
 import type { Message, StageRecord } from '../../schemas/message.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { CallScope } from '../broker/call-scope.ts';
@@ -107,7 +108,7 @@ export class Outbox implements MessageOutbox {
     absorbAll(scope, scopes);
     stages.push({ stage: 'screen', decision: 'pass', instance: by, durationMs: Math.round((clock.monotonicMs() - startedAt) * 1000) / 1000 });
     tellObservers('outbound', attemptKey, outcome.message, this.#parts);
-    return { id, instance, conversation, sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', ...judgedOf(outcome.message), mentions: [], media: [], at, stages, hops };
+    return { id, instance, conversation: ConversationId.of(conversation), sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', ...judgedOf(outcome.message), mentions: [], media: [], at, stages, hops };
   }
 }
 

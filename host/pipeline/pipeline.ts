@@ -192,8 +192,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     onFault: onFault('deliver'),
   });
   const { lanes: laneSettings = {} } = parts.settings;
-  const messageLanes = createLanes<LaneItem>({ clock, ...(laneSettings.runBudget !== undefined && { concurrency: laneSettings.runBudget }), ...(laneSettings.depth !== undefined && { depth: laneSettings.depth }), turns: turnsOf(parts.directory), work: (item, sessionKey) => laneWork.work(item, sessionKey), onFault: onFault('respond') });
-  const commandLanes = createLanes<LaneItem>({ clock, depth: BOUNDS.commandsWaiting, work: (item, sessionKey) => commandWork.work(item, sessionKey), onFault: onFault('command') });
+  const messageLanes = createLanes<LaneItem>({ clock, ...(laneSettings.runBudget !== undefined && { concurrency: laneSettings.runBudget }), ...(laneSettings.depth !== undefined && { depth: laneSettings.depth }), turns: turnsOf(parts.directory), work: (item) => laneWork.work(item), onFault: onFault('respond') });
+  const commandLanes = createLanes<LaneItem>({ clock, depth: BOUNDS.commandsWaiting, work: (item) => commandWork.work(item), onFault: onFault('command') });
   const enqueueDelivery = (item: DeliveryItem) => deliveryLanes.enqueue(deliveryLane(item), item);
 
   const echoes = new Echoes(clock);
@@ -354,6 +354,6 @@ function isQuarantined(directory: PluginDirectory, gate: string): boolean {
 }
 
 /** The routing key of a delivery: one conversation of one instance, in order. */
-function deliveryLane(item: Pick<DeliveryItem, 'instance' | 'conversation'>): string {
+function deliveryLane(item: { readonly instance: string; readonly conversation: string }): string {
   return `${item.instance}:${item.conversation}`;
 }

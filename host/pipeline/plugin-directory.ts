@@ -1,13 +1,14 @@
 // Who takes part in the pipeline right now, in the order that counts. The registry knows; stages only ask.
 import type { Ability } from '../../schemas/abilities.ts';
 import type { CapabilityName, Grant } from '../../schemas/capability.ts';
+import type { InstanceId } from '../../schemas/ids.ts';
 import type { Direction } from '../../schemas/message.ts';
 import type { ChannelSection, SkillSection } from '../../schemas/plugin-manifest.ts';
 import type { GateMode } from '../../schemas/policy.ts';
 import type { ChannelPolicy } from './policy.ts';
 
 export interface GateEntry {
-  readonly instance: string;
+  readonly instance: InstanceId;
   readonly wallMs: number;
   /** False while it is quarantined, disabled by a fault or not yet started; a gate that is not available denies. */
   readonly available: boolean;
@@ -20,7 +21,7 @@ export interface GateEntry {
 }
 
 export interface SkillEntry {
-  readonly instance: string;
+  readonly instance: InstanceId;
   readonly wallMs: number;
   /** False when it will not come back by itself (quarantined, rejected, stopped). */
   readonly available: boolean;
@@ -28,7 +29,7 @@ export interface SkillEntry {
 }
 
 export interface ChannelEntry {
-  readonly instance: string;
+  readonly instance: InstanceId;
   readonly wallMs: number;
   readonly section: ChannelSection;
   /** What its enablement says about its traffic; `policyOf` has what holds for one conversation. */

@@ -1,11 +1,12 @@
 // A skill's reply as a message of its own. offer.ts and conclude.ts make it, whichever comes first.
+import type { MessageId } from '../../schemas/ids.ts';
 import { toTimestamp } from '../clock.ts';
 import type { MessageRow } from '../store/tables.ts';
 import type { DraftReply, LaneContext } from './context.ts';
 import { judgedOf } from './provenance.ts';
 import { placeOf } from './whereabouts.ts';
 
-export function replyRow({ row, answeredBy, answerThread }: LaneContext, draft: DraftReply, id: string, nowMs: number): MessageRow {
+export function replyRow({ row, answeredBy, answerThread }: LaneContext, draft: DraftReply, id: MessageId, nowMs: number): MessageRow {
   return {
     id,
     instance: row.instance,

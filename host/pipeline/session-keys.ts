@@ -1,5 +1,6 @@
 // Which session a message belongs to: a pure function of the scope an operator chose and the facts of the message. inbound.ts asks for every message, before anything is stored.
 import { hash } from 'node:crypto';
+import { ConversationId, InstanceId, SessionKey, ThreadId } from '../../schemas/ids.ts';
 import type { SessionScope } from '../../schemas/policy.ts';
 
 /** What is known of a message. Ids are the channel's own, byte for byte: neither case nor Unicode normal form is changed, or two people could become one. */
@@ -31,13 +32,13 @@ export const MOST_KEY_CHARACTERS = 400;
  *
  * Beyond MOST_KEY_CHARACTERS a key is `@long:<hex sha256 of the key it would be>`.
  */
-export function sessionKey(scope: SessionScope, facts: SessionFacts): string {
+export function sessionKey(scope: SessionScope, facts: SessionFacts): SessionKey {
   const key = wholeKey(scope, facts);
-  return key.length <= MOST_KEY_CHARACTERS ? key : `@long:${hash('sha256', Buffer.from(key, 'utf16le'), 'hex')}`;
+  return SessionKey.of(key.length <= MOST_KEY_CHARACTERS ? key : `@long:${hash('sha256', Buffer.from(key, 'utf16le'), 'hex')}`);
 }
 
 /** The session of a person the operator gave a name, under the scope `peer`; also where routes to that person are kept. */
-export const identityKey = (identity: string): string => `@identity:${identity}`;
+export const identityKey = (identity: string): SessionKey => SessionKey.of(`@identity:${identity}`);
 
 function wholeKey(scope: SessionScope, { instance, conversation, sender, thread, account = '', identity }: SessionFacts): string {
   const who = () => (identity === undefined ? `peer:${sender}` : `identity:${identity}`);
@@ -58,10 +59,12 @@ function wholeKey(scope: SessionScope, { instance, conversation, sender, thread,
 }
 
 /** The conversation that a key of the scope `conversation` speaks of; undefined for every other key, and for one that was hashed. */
-export function addressIn(key: string): { readonly instance: string; readonly conversation: string; readonly thread?: string } | undefined {
+export function addressIn(key: string): { readonly instance: InstanceId; readonly conversation: ConversationId; readonly thread?: ThreadId } | undefined {
   const [, instance = '', conversation = '', thread] = /^@thread:([^:]+):([^:]*):(.*)$/s.exec(key) ?? /^([^@:][^:]*):(.+)$/s.exec(key) ?? [];
-  if (instance === '') return undefined;
-  return thread === undefined ? { instance, conversation } : { instance, conversation: conversation.replaceAll('%3A', ':').replaceAll('%25', '%'), thread };
+  const whole = thread === undefined ? conversation : conversation.replaceAll('%3A', ':').replaceAll('%25', '%');
+  if (!InstanceId.is(instance) || !ConversationId.is(whole)) return undefined;
+  if (thread === undefined) return { instance, conversation: whole };
+  return ThreadId.is(thread) ? { instance, conversation: whole, thread } : undefined;
 }
 
 const escaped = (part: string) => part.replaceAll('%', '%25').replaceAll(':', '%3A');

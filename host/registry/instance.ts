@@ -1,5 +1,6 @@
 // One instance as the registry keeps it: what the files say of it, and what the store remembers. Built at opening, and taught what the files say whenever that is taken up.
 import semver from 'semver';
+import { InstanceId } from '../../schemas/ids.ts';
 import type { PluginState } from '../../schemas/control.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import type { PluginRow } from '../store/tables.ts';
@@ -9,7 +10,7 @@ import type { RefusedPlugin, ResolvedPlugin, Resolution } from './resolve.ts';
 
 /** A live view of one enablement that only the registry changes. */
 export interface Instance {
-  readonly instance: string;
+  readonly instance: InstanceId;
   readonly plugin: string;
   readonly state: PluginState;
   readonly enablement: ResolvedEnablement;
@@ -83,7 +84,7 @@ function highestVersionWith(version: string, highest: string | null): string {
 
 /** The registry's own hold on an instance. */
 export class Entry implements Instance {
-  readonly instance: string;
+  readonly instance: InstanceId;
   findings: Findings;
   row: PluginRow;
   state: PluginState = 'discovered';
@@ -91,7 +92,7 @@ export class Entry implements Instance {
   message: string | undefined;
 
   constructor(findings: Findings, stored: PluginRow | undefined) {
-    this.instance = findings.enablement.instance;
+    this.instance = InstanceId.of(findings.enablement.instance);
     this.findings = findings;
     this.row = { ...standingOf(stored), ...factsOf(findings, stored) };
   }

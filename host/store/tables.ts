@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
+import type { ConversationId, InstanceId, MessageId, SessionKey } from '../../schemas/ids.ts';
 import type { Direction, Message, Room, StageRecord } from '../../schemas/message.ts';
 import type { QueueMode } from '../../schemas/policy.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
@@ -41,13 +42,17 @@ function hostTable<Row, P extends Parts>(name: string, layout: string, writtenBy
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A message with everything known about it; `MessageView` is what the control plane shows of it. */
-export interface MessageRow extends Omit<MessageView, 'text' | 'media' | 'flags' | 'stages' | 'remoteIds'>, Pick<Message, 'command' | 'wasMentioned' | 'repliesToBot'> {
+export interface MessageRow extends Omit<MessageView, 'id' | 'instance' | 'conversation' | 'thread' | 'text' | 'media' | 'flags' | 'stages' | 'remoteIds'>, Pick<Message, 'command' | 'wasMentioned' | 'repliesToBot'> {
+  readonly id: MessageId;
+  readonly instance: InstanceId;
+  readonly conversation: ConversationId;
+  readonly thread?: string;
   readonly text: string;
   readonly mentions: readonly string[];
   readonly media: readonly MediaBlock[];
   /** What the sender marked as quoted: the sender's own id. */
   readonly replyTo?: string;
-  readonly sessionKey: string;
+  readonly sessionKey: SessionKey;
   readonly flags: readonly string[];
   readonly stages: readonly StageRecord[];
   /** Outbound: the host's id of the message it answers (`inReplyTo` is the sender's own id of it). */
@@ -109,8 +114,8 @@ export const sessions = tenantTable<SessionRow, [sessionKey: string]>('sessions'
 
 /** A place from which somebody wrote. */
 export interface Route {
-  readonly instance: string;
-  readonly conversation: string;
+  readonly instance: InstanceId;
+  readonly conversation: ConversationId;
   readonly thread?: string;
   readonly account?: string;
   readonly atMs: number;
@@ -151,10 +156,10 @@ export const participants = tenantTable<ParticipantRow, [instance: string, conve
 
 /** An accepted message waiting for its answer; removed by the commit that answers it. */
 export interface LaneRow {
-  readonly sessionKey: string;
+  readonly sessionKey: SessionKey;
   /** A command of the host: it waits beside the lane of its session. */
   readonly aside?: true;
-  readonly messageId: string;
+  readonly messageId: MessageId;
   readonly attempts: number;
   /** Those of the attempts that failed in the work itself. */
   readonly failures?: number;
@@ -179,8 +184,8 @@ export const queueModes = tenantTable<QueueModeRow, [sessionKey: string]>('queue
 
 /** An outbound message waiting to be sent; removed by settle. */
 export interface DeliveryRow {
-  readonly instance: string;
-  readonly conversation: string;
+  readonly instance: InstanceId;
+  readonly conversation: ConversationId;
   readonly attempts: number;
   readonly failures?: number;
   readonly notBeforeMs?: number;
@@ -217,12 +222,12 @@ export const deliveries = tenantTable<DeliveryRow, [messageId: string]>('deliver
 /** Work that ended without success. The message itself stays in `messages`; `work` names the queue a replay puts it back into. */
 export interface DeadLetterRow {
   readonly id: string;
-  readonly messageId: string;
-  readonly instance: string;
-  readonly conversation: string;
+  readonly messageId: MessageId;
+  readonly instance: InstanceId;
+  readonly conversation: ConversationId;
   readonly direction: Direction;
   readonly work:
-    | { readonly kind: 'respond'; readonly sessionKey: string; readonly aside?: true }
+    | { readonly kind: 'respond'; readonly sessionKey: SessionKey; readonly aside?: true }
     /** What of it was done stays done: a replay goes on behind it. */
     | ({ readonly kind: 'deliver' } & Pick<DeliveryProgress, 'done' | 'pieces' | 'remoteIds' | 'failed'>);
   readonly stage: string;

@@ -10,6 +10,7 @@ import type { CallFailure, CallResult } from '../../host/sandbox/sandbox.ts';
 import type { Direction, Message } from '../../schemas/message.ts';
 import type { GatesPolicy } from '../../schemas/policy.ts';
 import { silentLog } from './sandboxes.ts';
+import { instanceId, withIds } from './ids.ts';
 
 interface CaseGate extends Partial<Pick<GateEntry, 'available' | 'quarantined' | 'onQuarantine' | 'onTimeout' | 'relaxTo'>> {
   readonly instance: string;
@@ -49,8 +50,8 @@ export async function judgeCase({ gates, channel = {}, room = {}, conversation =
     if (typeof says === 'string' && says.startsWith('fails:')) return { ok: false, code: says.slice('fails:'.length) as CallFailure, message: '', retry: false, cpuUs: 1, wallMs: 1 };
     return { ok: true, value: says, cpuUs: 1, wallMs: 1 };
   });
-  const entries = gates.map((gate): GateEntry => ({ wallMs: 1000, available: !gate.quarantined, quarantined: false, onTimeout: 'refuse', relaxTo: 'skip', ...gate }));
-  const door: ChannelEntry = { instance: 'door', wallMs: 1000, section: { abilities: [], ingress: [] }, policy: { gates: channel, rooms: { c: { gates: room } } }, can: () => false, reachesOut: false, secret: () => undefined };
+  const entries = gates.map((gate) => withIds<GateEntry>({ wallMs: 1000, available: !gate.quarantined, quarantined: false, onTimeout: 'refuse', relaxTo: 'skip', ...gate }));
+  const door: ChannelEntry = { instance: instanceId('door'), wallMs: 1000, section: { abilities: [], ingress: [] }, policy: { gates: channel, rooms: { c: { gates: room } } }, can: () => false, reachesOut: false, secret: () => undefined };
   const directory = { gates: () => entries, observers: () => [], skills: () => [], channel: (instance: string) => (instance === 'door' ? door : undefined), isFrozen: () => false };
   const message: Message = { id: 'm', senderMessageId: 's', instance: 'door', conversation, sender: { id: 'someone' }, text, mentions: [], media, at: '2026-11-21T08:00:00.000Z', flags, stages };
   const subject = { message, direction, attemptKey: 'm', stages, scopes: [], ...(by !== undefined && { within: { scope: broker.open('outer', { attemptKey: 'outer' }), by } }) };

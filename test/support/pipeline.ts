@@ -33,6 +33,7 @@ import type { ChannelSection } from '../../schemas/plugin-manifest.ts';
 import { Type } from 'typebox';
 import { silentLog } from './sandboxes.ts';
 import { tempDir } from './temp.ts';
+import { instanceId } from './ids.ts';
 
 /** Thrown by a handler to end its call as the death of its sandbox would. */
 export class SandboxDied extends Error {}
@@ -162,12 +163,12 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   const moderating = (kind: 'gate' | 'observer', direction: 'inbound' | 'outbound') =>
     of(kind)
       .filter(([, { directions = ['inbound', 'outbound'] }]) => directions.includes(direction))
-      .map(([instance, { quarantined = false, onQuarantine }]): GateEntry => ({ instance, wallMs: 1000, available: !quarantined, quarantined, ...(onQuarantine && { onQuarantine }), onTimeout: 'refuse', relaxTo: 'skip' }));
+      .map(([instance, { quarantined = false, onQuarantine }]): GateEntry => ({ instance: instanceId(instance), wallMs: 1000, available: !quarantined, quarantined, ...(onQuarantine && { onQuarantine }), onTimeout: 'refuse', relaxTo: 'skip' }));
   const channel = (instance: string): ChannelEntry | undefined => {
     const plugin = plugins.get(instance);
     if (plugin?.kind !== 'channel') return undefined;
     const { abilities = ['receive', 'send'] } = plugin;
-    return { instance, wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
+    return { instance: instanceId(instance), wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
   const pipeline = createPipeline({
     settings,
@@ -185,7 +186,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     directory: {
       gates: (direction) => moderating('gate', direction),
       observers: (direction) => moderating('observer', direction),
-      skills: () => of('skill').map(([instance]): SkillEntry => ({ instance, wallMs: 1000, available: true, triggers: undefined })),
+      skills: () => of('skill').map(([instance]): SkillEntry => ({ instance: instanceId(instance), wallMs: 1000, available: true, triggers: undefined })),
       channel,
       isFrozen: () => false,
     },

@@ -7,6 +7,7 @@ import { deadLetters, messages, letterReplays, type DeadLetterRow, type MessageR
 import { DeadLetters } from '../../host/pipeline/dead-letters.ts';
 import { LetterReplays } from '../../host/pipeline/letter-replays.ts';
 import { aHandClock, type HandClock } from '../support/hand-clock.ts';
+import { conversationId, instanceId, messageId, sessionId, withIds } from '../support/ids.ts';
 import { tempDir } from '../support/temp.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -35,8 +36,8 @@ async function aWorld(): Promise<World> {
     enqueued,
     async add(id, more = {}) {
       const at = new Date(clock.now()).toISOString();
-      const letter: DeadLetterRow = { id, messageId: `m-${id}`, instance: 'door', conversation: 'c', direction: 'inbound', work: { kind: 'respond', sessionKey: 'door:c' }, stage: 'respond', code: 'RESPOND_FAILED', reason: 'broken', attempts: 5, at, ...more };
-      const message: MessageRow = { id: `m-${id}`, instance: 'door', conversation: 'c', sessionKey: 'door:c', sender: { id: 's' }, direction: 'inbound', outcome: 'dead-lettered', text: 'hi', mentions: [], media: [], at, flags: [], stages: [] };
+      const letter: DeadLetterRow = { id, messageId: messageId(`m-${id}`), instance: instanceId('door'), conversation: conversationId('c'), direction: 'inbound', work: { kind: 'respond', sessionKey: sessionId('door:c') }, stage: 'respond', code: 'RESPOND_FAILED', reason: 'broken', attempts: 5, at, ...more };
+      const message = withIds<MessageRow>({ id: `m-${id}`, instance: 'door', conversation: 'c', sessionKey: 'door:c', sender: { id: 's' }, direction: 'inbound', outcome: 'dead-lettered', text: 'hi', mentions: [], media: [], at, flags: [], stages: [] });
       await store.commit({ put: [put(deadLetters, deadLetters.key(id), letter), put(messages, messages.key(message.id), message)] });
     },
     ids: async () => (await letters.list({}, undefined, 200)).items.map(({ id }) => id),

@@ -7,6 +7,7 @@ import { newestId } from '../../host/store/newest-id.ts';
 import { put } from '../../host/store/store.ts';
 import { held, lanes, transitions, type HeldRow, type TransitionRow } from '../../host/store/tables.ts';
 import { ConversationId, InstanceId, MessageId, SenderId, SessionKey, ThreadId } from '../../schemas/ids.ts';
+import { messageId, sessionId } from '../support/ids.ts';
 import { tempDir } from '../support/temp.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -52,7 +53,7 @@ describe('the newest id of a store', () => {
     const ids = createIds(systemClock);
     const row = {} as HeldRow & TransitionRow;
     const places = [
-      (id: string) => put(lanes, lanes.key(id), { sessionKey: 's', messageId: id, attempts: 0 }),
+      (id: string) => put(lanes, lanes.key(id), { sessionKey: sessionId('s'), messageId: messageId(id), attempts: 0 }),
       (id: string) => put(held, held.key('a-gate', id), row),
       (id: string) => put(held, held.key('z-gate', id), row),
       (id: string) => put(transitions, transitions.key('a', id), row),

@@ -6,6 +6,7 @@ import { Identities } from '../../host/pipeline/identities.ts';
 import { Inbound } from '../../host/pipeline/inbound.ts';
 import type { Refused } from '../../host/pipeline/pressure.ts';
 import { openStore } from '../../host/store/lmdb.ts';
+import { instanceId } from '../support/ids.ts';
 import { silentLog } from '../support/sandboxes.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -28,7 +29,7 @@ describe('intake', () => {
       },
       unreserve: () => undefined, onAccepted: () => undefined,
     });
-    const channel = { instance: 'door', wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy, reachesOut: false, can: () => false, secret: () => undefined };
+    const channel = { instance: instanceId('door'), wallMs: 1000, section: { abilities: ['receive' as const], ingress: [] }, policy, reachesOut: false, can: () => false, secret: () => undefined };
     expect(await inbound.submit({ channel, message: { id: '1', conversation: 'c', sender: { id: 's' }, text: 'hi' }, standing: 'unproven', stages: [], scopes: [] })).toMatchObject(outcome);
     expect(asked).toEqual([priority]);
   });

@@ -6,6 +6,7 @@ import { openStore } from '../../host/store/lmdb.ts';
 import { put, scan } from '../../host/store/store.ts';
 import { lanes as laneTable, type LaneRow } from '../../host/store/tables.ts';
 import { eventually } from '../support/eventually.ts';
+import { messageId, sessionId } from '../support/ids.ts';
 import { tempDir } from '../support/temp.ts';
 
 interface Job {
@@ -230,7 +231,7 @@ describe('recovery', () => {
     await using store = await openStore({ dir: dir.path, clock });
     const rows = Array.from({ length: 100_000 }, (_, index) => ({ session: `webchat/${index % 5000}`, id: String(index).padStart(8, '0') }));
     for (let start = 0; start < rows.length; start += 5000) {
-      await store.commit({ put: rows.slice(start, start + 5000).map(({ session, id }) => put(laneTable, laneTable.key(id), { sessionKey: session, messageId: id, attempts: 0 })) });
+      await store.commit({ put: rows.slice(start, start + 5000).map(({ session, id }) => put(laneTable, laneTable.key(id), { sessionKey: sessionId(session), messageId: messageId(id), attempts: 0 })) });
     }
     const last = new Map<string, string>();
     const lanes = createLanes<LaneRow>({

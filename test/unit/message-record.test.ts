@@ -6,11 +6,12 @@ import { grammarOf } from '../../host/pipeline/commands/grammar.ts';
 import { parseCommand } from '../../host/pipeline/commands/parse.ts';
 import { packMessage, packStages, unpackMessage, unpackStages } from '../../host/store/message-record.ts';
 import type { MessageRow } from '../../host/store/tables.ts';
+import { withIds } from '../support/ids.ts';
 
-const ROW: MessageRow = {
+const ROW = withIds<MessageRow>({
   id: '0193', instance: 'webchat', conversation: 'c', sessionKey: 'webchat:c', sender: { id: 's' }, direction: 'inbound', outcome: 'accepted', text: 'hi',
   mentions: [], media: [], flags: [], stages: [{ stage: 'normalize', decision: 'pass', durationMs: 0.25 }], at: '2026-11-21T00:00:00.000Z',
-};
+});
 
 const records: fc.Arbitrary<StageRecord> = fc
   .record(

@@ -12,6 +12,7 @@ import { PluginWrites } from '../../host/pipeline/plugin-writes.ts';
 import { put } from '../../host/store/store.ts';
 import { conversations, deliveries, kv, messages, type MessageRow } from '../../host/store/tables.ts';
 import { eventually } from '../support/eventually.ts';
+import { withIds, type WithPlainIds } from '../support/ids.ts';
 import { aPipeline, arriving, type PipelineWorld, type StandIn, type StandInContext } from '../support/pipeline.ts';
 
 const GRANT: Grant = { name: 'message.send', instances: ['desk', 'street', 'letterbox', 'nobody', 'herald'] };
@@ -43,7 +44,7 @@ async function ask(world: PipelineWorld, text: string, id = text): Promise<strin
 }
 
 /** An outbound message as it is stored. */
-const row = (text: string, parts: Partial<MessageRow> = {}): MessageRow => ({ id: text, instance: 'desk', conversation: 'c', sessionKey: 'desk:c', sender: { id: 'plugin:x' }, direction: 'outbound', outcome: 'pending', text, mentions: [], media: [], at: '', flags: [], stages: [], ...parts });
+const row = (text: string, parts: Partial<WithPlainIds<MessageRow>> = {}) => withIds<MessageRow>({ id: text, instance: 'desk', conversation: 'c', sessionKey: 'desk:c', sender: { id: 'plugin:x' }, direction: 'outbound', outcome: 'pending', text, mentions: [], media: [], at: '', flags: [], stages: [], ...parts });
 
 const expectDelivered = (world: PipelineWorld, ...texts: readonly string[]) =>
   eventually(async () => expect((await world.outbound('desk', 'duty')).map(({ text, outcome }) => [text, outcome])).toEqual(texts.map((text) => [text, 'delivered'])));
@@ -158,7 +159,7 @@ describe('a message that a plugin sends', () => {
     await using world = await aPipeline({ street: relay, desk }, { recover: false });
     // As many as one page of the search, so that it goes on to a second.
     const waiting = Array.from({ length: 2000 }, (_, n) => row(`0000-${String(n).padStart(4, '0')}`, { instance: 'street', conversation: `c${n}` }));
-    await world.store.commit({ put: waiting.flatMap((each) => [put(messages, messages.key(each.id), each), put(deliveries, deliveries.key(each.id), { instance: 'street', conversation: each.conversation, attempts: 0 })]) });
+    await world.store.commit({ put: waiting.flatMap((each) => [put(messages, messages.key(each.id), each), put(deliveries, deliveries.key(each.id), { instance: each.instance, conversation: each.conversation, attempts: 0 })]) });
     // The second page is read once there is something of this run in it.
     const somethingIsSent = () => eventually(async () => expect(await world.store.range(conversations, conversations.prefix('desk'), { limit: 10 })).toHaveLength(10));
     world.beforeRange = async (table, { after } = {}) => void (table.name === deliveries.name && after && (await somethingIsSent()));

@@ -4,12 +4,13 @@ import { normalize, normalizeText } from '../../host/pipeline/stages/normalize.t
 import { NO_POLICY } from '../../host/pipeline/policy.ts';
 import { sanitizeText } from '../../host/pipeline/stages/sanitize.ts';
 import type { InboundContext } from '../../host/pipeline/context.ts';
+import { withIds } from '../support/ids.ts';
 
 function aContext(arrived: Partial<InboundContext['arrived']>): InboundContext {
-  return {
+  return withIds<InboundContext>({
     messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', reaches: [], dedupeKey: ['k'], text: '', media: [], parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false, hops: 0,
     arrived: { id: 'i', conversation: 'c', sender: { id: 's' }, text: 'hi', ...arrived },
-  };
+  });
 }
 
 describe('normalize', () => {

@@ -12,6 +12,7 @@ import { put } from '../../host/store/store.ts';
 import { routes, type RouteRow } from '../../host/store/tables.ts';
 import { aHandClock } from '../support/hand-clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { conversationId, instanceId } from '../support/ids.ts';
 import { aPipeline, type StandIn, type WorldOptions } from '../support/pipeline.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -152,7 +153,7 @@ describe('a route', () => {
       let atMs = 1e12;
       for (const { instance, conversation, afterMs } of places) {
         atMs += afterMs;
-        const next = noted(row, { instance, conversation, atMs });
+        const next = noted(row, { instance: instanceId(instance), conversation: conversationId(conversation), atMs });
         row = next ?? row;
         expect(row?.routes[0]).toMatchObject({ instance, conversation });
         const names = row?.routes.map((each) => `${each.instance}:${each.conversation}`) ?? [];
@@ -186,7 +187,7 @@ describe('a route', () => {
 });
 
 describe('a table that senders fill', () => {
-  const aRow = (atMs: number): RouteRow => ({ routes: [{ instance: 'a', conversation: 'c', atMs }] });
+  const aRow = (atMs: number): RouteRow => ({ routes: [{ instance: instanceId('a'), conversation: conversationId('c'), atMs }] });
 
   async function aTable(most: number, forgetBefore = () => 0) {
     const dir = await tempDir();

@@ -3,12 +3,13 @@ import { expect, it } from 'vitest';
 import { put } from '../../host/store/store.ts';
 import { lanes, messages, type MessageRow } from '../../host/store/tables.ts';
 import { eventually } from '../support/eventually.ts';
+import { withIds } from '../support/ids.ts';
 import { aPipeline, arriving, type StandIn } from '../support/pipeline.ts';
 
 /** As many as one page of the search, so that it goes on to a second. */
 const PAGE = 2000;
 
-const accepted = (id: string): MessageRow => ({ id, instance: 'street', conversation: id, sessionKey: `street:${id}`, sender: { id: 'someone' }, direction: 'inbound', outcome: 'accepted', text: id, mentions: [], media: [], senderMessageId: id, at: '2026-11-21T08:00:00.000Z', flags: [], stages: [] });
+const accepted = (id: string) => withIds<MessageRow>({ id, instance: 'street', conversation: id, sessionKey: `street:${id}`, sender: { id: 'someone' }, direction: 'inbound', outcome: 'accepted', text: id, mentions: [], media: [], senderMessageId: id, at: '2026-11-21T08:00:00.000Z', flags: [], stages: [] });
 
 it('a message that was held, and is let go while the lanes are still being read, is answered once', async () => {
   const plugins = (quarantined: boolean): Record<string, StandIn> => ({

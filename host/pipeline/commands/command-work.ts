@@ -30,7 +30,7 @@ export class CommandWork {
     this.#parts = parts;
   }
 
-  async work(item: LaneItem, sessionKey: string): Promise<LaneVerdict<LaneItem>> {
+  async work(item: LaneItem): Promise<LaneVerdict<LaneItem>> {
     const { store, clock, book, log, stages } = this.#parts;
     const { place, messageId, attempts, failures = 0 } = item;
     const row = item.row ?? (await store.get(messages, messages.key(messageId)))?.value;
@@ -39,6 +39,7 @@ export class CommandWork {
       await store.commit({ remove: [{ table: lanes, key: lanes.key(place) }] });
       return 'done';
     }
+    const { sessionKey } = row;
     const session = item.session ?? (await book.get(sessionKey, clock.now()));
     const context: LaneContext = { messageId, instance: row.instance, row, message: messageOf(row), session, sessionKey, place, attempts, failures, stages: [...row.stages], scopes: [], replies: [], refused: 0 };
     const verdict = await runStages(stages, context, this.#parts);

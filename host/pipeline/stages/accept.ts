@@ -1,4 +1,5 @@
 // The one durable commit that makes a message the host's responsibility: dedupe key, message, session, lane entry, what plugins wrote. The source is acknowledged only after it.
+import { ConversationId } from '../../../schemas/ids.ts';
 import { toTimestamp } from '../../clock.ts';
 import type { InboundMessage } from '../../../schemas/message.ts';
 import type { Ids } from '../../ids.ts';
@@ -79,7 +80,7 @@ export function accept({ store, writes, book, ids, reach, rooms, laneRoom }: Acc
 const hasRoom = (arrived: InboundMessage): arrived is InboundMessage & Required<Pick<InboundMessage, 'room'>> => arrived.room !== undefined;
 
 function routeOf({ instance, arrived, receivedAtMs }: InboundContext): Route {
-  return { instance, conversation: arrived.conversation, ...placeOf(arrived), atMs: receivedAtMs };
+  return { instance, conversation: ConversationId.of(arrived.conversation), ...placeOf(arrived), atMs: receivedAtMs };
 }
 
 /** A fresh message is the first of its key; a held one has its key already, and is still held. */
@@ -99,7 +100,7 @@ export function messageRow(context: InboundContext): MessageRow {
   return {
     id: context.messageId,
     instance: context.instance,
-    conversation: arrived.conversation,
+    conversation: ConversationId.of(arrived.conversation),
     sessionKey: context.sessionKey,
     sender: arrived.sender,
     direction: 'inbound',
