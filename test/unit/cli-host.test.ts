@@ -61,6 +61,20 @@ describe('with a running host', () => {
     expect(stdout).toMatch(/^nose +flag +odd, new\ufffd\[2J +– +–$/m);
   });
 
+  it('a message shows what it carries, names made harmless', async () => {
+    const media: MessageView['media'] = [
+      { kind: 'image', id: `sha256:${'a'.repeat(64)}`, mimeType: 'image/png', sizeBytes: 70, name: 'cat\u001b[2J.png' },
+      { kind: 'file', url: 'https://example.com/a' },
+      { kind: 'location', latitude: 48.2, longitude: 16.4, name: 'Vienna' },
+    ];
+    await using control = await startTestControl({ messages: [{ ...aMessage, media }] });
+    const { stdout } = await gatehouse(['messages', 'show', 'm1', '--home', control.home]);
+    expect(stdout).toMatch(/^kind +name +type +bytes +where$/m);
+    expect(stdout).toMatch(/^image +cat\ufffd\[2J\.png +image\/png +70 +sha256:a{32}$/m);
+    expect(stdout).toMatch(/^file +– +– +– +https:\/\/example\.com\/a$/m);
+    expect(stdout).toMatch(/^location +Vienna +– +– +48\.2, 16\.4$/m);
+  });
+
   it('dead letters are replayed, and dropped only after a yes', async () => {
     await using control = await startTestControl({ deadLetters: [aDeadLetter] });
     expect((await gatehouse(['dead-letters', '--json', '--home', control.home])).json()).toEqual({ items: [aDeadLetter], cursor: null });
