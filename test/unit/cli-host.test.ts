@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { removeRunFile, writeRunFile } from '../../host/cli/run-file.ts';
-import type { MessageView } from '../../schemas/control.ts';
+import type { DeliveryView, MessageView } from '../../schemas/control.ts';
 import { aPlugin, startTestControl } from '../support/control-plane.ts';
 import { gatehouse } from '../support/process.ts';
 import { tempDir } from '../support/temp.ts';
@@ -73,6 +73,22 @@ describe('with a running host', () => {
     expect(stdout).toMatch(/^image +cat\ufffd\[2J\.png +image\/png +70 +sha256:a{32}$/m);
     expect(stdout).toMatch(/^file +– +– +– +https:\/\/example\.com\/a$/m);
     expect(stdout).toMatch(/^location +Vienna +– +– +48\.2, 16\.4$/m);
+  });
+
+  it('deliveries are listed and shown, with what stands in their way made harmless', async () => {
+    const waiting: DeliveryView = { id: 'm1', instance: 'hook', conversation: 'c', partition: 'hook:c', state: 'waiting', attempts: 2, pieces: { sent: 1, of: 3 }, class: 'rate-limited', problem: 'the remote\u001b[2J answered 429', nextTryAt: '2026-11-21T00:01:00.000Z', remoteIds: ['r-1'], at: '2026-11-21T00:00:00.000Z' };
+    await using control = await startTestControl({ deliveries: [waiting] });
+    const { stdout } = await gatehouse(['deliveries', 'list', '--instance', 'hook', '--limit', '3', '--home', control.home]);
+    expect(stdout).toMatch(/^id +at +instance +conversation +pieces +attempts +class +next try +problem$/m);
+    expect(stdout).toMatch(/^m1 .* hook +c +1\/3 +2 +rate-limited +2026-11-21T00:01:00.000Z +the remote\ufffd\[2J answered 429$/m);
+    expect(control.asked).toEqual(['list-deliveries {"limit":3,"instance":"hook"}']);
+    const shown = await gatehouse(['deliveries', 'show', 'm1', '--home', control.home]);
+    expect(shown.stdout).toMatch(/^partition +hook:c$/m);
+    expect(shown.stdout).toMatch(/^pieces +1 of 3 sent$/m);
+    expect(shown.stdout).toMatch(/^remoteIds +r-1$/m);
+    expect((await gatehouse(['deliveries', 'show', 'm1', '--json', '--home', control.home])).json()).toEqual(waiting);
+    expect((await gatehouse(['deliveries', 'show', 'm9', '--home', control.home])).code).toBe(1);
+    expect((await gatehouse(['deliveries', '--json', '--home', control.home])).json()).toEqual({ items: [waiting], cursor: null });
   });
 
   it('dead letters are replayed, and dropped only after a yes', async () => {
