@@ -78,6 +78,7 @@ export const OutboundPolicy = closed({
   onSanitizeFailure: Type.Optional(Type.Unsafe<'retry' | 'pass'>(Type.String({ enum: ['retry', 'pass'], default: 'retry', description: 'Whether a text that the channel’s own `sanitize` could not look at waits for it, or leaves as the host made it.' }))),
   chunk: Type.Optional(TextLimits),
   typing: Type.Optional(closed({ afterMs: whole(0, 60_000) })),
+  stream: Type.Optional(permission),
 });
 export type OutboundPolicy = Static<typeof OutboundPolicy>;
 

@@ -47,7 +47,7 @@ export class Presence {
     if (!channel) return undefined;
     const { outbound } = policyOf(channel.policy, context.row.conversation);
     const typing = outbound.typing && channel.can('typing') ? outbound.typing : undefined;
-    const streams = channel.can('stream');
+    const streams = channel.can('stream') && outbound.stream !== 'deny';
     if ((!typing && !streams) || !maySend(outbound, context.row.room?.kind)) return undefined;
     const writing = typing && new Writing(this.#parts, channel, context, typing.afterMs);
     const draft = streams ? new Draft(this.#parts, channel, context) : undefined;
@@ -136,6 +136,8 @@ class Draft {
     this.#stop();
     await this.#underWay;
     if (this.#sequence === 0) return {};
+    // What people have seen and no message holds must not be seen without a trace.
+    this.#context.stages.push({ stage: 'stream', decision: isAnswered ? 'shown' : 'withdrawn', reason: `${Buffer.byteLength(this.#shown)} bytes`, durationMs: 0 });
     if (!isAnswered) this.#waiting = '';
     await this.#show({ done: true, ...(isAnswered ? {} : { withdrawn: true as const }), withRest: isAnswered && !wasBroken });
     return { id: this.#id };

@@ -96,6 +96,14 @@ describe('a reply that is shown while it comes into being', () => {
     expect(JSON.stringify(chat.frames)).not.toContain('secret');
   });
 
+  it('is not shown where the operator wants none of it', async () => {
+    await using home = await aHomeWith({ outbound: { stream: 'deny' } });
+    await using gatehouse = await startGatehouse(home);
+    await using chat = await openChat(gatehouse.address);
+    expect(await chat.ask('stream a b')).toBe('a b false');
+    expect(ofType(chat, 'delta')).toEqual([]);
+  });
+
   it('is withdrawn when it is no reply after all', async () => {
     await using home = await aHomeWith();
     await using gatehouse = await startGatehouse(home);
@@ -104,6 +112,8 @@ describe('a reply that is shown while it comes into being', () => {
     const [delta] = ofType(chat, 'delta');
     expect(ofType(chat, 'withdrawn').map(({ id }) => id)).toEqual([delta?.id]);
     expect(ofType(chat, 'message')[0]?.id).not.toBe(delta?.id);
+    const { items } = (await gatehouse.api('/messages?direction=inbound')).json<{ items: { stages: object[] }[] }>();
+    expect(items[0]?.stages).toContainEqual({ stage: 'stream', decision: 'withdrawn', reason: '6 bytes', durationMs: 0 });
     chat.say('fail');
     await eventually(() => expect(ofType(chat, 'withdrawn').length).toBeGreaterThan(2), 20_000);
     expect(ofType(chat, 'message')).toHaveLength(1);
