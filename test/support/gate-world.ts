@@ -1,4 +1,4 @@
-// A host with four gates that do what the text in front of them says, a skill that says what it is told, and two doors: the webhook and the webchat. For test/scenario/gates.test.ts.
+// A host with four gates that do what the text in front of them says, a skill that says what it is told, and two doors: the webhook and the webchat. For test/scenario/gates.test.ts and its neighbours.
 import { createHash } from 'node:crypto';
 import type { MessageView } from '../../schemas/control.ts';
 import type { Enablement } from '../../schemas/enablement.ts';
@@ -43,7 +43,7 @@ gatehouse.register({ kind: 'moderation', handlers: { evaluate: async ({ message,
   for (const [order, way, gate, effect, once] of message.text.matchAll(/\\[(\\w+) (\\w+) (\\w+?)(-once)?\\]/g)) {
     if (way !== direction || gate !== ctx.instance) continue;
     const name = JSON.stringify([message.conversation, message.senderMessageId, order]);
-    if (once && (tried.has(name) || message.stages.some((each) => each.instance === gate && each.decision === 'unavailable'))) break;
+    if (once && (tried.has(name) || message.stages.some((each) => each.instance === gate && each.decision === 'unavailable' && /^CALL_/.test(each.reason)))) break;
     tried.add(name);
     return decide[effect](gate, message.text, order, message);
   }
@@ -77,6 +77,8 @@ export interface GateWorld extends AsyncDisposable {
   readonly home: TestHome;
   readonly gatehouse: Gatehouse;
   door(kind: DoorKind, conversation?: string): Promise<Door>;
+  /** Once the gate's sandbox has started again, or will not any more: the state it is in. */
+  settled(gate: GateName): Promise<string>;
   /** The messages of a conversation as operators see them. */
   stored(conversation: string, direction: 'inbound' | 'outbound'): Promise<readonly MessageView[]>;
 }
@@ -119,6 +121,12 @@ export async function gateWorld({ gates = {}, gate = {}, rooms = {} }: WorldOpti
     home,
     gatehouse,
     door: (kind, conversation = newConversation()) => (kind === 'http' ? Promise.resolve(httpDoor(gatehouse, conversation)) : socketDoor(gatehouse, conversation)),
+    settled: (gate) =>
+      eventually(() => {
+        const { state } = gatehouse.host.plugins.show(gate);
+        if (state !== 'active' && state !== 'quarantined') throw new Error(`'${gate}' is ${state}`);
+        return state;
+      }, 20_000),
     async stored(conversation, direction) {
       const { items } = (await gatehouse.api(`/messages?conversation=${encodeURIComponent(conversation)}&direction=${direction}`)).json<{ items: MessageView[] }>();
       return items.toReversed();
