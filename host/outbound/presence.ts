@@ -7,6 +7,7 @@ import { askChannel } from '../pipeline/channel-calls.ts';
 import type { LaneContext } from '../pipeline/context.ts';
 import type { PluginCalls } from '../pipeline/plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../pipeline/plugin-directory.ts';
+import { mayShowParts } from '../pipeline/leaving.ts';
 import { policyOf } from '../pipeline/policy.ts';
 import { sanitizeText } from '../pipeline/stages/sanitize.ts';
 import type { Actions } from './actions.ts';
@@ -47,7 +48,7 @@ export class Presence {
     if (!channel) return undefined;
     const { outbound } = policyOf(channel.policy, context.row.conversation);
     const typing = outbound.typing && channel.can('typing') ? outbound.typing : undefined;
-    const streams = channel.can('stream') && outbound.stream !== 'deny';
+    const streams = channel.can('stream') && outbound.stream !== 'deny' && mayShowParts(channel, context.row.conversation);
     if ((!typing && !streams) || !maySend(outbound, context.row.room?.kind)) return undefined;
     const writing = typing && new Writing(this.#parts, channel, context, typing.afterMs);
     const draft = streams ? new Draft(this.#parts, channel, context) : undefined;

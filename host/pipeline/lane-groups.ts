@@ -130,8 +130,11 @@ function messageFor(row: MessageRow, others: readonly { readonly row: MessageRow
   const all = [...others.map((each) => messageOf(each.row)), messageOf(row)];
   const hops = Math.max(...all.map((each) => each.hops ?? 0));
   const provenance = all.flatMap((each) => each.provenance ?? []);
+  // The words of many are as good as the least of them.
+  const { senderVerified, ...said } = message;
   return {
-    ...message,
+    ...said,
+    ...(senderVerified && all.every((each) => each.senderVerified) && { senderVerified }),
     mentions: [...new Set(all.flatMap(({ mentions }) => mentions))].slice(0, 100),
     media: all.flatMap((each) => each.media).slice(0, MEDIA_PER_MESSAGE),
     flags: [...new Set(all.flatMap(({ flags }) => flags))],

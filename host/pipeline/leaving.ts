@@ -8,6 +8,7 @@ import { policyOf } from './policy.ts';
 import { hashOf } from './provenance.ts';
 import type { TextRules } from './sanitizing/pass.ts';
 import { PLAIN_RULES, sanitizeFor } from './sanitizing/sanitizing.ts';
+import { isUnmarked } from './sanitizing/whole-pieces.ts';
 
 export const LINK_REFUSED = 'links may not leave here';
 
@@ -33,6 +34,11 @@ export function leaving(channel: ChannelEntry | undefined, conversation: string,
 function rulesFor(channel: ChannelEntry, conversation: string): TextRules {
   const { links, mentions } = policyOf(channel.policy, conversation).outbound;
   return links === undefined && mentions === undefined ? PLAIN_RULES : { links: links ?? PLAIN_RULES.links, mentions: mentions ?? PLAIN_RULES.mentions };
+}
+
+/** Whether parts of a text may be shown before it is whole: not where only the whole says what a sign means, whether there is a link, or what the channel makes of it. */
+export function mayShowParts(channel: ChannelEntry, conversation: string): boolean {
+  return isUnmarked(channel.section.text ?? 'plain') && !channel.can('sanitize') && policyOf(channel.policy, conversation).outbound.links !== 'refuse';
 }
 
 export type Polished = (Leaving & { readonly record?: StageRecord }) | { readonly ok: false; readonly failure: AbilityFailure };

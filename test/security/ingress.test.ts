@@ -84,6 +84,23 @@ describe('who speaks', () => {
   });
 });
 
+describe('what several people said', () => {
+  it.each([
+    ['the first is not', ['/in', '/vouched'], 'undefined'],
+    ['the last is not', ['/vouched', '/in'], 'undefined'],
+    ['both are', ['/vouched', '/vouched'], 'true'],
+  ])('attack g137 in-good-company: words that are collected have a verified sender only if all have; %s', async (_, paths, expected) => {
+    const door = doors({});
+    await using home = await aHome([{ ...door, enablement: { ...door.enablement, queue: { mode: 'collect', debounceMs: 400 } } }, echo]);
+    await using gatehouse = await startGatehouse(home, { env: { SIGNING: SECRET } });
+    for (const [index, path] of paths.entries()) expect((await post(gatehouse, path, { 'x-token': SECRET }, message(`m${index}`))).status).toBe(202);
+    await eventually(async () => {
+      const { items } = (await gatehouse.api('/messages?instance=door&direction=outbound')).json<{ items: MessageView[] }>();
+      expect(items.map(({ text }) => text)).toEqual([expected]);
+    });
+  });
+});
+
 describe("a channel's own look", () => {
   it('attack g131 vouch-for-it: may refuse what the host believes, and believe nothing that the host refuses', async () => {
     await using home = await aHome([doors({ requireVerifiedSender: true }, "return request.path === '/vouched' ? { ok: false, reason: 'not this one' } : { ok: true };")]);

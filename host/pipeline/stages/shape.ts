@@ -1,11 +1,12 @@
 // Fits an outbound message to its channel before it is sent: what may not leave is given up, blocks the channel cannot send become text, what is too long for one message becomes pieces.
 import { BOUNDS } from '../../../schemas/bounds.ts';
-import { chunk } from '../../outbound/chunk.ts';
 import { maySend, textLimits } from '../../outbound/rules.ts';
 import type { DeliveryContext } from '../context.ts';
 import type { FitMedia } from '../outbound-media.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
+import { leaving } from '../leaving.ts';
 import { policyOf } from '../policy.ts';
+import { wholePieces } from '../sanitizing/whole-pieces.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
 export interface ShapeParts {
@@ -22,7 +23,10 @@ export function shape({ directory, fitMedia }: ShapeParts): Stage<DeliveryContex
       if (context.row.media.length > 0 && !context.sent) {
         const fitted = await fitMedia(context.row);
         if ('unsupported' in fitted) return { decision: 'give-up', code: 'MEDIA_UNSUPPORTED', fields: { instance: context.row.instance, problem: fitted.unsupported }, problem: fitted.unsupported };
-        context.row = fitted.row;
+        // Words in place of a file are text like any other, in the markup of the channel.
+        const left = leaving(directory.channel(context.row.instance), context.row.conversation, fitted.row.text);
+        if (!left.ok) return { decision: 'give-up', code: 'MEDIA_UNSUPPORTED', fields: { instance: context.row.instance, problem: left.reason }, problem: left.reason };
+        context.row = { ...fitted.row, text: left.text };
       }
       const { row } = context;
       if (Buffer.byteLength(row.text) > BOUNDS.messageTextBytes) return tooLong(context, `the text has more than ${BOUNDS.messageTextBytes} bytes`);
@@ -34,7 +38,7 @@ export function shape({ directory, fitMedia }: ShapeParts): Stage<DeliveryContex
       // Limits that some pieces were cut by hold for the others, or the cuts would not meet.
       const limits = context.limits ?? textLimits(channel.section.limits, outbound.chunk);
       if (!limits || context.offered || row.edits !== undefined || row.reacts !== undefined) return PASS;
-      const pieces = chunk(row.text, limits);
+      const pieces = wholePieces(row.text, limits, channel.section.text ?? 'plain');
       if (pieces.length > BOUNDS.piecesPerDelivery) return tooLong(context, `it would leave in ${pieces.length} pieces, and ${BOUNDS.piecesPerDelivery} are the most`);
       context.limits = limits;
       context.pieces = pieces;
