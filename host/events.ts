@@ -41,6 +41,10 @@ export interface Events {
   'dead-letter.created': { id: string; messageId: string; instance: string; stage: string; code: string };
   /** A run was told to end without an answer. */
   'lane.interrupted': { instance: string; messageId: string; why: 'newer' | 'stopped' | 'stuck' };
+  /** A run that made no step for too long; `action`: what the host did, and `none` where its answer is being stored. */
+  'lane.stuck': { instance: string; messageId: string; step: string; idleMs: number; action: 'cancelled' | 'none' };
+  /** It is over, and its lane goes on: it ended when it was told to, or was given up, or ended after all. */
+  'lane.freed': { instance: string; messageId: string; how: 'cancelled' | 'given up' | 'by itself'; afterMs: number };
   'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };

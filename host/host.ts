@@ -1,7 +1,8 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
 import { BOUNDS } from '../schemas/bounds.ts';
 import type { HandlerInput } from '../schemas/channel.ts';
-import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, LaneView, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { QueueMode } from '../schemas/policy.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -159,6 +160,14 @@ export interface Host extends AsyncDisposable {
     show(key: string): Promise<SessionView>;
     /** The next message begins a new one under the same key. */
     reset(key: string, actor: string): Promise<SessionView>;
+  };
+  readonly lanes: {
+    /** Those that hold something, by session key. */
+    list(query: PageQuery): Promise<Page<LaneView>>;
+    /** From the next run on, and after every restart; null goes back to what the policy says. */
+    setMode(session: string, mode: QueueMode | null, actor: string): Promise<{ readonly session: string; readonly mode: QueueMode | null }>;
+    /** Ends the run under way; its message is dropped, what waits goes on. */
+    interrupt(session: string, actor: string): { readonly session: string; readonly interrupted: boolean };
   };
   readonly deadLetters: DeadLetterDesk;
   readonly media: {
@@ -373,6 +382,19 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         const session = await pipeline.sessions.reset(key);
         log.info({ session: hash('sha256', key).slice(0, 16), actor }, 'a session begins anew');
         return session;
+      },
+    },
+    lanes: {
+      list: ({ cursor, limit = 50 }) => pipeline.laneDesk.list(cursor, Math.min(200, Math.max(1, limit))),
+      setMode: async (session, mode, actor) => {
+        await pipeline.laneDesk.setMode(session, mode);
+        log.info({ session: hash('sha256', session).slice(0, 16), mode, actor }, 'the messages of a session wait in another way');
+        return { session, mode };
+      },
+      interrupt: (session, actor) => {
+        const interrupted = pipeline.laneDesk.interrupt(session);
+        if (interrupted) log.info({ session: hash('sha256', session).slice(0, 16), actor }, 'a run is ended');
+        return { session, interrupted };
       },
     },
     deadLetters: pipeline.letterDesk,

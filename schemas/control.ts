@@ -160,11 +160,8 @@ export const LaneView = closed({
 });
 export type LaneView = Static<typeof LaneView>;
 
-/** `POST /api/v1/lanes/mode`: null goes back to what the policy says. */
-export const LaneModeBody = closed({ session: text(600, { minLength: 1 }), mode: Type.Union([QueueMode, Type.Null()]) });
-
-/** `POST /api/v1/lanes/interrupt`. */
-export const LaneInterruptBody = closed({ session: text(600, { minLength: 1 }) });
+/** `POST /api/v1/lanes/:key/mode`: null goes back to what the policy says. */
+export const LaneModeBody = closed({ mode: Type.Union([QueueMode, Type.Null()]) });
 
 /**
  * What a failed try at a delivery says about the next one. `retryable`: nothing has happened. `rate-limited`: too much for now, of the remote's quota or the host's; nobody's failure.

@@ -38,6 +38,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   messages: { summary: 'list and show messages', load: () => import('./commands/messages.ts') },
   deliveries: { summary: 'list and show what is on its way out', load: () => import('./commands/deliveries.ts') },
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },
+  lanes: { summary: 'list lanes, set their mode, end a run', load: () => import('./commands/lanes.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },
   new: { summary: 'start a plugin of your own', load: () => import('./commands/new.ts') },

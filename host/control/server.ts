@@ -15,6 +15,7 @@ import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerMedia } from './routes/media.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { laneRoutes } from './routes/lanes.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
@@ -44,7 +45,7 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host)];
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
 export async function startControl({ host, metrics, sockets: socketLimits, connections }: ControlParts): Promise<Control> {

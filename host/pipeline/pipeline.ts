@@ -36,8 +36,10 @@ import type { HeldSeal } from './held-seal.ts';
 import type { Identities } from './identities.ts';
 import { Inbound } from './inbound.ts';
 import { Ingress } from './ingress.ts';
+import { LaneDesk } from './lane-desk.ts';
 import { LaneGroups } from './lane-groups.ts';
 import { LaneRoom } from './lane-room.ts';
+import { LaneWatchdog } from './lane-watchdog.ts';
 import { LaneWork, type LaneItem } from './lane-work.ts';
 import { OperatorSend } from './operator-send.ts';
 import { Outbox } from './outbox.ts';
@@ -114,6 +116,9 @@ const outboundStages = (parts: ShapeParts & DeliverParts & SettleParts): readonl
 /** Beyond this many waiting messages, rows are read from the store when their turn comes. */
 const MOST_ROWS_IN_MEMORY = 5000;
 
+/** More than any call into a plugin may take: its wall time, what it waits for the host, and its sandbox’s restart. */
+const STUCK_AFTER_MS = 600_000;
+
 export interface PipelineParts {
   /** What host.json says of messages on their way. */
   readonly settings: PipelineSettings;
@@ -157,6 +162,7 @@ export interface Pipeline extends AsyncDisposable {
   /** What plugins send. */
   readonly outbox: Outbox;
   readonly sessions: SessionQueries;
+  readonly laneDesk: LaneDesk;
   readonly deadLetters: Pick<DeadLetters, 'count'>;
   readonly letterDesk: DeadLetterDesk;
   readonly held: Held;
@@ -287,6 +293,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const deadLetters = new DeadLetters({ store, clock, ids: parts.ids, enqueueLane: (sessionKey, item) => (item.aside ? commandLanes : messageLanes).enqueue(sessionKey, item), enqueueDelivery });
 
   const workers = new Workers(clock);
+  const watchdog = new LaneWatchdog({ clock, work: laneWork, stuckAfterMs: laneSettings.stuckAfterMs ?? STUCK_AFTER_MS });
+  workers.start(watchdog.worker());
+  const laneDesk = new LaneDesk({ clock, store, lanes: messageLanes, work: laneWork, modes, watchdog });
   workers.start(pressure.worker());
   workers.start(sweeper({ clock, store, held, bounded: [reach, rooms], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
@@ -313,6 +322,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     operator,
     outbox,
     deadLetters,
+    laneDesk,
     sessions,
     letterDesk: deadLetterDesk({ deadLetters, replays: letterReplays, wake: () => replayWorker.wake(), log }),
     held,

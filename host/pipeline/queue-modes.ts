@@ -34,8 +34,9 @@ export class QueueModes {
     for await (const rows of scan(this.#store, queueModes, queueModes.prefix())) for (const { key, value } of rows) this.#given.set(String(key[1]), value.mode);
   }
 
-  policyFor({ instance, conversation }: Pick<MessageRow, 'instance' | 'conversation'>): Required<QueuePolicy> {
-    return policyOf(this.#directory.channel(instance)?.policy ?? this.#orphaned, conversation).queue;
+  /** Of the place where a message was said; without one, that of the host. */
+  policyFor(said: Pick<MessageRow, 'instance' | 'conversation'> | undefined): Required<QueuePolicy> {
+    return policyOf((said && this.#directory.channel(said.instance)?.policy) ?? this.#orphaned, said?.conversation ?? '').queue;
   }
 
   /** `policy`: the mode of the place it was said in. */

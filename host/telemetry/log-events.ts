@@ -36,6 +36,8 @@ export function logEvents(log: Log, clock: Clock = systemClock): Disposable {
     }),
     subscribe('sandbox.ended', (fields) => (fields.cause === 'stopped' ? log.debug(fields, 'sandbox ended') : log.warn(fields, 'sandbox ended'))),
     subscribe('sandbox.late-rejection', (fields) => log.warn(fields, 'plugin rejected a promise nobody awaited')),
+    subscribe('lane.stuck', (fields) => log.error(fields, 'a lane is stuck')),
+    subscribe('lane.freed', (fields) => log.warn(fields, 'a lane that was stuck goes on')),
     subscribe('dead-letter.created', (fields) => log.warn(fields, 'dead letter')),
     subscribe('pressure.changed', (fields) => (fields.to === 'normal' ? log.info(fields, 'pressure is over') : log.warn(fields, 'queues fill'))),
     subscribe('worker.failed', (fields) => log.warn(fields, 'a pass of a worker failed')),

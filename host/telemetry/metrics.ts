@@ -48,6 +48,9 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const fetchSeconds = new Histogram({ name: 'gatehouse_egress_seconds', help: 'Time of these requests.', labelNames: ['instance'], buckets: STAGE_SECONDS, registers });
   const tries = new Counter({ name: 'gatehouse_delivery_tries_total', help: 'Tries at deliveries by what became of them.', labelNames: ['instance', 'result'], registers });
   const deadLetters = new Counter({ name: 'gatehouse_dead_letters_total', help: 'Work that ended without success.', labelNames: ['instance', 'code'], registers });
+  const stuck = new Counter({ name: 'gatehouse_lanes_stuck_total', help: 'Runs of lanes without a step for too long.', labelNames: ['instance', 'action'], registers });
+  const freed = new Counter({ name: 'gatehouse_lanes_freed_total', help: 'Stuck lanes that went on, by what helped.', labelNames: ['instance', 'how'], registers });
+  const interrupted = new Counter({ name: 'gatehouse_runs_interrupted_total', help: 'Runs that were told to end without an answer.', labelNames: ['instance', 'why'], registers });
   const starts = new Histogram({ name: 'gatehouse_sandbox_start_seconds', help: 'Time to start a sandbox.', buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5], registers });
   const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
   const commits = new Histogram({ name: 'gatehouse_store_commit_seconds', help: 'Time of durable commits.', labelNames: ['outcome'], buckets: STAGE_SECONDS, registers });
@@ -120,6 +123,9 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
       fetchSeconds.observe({ instance }, durationMs / 1000);
     }),
     count('delivery.tried', ({ instance, result }) => tries.inc({ instance, result })),
+    count('lane.stuck', ({ instance, action }) => stuck.inc({ instance, action })),
+    count('lane.freed', ({ instance, how }) => freed.inc({ instance, how })),
+    count('lane.interrupted', ({ instance, why }) => interrupted.inc({ instance, why })),
     count('dead-letter.created', ({ instance, code }) => deadLetters.inc({ instance, code: knownCode(code) })),
     count('worker.pass', ({ worker, ok }) => passes.inc({ worker, result: ok ? 'ok' : 'failed' })),
     count('route.resolved', ({ result }) => routesFound.inc({ result })),

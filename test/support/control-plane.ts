@@ -10,7 +10,7 @@ import { GatehouseError } from '../../host/errors.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
-import type { DeadLetterView, DegradedPlugin, DeliveryView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -23,6 +23,7 @@ export interface Script {
   /** What a look at the home comes to. */
   readonly reloaded?: ReloadView;
   readonly messages?: readonly MessageView[];
+  readonly lanes?: readonly LaneView[];
   readonly sessions?: readonly SessionView[];
   readonly deliveries?: readonly DeliveryView[];
   readonly deadLetters?: readonly DeadLetterView[];
@@ -131,6 +132,11 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     deliveries: {
       list: async (query) => (act('list-deliveries', JSON.stringify(query)), { items: script.deliveries ?? [], cursor: null }),
       show: async (id) => found(script.deliveries, id, 'MESSAGE_NOT_FOUND'),
+    },
+    lanes: {
+      list: async (query) => (act('list-lanes', JSON.stringify(query)), { items: script.lanes ?? [], cursor: null }),
+      setMode: async (session, mode, actor) => (act('lane-mode', session, String(mode), actor), { session, mode }),
+      interrupt: (session, actor) => (act('lane-interrupt', session, actor), { session, interrupted: true }),
     },
     sessions: {
       list: async (query) => (act('list-sessions', JSON.stringify(query)), { items: script.sessions ?? [], cursor: null }),

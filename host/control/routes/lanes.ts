@@ -1,0 +1,25 @@
+// Lanes: what waits and runs, session by session; how a session's messages wait, and the end of a run.
+import { LaneModeBody, LaneView } from '../../../schemas/control.ts';
+import type { Host } from '../../host.ts';
+import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+
+export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/lanes', scope: 'messages:read',
+    summary: 'Lanes that hold something, by session key.',
+    query: PAGE_QUERY,
+    answer: pageSchema(LaneView),
+    run: async ({ query }) => asPage(await lanes.list(pageOf(query))),
+  },
+  withBody({
+    method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',
+    summary: 'How the messages of this session wait, from the next run on; null goes back to what the policy says.',
+    body: LaneModeBody,
+    run: ({ params, body, actor }) => lanes.setMode(params['key'] ?? '', body.mode, actor),
+  }),
+  {
+    method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write',
+    summary: 'End the run of this session without an answer; what waits behind it goes on.',
+    run: ({ params, actor }) => lanes.interrupt(params['key'] ?? '', actor),
+  },
+];
