@@ -80,7 +80,7 @@ export class DeliveryWork {
       const since = item.sinceMs ?? item.messageId;
       if (isExpired(item.recoveredAtMs, since, maxAgeMs)) {
         context.stages.push({ stage: 'lane', decision: 'expired', durationMs: 0 });
-        return await this.#bury(context, expiry(item.recoveredAtMs, since, maxAgeMs), item.attempts);
+        return await this.#bury(row, context, expiry(item.recoveredAtMs, since, maxAgeMs), item.attempts);
       }
     }
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
@@ -99,12 +99,12 @@ export class DeliveryWork {
       return { retryAtMs, item: { messageId, ...tried, ...(context.sent ? { sent: scopes } : {}) } };
     }
     const { code, problem } = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict : { code: 'DELIVERY_FAILED' as const, problem: 'the delivery was refused' };
-    return await this.#bury(context, { code, problem }, attempts);
+    return await this.#bury(row, context, { code, problem }, attempts);
   }
 
-  /** What it has done stays done when the letter is replayed. */
-  async #bury(context: DeliveryContext, { code, problem }: { readonly code: ErrorCode; readonly problem: string }, attempts: number): Promise<LaneVerdict<DeliveryItem>> {
-    const { row, stages } = context;
+  /** What it has done stays done when the letter is replayed. `row` is the stored message: what shape made of it for this channel is not what was said. */
+  async #bury(row: MessageRow, context: DeliveryContext, { code, problem }: { readonly code: ErrorCode; readonly problem: string }, attempts: number): Promise<LaneVerdict<DeliveryItem>> {
+    const { stages } = context;
     const { done, pieces, remoteIds, failed } = progressOf(context).progress ?? {};
     const work = { kind: 'deliver' as const, ...(done && { done }), ...(pieces && { pieces }), ...(remoteIds && { remoteIds }), ...(failed && { failed }) };
     const dead = await bury(this.#parts, [{ row, work, waiting: { table: deliveries, key: deliveries.key(row.id) }, stages, code, problem, attempts }]);

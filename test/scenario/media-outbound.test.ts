@@ -86,6 +86,20 @@ describe('a reply with files', () => {
     expect(await firstSent(remote)).toMatchObject({ text: 'look\n[location: Vienna, 48.2082, 16.3738]' });
   });
 
+  it('keeps its blocks in the store when the remote refuses the lines that stand for them', async () => {
+    await using remote = await startReceiver(() => ({ status: 400 }));
+    await using home = await aGallery([remote], { handlers: TELLS.replace('o1', 'o0') });
+    await using gatehouse = await started(home);
+    await post(gatehouse, '1', [PLACE]);
+    const messageId = await eventually(async () => {
+      const { items } = (await gatehouse.api('/dead-letters')).json<{ items: { messageId: string; code: string }[] }>();
+      expect(items).toMatchObject([{ code: 'DELIVERY_REFUSED' }]);
+      return items[0]?.messageId ?? '';
+    });
+    expect(await firstSent(remote)).toMatchObject({ text: 'look\n[location: Vienna, 48.2082, 16.3738]' });
+    expect((await gatehouse.api(`/messages/${messageId}`)).json()).toMatchObject({ text: 'look', media: [PLACE], outcome: 'dead-lettered' });
+  });
+
   it('says what a stored file was once it is gone', async () => {
     await using server = await startFileServer({ 'cat.png': PNG });
     await using remote = await startReceiver();
