@@ -16,6 +16,7 @@ const MOST_AGE_MS = 6 * 24 * HOUR_MS;
 const MOST_AHEAD_MS = HOUR_MS;
 
 const MOST_ID_LENGTH = 256;
+const MOST_MENTIONS = 100;
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
 class Refused extends Error {
@@ -29,7 +30,7 @@ class Refused extends Error {
 /** Never throws for anything a caller sends. */
 export function parseMessage(body: string, { requireTimestamp = false }: MessageRules, nowMs: number): ParsedMessage {
   try {
-    const { id, conversation, sender, text, timestamp, room, thread, account } = fieldsOf(json(body), 'the body', ['id', 'conversation', 'sender', 'text', 'timestamp', 'room', 'thread', 'account']);
+    const { id, conversation, sender, text, timestamp, room, thread, account, mentions, replyTo } = fieldsOf(json(body), 'the body', ['id', 'conversation', 'sender', 'text', 'timestamp', 'room', 'thread', 'account', 'mentions', 'replyTo']);
     const { id: senderId, name } = fieldsOf(sender, "'sender'", ['id', 'name']);
     if (requireTimestamp && timestamp === undefined) throw new Refused("'timestamp' is missing");
     const message: InboundMessage = {
@@ -41,6 +42,8 @@ export function parseMessage(body: string, { requireTimestamp = false }: Message
       ...(room === undefined ? {} : { room: place(room) }),
       ...(thread === undefined ? {} : { thread: identifier(thread, 'thread') }),
       ...(account === undefined ? {} : { account: identifier(account, 'account') }),
+      ...(mentions === undefined ? {} : { mentions: listOfIds(mentions, 'mentions') }),
+      ...(replyTo === undefined ? {} : { replyTo: identifier(replyTo, 'replyTo') }),
     };
     return { ok: true, message };
   } catch (error) {
@@ -71,6 +74,12 @@ function words(value: unknown, name: string, mostLength: number): string {
   if (value.length > mostLength) throw new Refused(`'${name}' has more than ${mostLength} characters`);
   if (!value.isWellFormed()) throw new Refused(`'${name}' has half a character (a lone surrogate)`);
   return value;
+}
+
+function listOfIds(value: unknown, name: string): string[] {
+  if (!Array.isArray(value)) throw new Refused(`'${name}' must be a list`);
+  if (value.length > MOST_MENTIONS) throw new Refused(`'${name}' has more than ${MOST_MENTIONS} entries`);
+  return value.map((each) => identifier(each, name));
 }
 
 function identifier(value: unknown, name: string): string {

@@ -18,6 +18,8 @@ describe('POST /messages', () => {
   it('says where it was said, as far as the sender tells', async () => {
     const place = { room: { kind: 'group', name: 'Team' }, thread: 't1', account: 'a1' };
     expect(await post({ ...VALID, ...place })).toEqual({ messages: [{ ...VALID, ...place }] });
+    const spoken = { mentions: ['U42', 'ada'], replyTo: 'm0' };
+    expect(await post({ ...VALID, ...spoken })).toEqual({ messages: [{ ...VALID, ...spoken }] });
     expect(await post({ ...VALID, room: { kind: 'direct' } })).toEqual({ messages: [{ ...VALID, room: { kind: 'direct' } }] });
   });
 
@@ -40,13 +42,17 @@ describe('POST /messages', () => {
     ["'sender.id' is missing", { ...VALID, sender: {} }],
     ["'sender.name' must be text", { ...VALID, sender: { id: 'ada', name: null } }],
     ["'sender' has an unknown key 'role'; known are id, name", { ...VALID, sender: { id: 'ada', role: 'admin' } }],
-    ["the body has an unknown key 'txet'; known are id, conversation, sender, text, timestamp, room, thread, account", { ...VALID, txet: 'x' }],
-    ["the body has an unknown key '__proto__'; known are id, conversation, sender, text, timestamp, room, thread, account", '{"__proto__": {"id": "x"}}'],
+    ["the body has an unknown key 'txet'; known are id, conversation, sender, text, timestamp, room, thread, account, mentions, replyTo", { ...VALID, txet: 'x' }],
+    ["the body has an unknown key '__proto__'; known are id, conversation, sender, text, timestamp, room, thread, account, mentions, replyTo", '{"__proto__": {"id": "x"}}'],
     ["'text' is empty", { ...VALID, text: ' \n' }],
     ["'text' has half a character (a lone surrogate)", { ...VALID, text: 'a\ud800' }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: NOW }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: '21 Nov 2026' }],
     ["'timestamp' must be a time like 2026-11-21T08:00:00.000Z (RFC 3339)", { ...VALID, timestamp: '2026-13-41T08:00:00Z' }],
+    ["'mentions' must be a list", { ...VALID, mentions: 'ada' }],
+    ["'mentions' has more than 100 entries", { ...VALID, mentions: Array.from({ length: 101 }, () => 'ada') }],
+    ["'mentions' must be text", { ...VALID, mentions: [1] }],
+    ["'replyTo' is empty", { ...VALID, replyTo: '' }],
     ["'room' must be an object", { ...VALID, room: 'group' }],
     ["'room.kind' must be direct, group or channel", { ...VALID, room: { kind: 'crowd' } }],
     ["'room.kind' must be direct, group or channel", { ...VALID, room: {} }],
