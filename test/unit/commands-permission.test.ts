@@ -6,9 +6,10 @@ import { mayUse, type Speaker } from '../../host/pipeline/commands/permission.ts
 import { commandsOf } from '../../host/pipeline/commands/registry.ts';
 import type { SkillEntry } from '../../host/pipeline/plugin-directory.ts';
 import { policyOf } from '../../host/pipeline/policy.ts';
+import { InstanceId } from '../../schemas/ids.ts';
 import type { RoomPolicy } from '../../schemas/policy.ts';
 
-const skill = (instance: string, commands: NonNullable<NonNullable<SkillEntry['triggers']>['commands']>): SkillEntry => ({ instance, wallMs: 1000, available: true, triggers: { commands } });
+const skill = (instance: string, commands: NonNullable<NonNullable<SkillEntry['triggers']>['commands']>): SkillEntry => ({ instance: InstanceId.of(instance), wallMs: 1000, available: true, triggers: { commands } });
 const table = commandsOf([skill('first', ['plain', { name: 'audit', description: 'Shows the books.', permission: 'owners' }]), skill('second', ['plain', 'reset', { name: 'other', description: 'Other.', usage: '<x>' }])]);
 
 const ada: Speaker = { sender: { id: 'ada' }, senderVerified: true };
