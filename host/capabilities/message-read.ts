@@ -25,7 +25,7 @@ const request = compileSchema<Request>(
   }),
 );
 
-/** A page holds at most 100 items or 128 KiB of text; `cursor` is the last id, or null when nothing follows `after`. */
+/** A page holds at most 100 items or 128 KiB of text and blocks; `cursor` is the last id, or null when nothing follows `after`. */
 export function messageList(store: Store, links: Pick<MediaLinks, 'addressed'>) {
   return operation<Request, 'message.read'>({
     op: 'message.list',
@@ -44,10 +44,11 @@ export function messageList(store: Store, links: Pick<MediaLinks, 'addressed'>) 
         const id = row.value.messageId ?? String(row.key[3]);
         const message = (await store.get(messages, messages.key(id)))?.value;
         if (!message) continue;
-        bytes += Buffer.byteLength(message.text);
+        const media = message.media.length === 0 ? {} : { media: links.addressed(message.media, Date.parse(message.at)) };
+        bytes += Buffer.byteLength(message.text) + (message.media.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(media)));
         if (items.length > 0 && bytes > BOUNDS.messageListBytes) break;
         const about = message.reacts === undefined ? undefined : (await store.get(messages, messages.key(message.reacts)))?.value.senderMessageId;
-        items.push({ id, direction: message.direction, text: message.text, ...(message.media.length === 0 ? {} : { media: links.addressed(message.media, Date.parse(message.at)) }), ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at, ...(message.edits === undefined ? {} : { edits: message.edits }), ...(about === undefined ? {} : { reacts: about }) });
+        items.push({ id, direction: message.direction, text: message.text, ...media, ...(message.inReplyTo === undefined ? {} : { inReplyTo: message.inReplyTo }), at: message.at, ...(message.edits === undefined ? {} : { edits: message.edits }), ...(about === undefined ? {} : { reacts: about }) });
       }
       return { items, cursor: items.at(-1)?.id ?? null };
     },
