@@ -5,7 +5,7 @@ import type { CallScope } from '../broker/call-scope.ts';
 import type { Clock } from '../clock.ts';
 import { problemOf, type ErrorCode } from '../errors.ts';
 import { askChannel } from '../pipeline/channel-calls.ts';
-import { askToSend, type Asked } from '../pipeline/channel-send.ts';
+import { askToSend, type Asked } from '../pipeline/delivery/channel-send.ts';
 import type { DeliveryContext } from '../pipeline/context.ts';
 import type { PluginCalls } from '../pipeline/plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../pipeline/plugin-directory.ts';

@@ -7,7 +7,7 @@ import { askChannel } from '../pipeline/channel-calls.ts';
 import type { LaneContext } from '../pipeline/context.ts';
 import type { PluginCalls } from '../pipeline/plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../pipeline/plugin-directory.ts';
-import { mayShowParts } from '../pipeline/leaving.ts';
+import { mayShowParts } from '../pipeline/delivery/leaving.ts';
 import { policyOf } from '../pipeline/policy.ts';
 import { sanitizeText } from '../pipeline/stages/sanitize.ts';
 import type { Actions } from './actions.ts';

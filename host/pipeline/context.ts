@@ -10,13 +10,13 @@ import { addressingIn, addressingOf } from './commands/address.ts';
 import type { Parsed } from './commands/parse.ts';
 import type { DeliveryProgress, MessageRow, SessionRow } from '../store/tables.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
-import type { Room } from './lane-room.ts';
+import type { Room } from './lanes/lane-room.ts';
 import type { Calling } from './plugin-calls.ts';
 import type { Policy } from './policy.ts';
-import { judgedOf, withoutOriginals, type Judged } from './provenance.ts';
+import { judgedOf, withoutOriginals, type Judged } from './gating/provenance.ts';
 import type { Recorded } from './run-stages.ts';
 import { speakerOf } from './verifying/speaker.ts';
-import { whereaboutsOf } from './whereabouts.ts';
+import { whereaboutsOf } from './sessions/whereabouts.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
 export interface InboundContext extends Recorded {

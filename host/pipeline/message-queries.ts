@@ -5,9 +5,9 @@ import { GatehouseError } from '../errors.ts';
 import { companyOf, readMessage, withEnding } from '../store/messages.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages, type MessageRow } from '../store/tables.ts';
-import { judgedOf } from './provenance.ts';
+import { judgedOf } from './gating/provenance.ts';
 import { speakerOf } from './verifying/speaker.ts';
-import { whereaboutsOf } from './whereabouts.ts';
+import { whereaboutsOf } from './sessions/whereabouts.ts';
 
 export interface MessageFilter {
   readonly instance?: string;

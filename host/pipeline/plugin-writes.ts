@@ -5,7 +5,7 @@ import type { Ids } from '../ids.ts';
 import { put, type Put, type Removal, type Store } from '../store/store.ts';
 import { deliveries, messages, type MessageRow } from '../store/tables.ts';
 import { lineOf } from './conversation-order.ts';
-import { assertNoneFrozen, assertNotFrozen, withoutFrozen } from './frozen.ts';
+import { assertNoneFrozen, assertNotFrozen, withoutFrozen } from './gating/frozen.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 
 /** The writes of some calls, ready for one commit. */

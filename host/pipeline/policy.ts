@@ -2,7 +2,7 @@
 import type { PipelineSettings } from '../../schemas/host-config.ts';
 import { MEDIA_DEFAULTS, QUEUE_DEFAULTS, type AdmitPolicy, type CommandsPolicy, type GateMode, type MediaPolicy, type QueuePolicy, type RoomPolicy, type Rooms } from '../../schemas/policy.ts';
 import { outboundRules, type OutboundRules } from '../outbound/rules.ts';
-import { sessionRules, type SessionRules } from './session-rules.ts';
+import { sessionRules, type SessionRules } from './sessions/session-rules.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {

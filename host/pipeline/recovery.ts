@@ -3,8 +3,8 @@ import { epochMsOf } from '../ids.ts';
 import type { Queued } from '../store/lanes.ts';
 import { scan, type Store } from '../store/store.ts';
 import { deliveries, lanes, type DeliveryRow, type LaneRow } from '../store/tables.ts';
-import type { DeliveryItem } from './delivery-work.ts';
-import type { LaneItem } from './lane-work.ts';
+import type { DeliveryItem } from './delivery/delivery-work.ts';
+import type { LaneItem } from './lanes/lane-work.ts';
 
 const PAGE = 2000;
 

@@ -4,8 +4,8 @@ import type { Clock } from '../clock.ts';
 import { scan, type Key, type Store, type Table } from '../store/store.ts';
 import { dedupe, replays } from '../store/tables.ts';
 import type { WorkerSpec } from '../supervisor/worker.ts';
-import type { DeadLetters } from './dead-letters.ts';
-import type { Held } from './held.ts';
+import type { DeadLetters } from './letters/dead-letters.ts';
+import type { Held } from './gating/held.ts';
 
 const PAGE_ROWS = 500;
 const DAY_MS = 24 * 60 * 60_000;

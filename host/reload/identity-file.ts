@@ -5,7 +5,7 @@ import type { IdentityLinks } from '../../schemas/host-config.ts';
 import { hostConfigPath, identitiesOf } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Identities } from '../pipeline/identities.ts';
+import type { Identities } from '../pipeline/sessions/identities.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
 import { readRegularFile } from '../trust/regular-file.ts';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Type } from 'typebox';
 import { afterPrefix, bytewise, withKeys } from '../../host/capabilities/kv-key.ts';
 import { hostNames } from '../../host/control/host-names.ts';
-import { matchRoute } from '../../host/pipeline/routes.ts';
+import { matchRoute } from '../../host/pipeline/ingress/routes.ts';
 import { normalizeText } from '../../host/pipeline/stages/normalize.ts';
 import { verifyRequest } from '../../host/pipeline/stages/verify.ts';
 import { readSecret } from '../../host/registry/secrets.ts';

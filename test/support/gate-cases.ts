@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { Broker } from '../../host/broker/broker.ts';
 import { MinuteQuotas } from '../../host/broker/quota.ts';
 import { systemClock } from '../../host/clock.ts';
-import { askGates } from '../../host/pipeline/gates.ts';
+import { askGates } from '../../host/pipeline/gating/gates.ts';
 import { PluginCalls } from '../../host/pipeline/plugin-calls.ts';
 import type { ChannelEntry, GateEntry } from '../../host/pipeline/plugin-directory.ts';
 import type { CallFailure, CallResult } from '../../host/sandbox/sandbox.ts';

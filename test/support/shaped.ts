@@ -1,5 +1,5 @@
 // Cases of test/fixtures/queue-modes/: what waits in a lane, given to the shaping; conformance.test.ts runs them.
-import { shape, type Entry } from '../../host/pipeline/shaping.ts';
+import { shape, type Entry } from '../../host/pipeline/lanes/shaping.ts';
 import type { QueueMode } from '../../schemas/policy.ts';
 
 /** Long texts are written as `{ "repeat": "x", "times": 10 }`, and come back as their size; an entry with `"times"` is so many of the same. */

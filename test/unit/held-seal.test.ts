@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { HeldSeal } from '../../host/pipeline/held-seal.ts';
+import { HeldSeal } from '../../host/pipeline/gating/held-seal.ts';
 import type { MessageRow } from '../../host/store/tables.ts';
 import { tempDir } from '../support/temp.ts';
 

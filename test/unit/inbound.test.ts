@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
-import { Identities } from '../../host/pipeline/identities.ts';
+import { Identities } from '../../host/pipeline/sessions/identities.ts';
 import { Inbound } from '../../host/pipeline/inbound.ts';
 import type { Refused } from '../../host/pipeline/pressure.ts';
 import { openStore } from '../../host/store/lmdb.ts';

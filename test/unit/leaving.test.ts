@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Ability } from '../../schemas/abilities.ts';
 import type { Dialect } from '../../schemas/dialects.ts';
 import type { OutboundPolicy } from '../../schemas/policy.ts';
-import { mayShowParts } from '../../host/pipeline/leaving.ts';
+import { mayShowParts } from '../../host/pipeline/delivery/leaving.ts';
 import { wholePieces } from '../../host/pipeline/sanitizing/whole-pieces.ts';
 import { instanceId } from '../support/ids.ts';
 import { isMarkdownV2 } from '../support/telegram-oracle.ts';

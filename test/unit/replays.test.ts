@@ -1,6 +1,6 @@
 // What is remembered of signed requests: what is in work, what was taken, and for how long.
 import { describe, expect, it } from 'vitest';
-import { Replays } from '../../host/pipeline/replays.ts';
+import { Replays } from '../../host/pipeline/ingress/replays.ts';
 import { RETENTION_DEFAULTS, sweeper } from '../../host/pipeline/sweeper.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { replays } from '../../host/store/tables.ts';

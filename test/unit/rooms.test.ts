@@ -5,7 +5,7 @@ import { SessionView } from '../../schemas/control.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { participants, rooms } from '../../host/store/tables.ts';
-import { Rooms } from '../../host/pipeline/rooms.ts';
+import { Rooms } from '../../host/pipeline/sessions/rooms.ts';
 import { aHandClock } from '../support/hand-clock.ts';
 import { aPipeline } from '../support/pipeline.ts';
 import { silentLog } from '../support/sandboxes.ts';

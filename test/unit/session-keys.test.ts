@@ -1,7 +1,7 @@
 // Keys of sessions: one for each session and no other, whatever senders put into their ids. The rules one by one are data, in test/fixtures/session-keys/.
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
-import { MOST_KEY_CHARACTERS, sessionKey, type SessionFacts } from '../../host/pipeline/session-keys.ts';
+import { MOST_KEY_CHARACTERS, sessionKey, type SessionFacts } from '../../host/pipeline/sessions/session-keys.ts';
 import { Session } from '../../schemas/message.ts';
 import { SessionScope } from '../../schemas/policy.ts';
 import { compileSchema } from '../../host/schema.ts';

@@ -1,8 +1,8 @@
 // Boundaries of sessions. The rules one by one are data, in test/fixtures/session-resets/; here, what holds for all moments.
 import { describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
-import { resetRule } from '../../host/pipeline/session-resets.ts';
-import { sessionRules, scopeOf } from '../../host/pipeline/session-rules.ts';
+import { resetRule } from '../../host/pipeline/sessions/session-resets.ts';
+import { sessionRules, scopeOf } from '../../host/pipeline/sessions/session-rules.ts';
 import { timeZone } from '../../host/time-zone.ts';
 
 const HOUR_MS = 3_600_000;

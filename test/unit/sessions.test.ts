@@ -4,7 +4,7 @@ import type { Session } from '../../schemas/message.ts';
 import type { SessionPolicy } from '../../schemas/policy.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { sessions } from '../../host/store/tables.ts';
-import { Identities } from '../../host/pipeline/identities.ts';
+import { Identities } from '../../host/pipeline/sessions/identities.ts';
 import { aHandClock } from '../support/hand-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { aPipeline, type PipelineWorld, type StandIn, type WorldOptions } from '../support/pipeline.ts';

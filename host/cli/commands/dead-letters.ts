@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { DeadLetterDetail, DeadLetterView } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
-import type { Marked, Replayed } from '../../pipeline/letter-replays.ts';
+import type { Marked, Replayed } from '../../pipeline/letters/letter-replays.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';

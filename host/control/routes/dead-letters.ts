@@ -2,7 +2,7 @@
 import { DeadLetterDetail, DeadLetterView, ReplayBody, ReplayManyBody } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host } from '../../host.ts';
-import type { LetterQuery } from '../../pipeline/dead-letter-desk.ts';
+import type { LetterQuery } from '../../pipeline/letters/dead-letter-desk.ts';
 import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
 
 export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => [

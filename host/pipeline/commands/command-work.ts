@@ -7,10 +7,10 @@ import type { Verdict as LaneVerdict } from '../../store/lanes.ts';
 import { put, type Store } from '../../store/store.ts';
 import { lanes, messages, type MessageRow } from '../../store/tables.ts';
 import { messageOf, type LaneContext } from '../context.ts';
-import { bury } from '../dead-letters.ts';
-import type { LaneItem } from '../lane-work.ts';
+import { bury } from '../letters/dead-letters.ts';
+import type { LaneItem } from '../lanes/lane-work.ts';
 import { runStages } from '../run-stages.ts';
-import type { SessionBook } from '../sessions.ts';
+import type { SessionBook } from '../sessions/sessions.ts';
 import type { Stage } from '../stage.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from '../tries.ts';
 

@@ -8,15 +8,15 @@ import { hostCommand } from '../commands/host-commands.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { dedupe, held, lanes, messages, sessions, type MessageRow, type Route } from '../../store/tables.ts';
 import type { InboundContext } from '../context.ts';
-import type { LaneRoom } from '../lane-room.ts';
+import type { LaneRoom } from '../lanes/lane-room.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
-import { judgedOf } from '../provenance.ts';
-import type { Reach } from '../reach.ts';
-import type { Rooms } from '../rooms.ts';
-import { begun, counted, type SessionBook } from '../sessions.ts';
+import { judgedOf } from '../gating/provenance.ts';
+import type { Reach } from '../sessions/reach.ts';
+import type { Rooms } from '../sessions/rooms.ts';
+import { begun, counted, type SessionBook } from '../sessions/sessions.ts';
 import { PASS, type Stage } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
-import { placeOf, whereaboutsOf } from '../whereabouts.ts';
+import { placeOf, whereaboutsOf } from '../sessions/whereabouts.ts';
 
 export interface AcceptParts {
   readonly store: Store;

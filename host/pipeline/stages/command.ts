@@ -3,7 +3,7 @@ import { hostCommand } from '../commands/host-commands.ts';
 import { commandsOf } from '../commands/registry.ts';
 import type { SessionControl } from '../commands/session-control.ts';
 import type { LaneContext } from '../context.ts';
-import { mayAnswer } from '../permit.ts';
+import { mayAnswer } from '../gating/permit.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { NO_POLICY, policyOf } from '../policy.ts';
 import type { Stage } from '../stage.ts';

@@ -6,10 +6,10 @@ import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { lineOf, placed } from '../conversation-order.ts';
 import { deliveries, lanes, messages, type MessageRow } from '../../store/tables.ts';
 import type { DraftReply, LaneContext, Offered } from '../context.ts';
-import { letterOf } from '../dead-letters.ts';
+import { letterOf } from '../letters/dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
-import { replyRow } from '../reply-row.ts';
-import { countsOf, endGroup } from '../lane-endings.ts';
+import { replyRow } from '../delivery/reply-row.ts';
+import { countsOf, endGroup } from '../lanes/lane-endings.ts';
 import { CANCELLED, PASS, type Stage } from '../stage.ts';
 
 export interface ConcludeParts {

@@ -4,7 +4,7 @@ import type { MediaBlock } from '../../../schemas/media.ts';
 import { tidyBlock } from '../../media/blocks.ts';
 import { addressOf } from '../commands/address.ts';
 import type { InboundContext } from '../context.ts';
-import { hashOf } from '../provenance.ts';
+import { hashOf } from '../gating/provenance.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export const normalize: Stage<InboundContext> = {

@@ -8,12 +8,12 @@ import type { Ids } from '../../ids.ts';
 import type { SocketHub } from '../../outbound/sockets.ts';
 import { fits } from '../../outbound/chunk.ts';
 import { textLimits } from '../../outbound/rules.ts';
-import { askToSend } from '../channel-send.ts';
+import { askToSend } from '../delivery/channel-send.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
 import { policyOf } from '../policy.ts';
-import { replyRow } from '../reply-row.ts';
+import { replyRow } from '../delivery/reply-row.ts';
 import { PASS, type Stage } from '../stage.ts';
 
 export interface OfferParts {

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { tidyBlock } from '../../media/blocks.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
-import { leaving, polished, type Polished } from '../leaving.ts';
+import { leaving, polished, type Polished } from '../delivery/leaving.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
 import { PLAIN_RULES, sanitizeFor } from '../sanitizing/sanitizing.ts';

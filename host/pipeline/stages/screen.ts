@@ -1,11 +1,11 @@
 // Outbound moderation of each reply before it is stored. A refused reply leaves a reason in the record and no content; an unavailable gate holds the lane, nothing slips past.
 import type { Message } from '../../../schemas/message.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
-import type { GateCode } from '../gate-verdict.ts';
-import { askGates, isModerated, type GateParts } from '../gates.ts';
-import { tellObservers, type ObserverParts } from '../observers.ts';
+import type { GateCode } from '../gating/gate-verdict.ts';
+import { askGates, isModerated, type GateParts } from '../gating/gates.ts';
+import { tellObservers, type ObserverParts } from '../gating/observers.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
-import { judgedOf } from '../provenance.ts';
+import { judgedOf } from '../gating/provenance.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
 

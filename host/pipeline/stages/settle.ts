@@ -3,7 +3,7 @@ import { endingOf } from '../../store/messages.ts';
 import type { Store } from '../../store/store.ts';
 import { deliveries, type MessageRow } from '../../store/tables.ts';
 import type { DeliveryContext } from '../context.ts';
-import { letterOf } from '../dead-letters.ts';
+import { letterOf } from '../letters/dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { boundedRecord } from '../tries.ts';
 import { PASS, type Stage } from '../stage.ts';

@@ -2,9 +2,9 @@
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { maySend, textLimits } from '../../outbound/rules.ts';
 import type { DeliveryContext } from '../context.ts';
-import type { FitMedia } from '../outbound-media.ts';
+import type { FitMedia } from '../delivery/outbound-media.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
-import { leaving } from '../leaving.ts';
+import { leaving } from '../delivery/leaving.ts';
 import { policyOf } from '../policy.ts';
 import { wholePieces } from '../sanitizing/whole-pieces.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
