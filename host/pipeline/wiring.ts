@@ -60,14 +60,6 @@ import { latestOf } from './conversation-order.ts';
 import { QueueModes } from './lanes/queue-modes.ts';
 import { sweeper, type Retention } from './sweeper.ts';
 import { turnOf } from './lanes/turns.ts';
-import { accept } from './stages/accept.ts';
-import { admit } from './stages/admit.ts';
-import { command } from './stages/command.ts';
-import { deliver } from './stages/deliver.ts';
-import { media } from './stages/media.ts';
-import { moderate } from './stages/moderate.ts';
-import { place } from './stages/place.ts';
-import { respond } from './stages/respond.ts';
 import { commandStages, inboundStages, laneStages, outboundStages } from './pipeline.ts';
 
 /** Beyond this many waiting messages, rows are read from the store when their turn comes. */
