@@ -162,10 +162,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (deliveryLanes.waiting >= parts.pressure.deliveries) throw new GatehouseError('HOST_BUSY', { queue: 'deliveries', depth: deliveryLanes.waiting });
     if (deliveryLanes.reserve(lane) === 'full') throw new GatehouseError('LANE_FULL', { queue: 'deliveries', depth: deliveryLanes.depth(lane) });
   };
-  const outbox = new Outbox({ ...parts, writes, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
-  const reach = new Reach({ store, clock, log, maySendTo: (instance) => parts.directory.channel(instance)?.section.abilities.includes('send') ?? false });
   const rooms = new Rooms({ store, clock, log });
-  const operator = new OperatorSend({ ...parts, writes, reach, enqueueDelivery });
+  const outbox = new Outbox({ ...parts, writes, rooms, reserve, unreserve: (instance, conversation) => deliveryLanes.unreserve(deliveryLane({ instance, conversation })), deliver: (row) => onReply(row) });
+  const reach = new Reach({ store, clock, log, maySendTo: (instance) => parts.directory.channel(instance)?.section.abilities.includes('send') ?? false });
+  const operator = new OperatorSend({ ...parts, writes, reach, rooms, enqueueDelivery });
   const held: Held = new Held({ clock, store, log, writes, seal: parts.heldSeal, resubmit: (resumed) => inbound.resume(resumed), mustWait: (gate) => isQuarantined(parts.directory, gate) });
   const onSettled = (row: MessageRow) => {
     if (hasListeners('message.outcome')) {

@@ -1,5 +1,6 @@
-// `npm run bench [-- pipeline|open-loop|start|memory|sandbox|neighbours|recovery|recovery-queue|egress|all] [--smoke]`: what the real product does, measured in one run on this machine. Ratios count, absolute figures do not travel.
+// `npm run bench [-- pipeline|open-loop|start|memory|sandbox|neighbours|recovery|recovery-queue|egress|flood|all] [--smoke]`: what the real product does, measured in one run on this machine. Ratios count, absolute figures do not travel.
 import { egress } from './egress.ts';
+import { flood } from './flood.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { openLoop } from './open-loop.ts';
@@ -12,7 +13,7 @@ import { starts } from './start.ts';
 const smoke = process.argv.includes('--smoke');
 const which = process.argv.slice(2).find((each) => !each.startsWith('--')) ?? 'all';
 
-const BENCHES: Readonly<Record<string, (options: { readonly smoke: boolean }) => Promise<void>>> = { pipeline, 'open-loop': openLoop, start: starts, memory, sandbox, neighbours, recovery, 'recovery-queue': recoveryQueue, egress };
+const BENCHES: Readonly<Record<string, (options: { readonly smoke: boolean }) => Promise<void>>> = { pipeline, 'open-loop': openLoop, start: starts, memory, sandbox, neighbours, recovery, 'recovery-queue': recoveryQueue, egress, flood };
 
 const chosen = which === 'all' ? Object.keys(BENCHES) : [which];
 for (const name of chosen) {

@@ -12,17 +12,31 @@ import { aHome, type TestPlugin } from '../support/home.ts';
 export interface Load extends AsyncDisposable {
   readonly host: Host;
   /** Sends one message and resolves with milliseconds once its reply is delivered and settled. */
-  readonly roundTrip: (lane: number) => Promise<number>;
+  readonly roundTrip: (lane: number, sender?: string) => Promise<number>;
+}
+
+export interface LoadOptions {
+  /** Messages a second that one sender may send. Default a million. */
+  readonly senderPerSecond?: number;
+}
+
+/** What a source is told instead of being taken. */
+export class NotAccepted extends Error {
+  readonly status: number;
+  constructor(status: number, body: string) {
+    super(`not accepted: ${status} ${body}`);
+    this.status = status;
+  }
 }
 
 /** The least a plugin of each kind can do, so that the figure is the host's: a channel without signatures, a gate for one direction, a skill that repeats. */
-const BARE: readonly TestPlugin[] = [
+const bare = (senderPerSecond: number): readonly TestPlugin[] => [
   {
     name: 'door',
     kind: 'channel',
     source: `gatehouse.register({ kind: 'channel', handlers: { receive: async (request) => ({ messages: [JSON.parse(request.body)] }), send: async () => ({ actions: [] }) } });`,
     manifest: { channel: { abilities: ['receive', 'send'], ingress: [{ method: 'POST', path: '/messages', verify: { scheme: 'none' } }] } },
-    enablement: { required: true, admit: { senderPerSecond: 1_000_000 } },
+    enablement: { required: true, admit: { senderPerSecond } },
   },
   {
     name: 'gate',
@@ -41,10 +55,10 @@ const BARE: readonly TestPlugin[] = [
 ];
 
 /** `bare`: four calls a message into three processes. `first-party`: webhook with signatures, wordlist in both directions, echo; five calls. */
-export async function startLoad(plugins: 'bare' | 'first-party' = 'bare'): Promise<Load> {
-  const home = await aHome(plugins === 'bare' ? BARE : []);
+export async function startLoad(plugins: 'bare' | 'first-party' = 'bare', { senderPerSecond = 1_000_000 }: LoadOptions = {}): Promise<Load> {
+  const home = await aHome(plugins === 'bare' ? bare(senderPerSecond) : []);
   if (plugins === 'first-party') {
-    await addWebhook(home, { required: true, admit: { senderPerSecond: 1_000_000 } });
+    await addWebhook(home, { required: true, admit: { senderPerSecond } });
     await addFirstParty(home, 'wordlist', { required: true });
     await addFirstParty(home, 'echo', { required: true });
   }
@@ -62,13 +76,13 @@ export async function startLoad(plugins: 'bare' | 'first-party' = 'bare'): Promi
 
   return {
     host,
-    async roundTrip(lane) {
+    async roundTrip(lane, sender = `sender-${lane}`) {
       const conversation = `lane-${lane}`;
-      const body = Buffer.from(JSON.stringify({ id: `m${++count}`, conversation, sender: { id: `sender-${lane}` }, text: `echo hello number ${count}, a message of ordinary length as people write them in a chat` }));
+      const body = Buffer.from(JSON.stringify({ id: `m${++count}`, conversation, sender: { id: sender }, text: `echo hello number ${count}, a message of ordinary length as people write them in a chat` }));
       const startedAt = performance.now();
       const signature: Record<string, string> = plugins === 'bare' ? {} : { 'x-gatehouse-signature': `sha256=${createHmac('sha256', WEBHOOK_SECRET).update(body).digest('hex')}` };
       const answer = await face.http({ method: 'POST', path: '/messages', target: `/channels/${instance}/messages`, query: {}, headers: { 'content-type': 'application/json', ...signature }, body });
-      if (answer.status !== 202) throw new Error(`not accepted: ${answer.status} ${String(answer.body)}`);
+      if (answer.status !== 202) throw new NotAccepted(answer.status, String(answer.body));
       // The reply takes two commits more, so nobody can have settled it yet.
       const { messageId } = JSON.parse(String(answer.body)) as { messageId: string };
       await new Promise<void>((resolve) => waiting.set(messageId, resolve));

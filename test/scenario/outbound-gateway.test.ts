@@ -348,5 +348,8 @@ describe('a policy that lets nothing leave', () => {
     expect((await gatehouse.api('/messages?direction=outbound')).json<{ items: object[] }>().items).toHaveLength(2);
     expect((await gatehouse.api('/messages', { method: 'POST', body: { channel: 'line', to: 'g', text: 'hi' } })).json()).toMatchObject({ code: 'SEND_DENIED' });
     expect(receiver.received).toHaveLength(2);
+    expect((await gatehouse.api('/messages', { method: 'POST', body: { channel: 'line', to: 'never heard of', text: 'hi' } })).json()).toMatchObject({ code: 'SEND_DENIED' });
+    expect((await gatehouse.api('/messages', { method: 'POST', body: { channel: 'line', to: 'd', text: 'to you alone' } })).json()).toMatchObject({ outcome: 'delivered' });
+    expect(receiver.received).toHaveLength(3);
   });
 });

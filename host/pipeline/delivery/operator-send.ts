@@ -15,6 +15,7 @@ import { policyOf } from '../policy.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { judgedOf } from '../gating/provenance.ts';
 import type { Reach } from '../sessions/reach.ts';
+import type { Rooms } from '../sessions/rooms.ts';
 import { identityKey, sessionKey } from '../sessions/session-keys.ts';
 import { polished } from './leaving.ts';
 
@@ -26,6 +27,7 @@ export interface OperatorSendParts extends GateParts {
   readonly ids: Ids;
   readonly store: Store;
   readonly reach: Pick<Reach, 'find'>;
+  readonly rooms: Pick<Rooms, 'kindOf'>;
   readonly writes: PluginWrites;
   enqueueDelivery(item: DeliveryItem): void;
 }
@@ -57,7 +59,7 @@ export class OperatorSend {
     const { instance } = place;
     const channel = directory.channel(instance);
     if (!channel) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
-    if (!maySend(policyOf(channel.policy, place.conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
+    if (!maySend(policyOf(channel.policy, place.conversation).outbound, await this.#parts.rooms.kindOf(instance, place.conversation))) throw new GatehouseError('SEND_DENIED', { instance });
     const provisional = ids.next();
     const left = await polished(this.#parts.calls, channel, place.conversation, body.text, provisional);
     if ('failure' in left) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'not able to sanitize' });

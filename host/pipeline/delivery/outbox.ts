@@ -17,12 +17,14 @@ import { askGates, type GateParts } from '../gating/gates.ts';
 import { maySend } from '../../outbound/rules.ts';
 import { policyOf } from '../policy.ts';
 import { sessionKey } from '../sessions/session-keys.ts';
+import type { Rooms } from '../sessions/rooms.ts';
 import { leaving, polished } from './leaving.ts';
 
 export interface OutboxParts extends GateParts, ObserverParts {
   readonly directory: PluginDirectory;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly rooms: Pick<Rooms, 'kindOf'>;
   /** Places in the delivery queue of a conversation. `reserve` throws LANE_FULL or HOST_BUSY. */
   readonly reserve: (instance: string, conversation: string) => void;
   readonly unreserve: (instance: string, conversation: string) => void;
@@ -57,7 +59,7 @@ export class Outbox implements MessageOutbox {
   async take(letter: Letter, scope: CallScope): Promise<Taken> {
     const { reserve, unreserve } = this.#parts;
     const { instance, conversation } = letter;
-    const channel = this.#target(letter);
+    const channel = await this.#target(letter);
     const said = await this.#sendable(letter, channel, scope);
     reserve(instance, conversation);
     const giveBack = () => unreserve(instance, conversation);
@@ -69,11 +71,11 @@ export class Outbox implements MessageOutbox {
     }
   }
 
-  #target({ instance, conversation }: Letter): ChannelEntry {
+  async #target({ instance, conversation }: Letter): Promise<ChannelEntry> {
     const channel = this.#parts.directory.channel(instance);
     if (!channel) throw new GatehouseError('MESSAGE_TARGET', { instance, problem: 'no channel of that name is enabled' });
     if (!channel.section.abilities.includes('send')) throw new GatehouseError('MESSAGE_TARGET', { instance, problem: 'the channel only receives' });
-    if (!maySend(policyOf(channel.policy, conversation).outbound, undefined)) throw new GatehouseError('SEND_DENIED', { instance });
+    if (!maySend(policyOf(channel.policy, conversation).outbound, await this.#parts.rooms.kindOf(instance, conversation))) throw new GatehouseError('SEND_DENIED', { instance });
     return channel;
   }
 

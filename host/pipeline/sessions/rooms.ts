@@ -48,6 +48,12 @@ export class Rooms implements AsyncDisposable {
     });
   }
 
+  /** As the last message that came from there told; undefined where none did. Throws what the store throws. */
+  async kindOf(instance: string, conversation: string): Promise<RoomRow['kind'] | undefined> {
+    using room = await this.#rooms.open(rooms.key(instance, conversation));
+    return room.row?.kind;
+  }
+
   /** What a message tells of its place and its sender. Throws what the store throws. */
   async open(instance: string, { room: told, conversation, sender }: InboundMessage & Required<Pick<InboundMessage, 'room'>>, atMs: number): Promise<Noting> {
     const roomKey = rooms.key(instance, conversation);
