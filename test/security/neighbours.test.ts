@@ -32,7 +32,8 @@ describe('twenty plugins that', () => {
   it('spin for ever are all given up, and the innocent one misses nothing meanwhile', async () => {
     await using arena = await anArena('spin for ever');
     const asked = arena.measure(FOR_MS);
-    await arena.attack();
+    // A message that costs a skill its sandbox is tried twice: three strikes take two messages.
+    for (let round = 0; round < 2; round += 1) await arena.attack();
     expect((await asked).answers).toBeGreaterThan(0);
     const quarantined = () => new Set(arena.host.lines.flatMap(({ event, state, instance }) => (event === 'plugin' && state === 'quarantined' ? [instance] : [])));
     await eventually(() => expect(quarantined().size).toBe(ATTACKERS), 100_000);
