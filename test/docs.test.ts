@@ -50,6 +50,11 @@ describe('documentation', () => {
     expect(Object.keys(ERRORS).filter((code) => TROUBLE.has(code) && !text.includes(`\`${code}\``))).toEqual([]);
   });
 
+  it('lists every section of the operator’s page in its contents, in order', () => {
+    const contents = /^Contents: (.*)$/m.exec(read(OPERATE))?.[1] ?? '';
+    expect([...contents.matchAll(/\[([^\]]+)\]/g)].map(([, name]) => name)).toEqual([...read(OPERATE).matchAll(/^## (.+)$/gm)].map(([, name]) => name));
+  });
+
   it('lists every setting of host.json with its default and its environment variable', () => {
     expect(settingsTable('Settings')).toEqual(settingsOf(HostConfig));
   });
