@@ -146,6 +146,8 @@ export interface DeliveryContext extends Recorded {
   /** Those of the failures that were the remote's, and tries that only waited for quota or room. */
   remote: number;
   postponed: number;
+  /** Tries that the remote answered with “too many”. */
+  limited: number;
   /** Actions of the piece under way that are performed, by this try or an earlier one. */
   readonly done: Set<string>;
   /** Set by shape where the channel has limits: the pieces it leaves in, and what they were cut by. */

@@ -202,6 +202,10 @@ export interface DeliveryProgress {
   readonly remote?: number;
   /** Tries that only waited for quota or room. */
   readonly postponed?: number;
+  /** Tries that the remote answered with “too many”. */
+  readonly limited?: number;
+  /** A try may have arrived, and no later one has found out. */
+  readonly doubtful?: true;
   /** Of a message that leaves in pieces: how many are sent, and the limits it was cut by. They hold until all are, whatever the operator says meanwhile. */
   readonly pieces?: { readonly sent: number; readonly of: number; readonly limits: TextLimits };
   /** What the remote calls what is sent of it. */

@@ -27,11 +27,16 @@ export class Expected {
     if (!coming || waitMs <= 0 || coming.waiting >= MOST_WAITING) return undefined;
     coming.waiting += 1;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      void coming.begun.promise.then(() => {
+      let isOver = false;
+      const over = () => {
+        if (isOver) return;
+        isOver = true;
+        coming.waiting -= 1;
         clearTimeout(timer);
         resolve();
-      });
+      };
+      const timer = setTimeout(over, waitMs);
+      void coming.begun.promise.then(over);
     });
   }
 

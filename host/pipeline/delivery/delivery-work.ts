@@ -2,7 +2,7 @@
 import type { ConversationId, InstanceId } from '../../../schemas/ids.ts';
 import type { Clock } from '../../clock.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
-import type { ErrorCode } from '../../errors.ts';
+import { problemOf, type ErrorCode } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
 import type { Log } from '../../log.ts';
 import type { Gateway } from '../../outbound/gateway.ts';
@@ -17,6 +17,15 @@ import type { QueueModes } from '../lanes/queue-modes.ts';
 import { runStages } from '../run-stages.ts';
 import type { Stage } from '../stage.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from '../tries.ts';
+
+/** Why a delivery is given up. */
+interface Hopeless {
+  readonly code: ErrorCode;
+  readonly problem: string;
+}
+
+/** How soon a burial that the store could not take is tried again. */
+const BURY_AGAIN_MS = 5000;
 
 export interface DeliveryItem {
   readonly messageId: string;
@@ -33,6 +42,8 @@ export interface DeliveryItem {
   readonly sent?: readonly CallScope[];
   /** A piece of it is sent and `progress` says so, which is still to be written down, with what the channel wrote then. */
   readonly owed?: readonly CallScope[];
+  /** It was given up, and the store could not take that yet. */
+  readonly hopeless?: Hopeless;
   /** The turn it was given, in monotonic milliseconds. */
   readonly turnAtMs?: number;
   readonly row?: MessageRow;
@@ -80,9 +91,10 @@ export class DeliveryWork {
       const since = item.sinceMs ?? item.messageId;
       if (isExpired(item.recoveredAtMs, since, maxAgeMs)) {
         context.stages.push({ stage: 'lane', decision: 'expired', durationMs: 0 });
-        return await this.#bury(row, context, expiry(item.recoveredAtMs, since, maxAgeMs), item.attempts);
+        return await this.#bury(item, row, context, expiry(item.recoveredAtMs, since, maxAgeMs), item.attempts);
       }
     }
+    if (item.hopeless) return await this.#bury(item, row, context, item.hopeless, item.attempts);
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     if (verdict.decision === 'pass') return 'done';
     if (verdict.decision === 'more') return { retryAtMs: clock.now(), item: goingOn(item, row, context) };
@@ -99,26 +111,34 @@ export class DeliveryWork {
       return { retryAtMs, item: { messageId, ...tried, ...(context.sent ? { sent: scopes } : {}) } };
     }
     const { code, problem } = verdict.decision === 'give-up' || verdict.decision === 'retry' ? verdict : { code: 'DELIVERY_FAILED' as const, problem: 'the delivery was refused' };
-    return await this.#bury(row, context, { code, problem }, attempts);
+    return await this.#bury(item, row, context, { code, problem }, attempts);
   }
 
   /** What it has done stays done when the letter is replayed. `row` is the stored message: what shape made of it for this channel is not what was said. */
-  async #bury(row: MessageRow, context: DeliveryContext, { code, problem }: { readonly code: ErrorCode; readonly problem: string }, attempts: number): Promise<LaneVerdict<DeliveryItem>> {
+  async #bury({ messageId, instance, conversation, sinceMs }: DeliveryItem, row: MessageRow, context: DeliveryContext, hopeless: Hopeless, attempts: number): Promise<LaneVerdict<DeliveryItem>> {
+    const { code, problem } = hopeless;
     const { stages } = context;
-    const { done, pieces, remoteIds, failed } = progressOf(context).progress ?? {};
+    const progress = progressOf(context);
+    const { done, pieces, remoteIds, failed } = progress.progress ?? {};
     const work = { kind: 'deliver' as const, ...(done && { done }), ...(pieces && { pieces }), ...(remoteIds && { remoteIds }), ...(failed && { failed }) };
-    const dead = await bury(this.#parts, [{ row, work, waiting: { table: deliveries, key: deliveries.key(row.id) }, stages, code, problem, attempts }]);
-    for (const each of dead) this.#parts.onDead(each);
-    return 'done';
+    try {
+      const dead = await bury(this.#parts, [{ row, work, waiting: { table: deliveries, key: deliveries.key(row.id) }, stages, code, problem, attempts }]);
+      for (const each of dead) this.#parts.onDead(each);
+      return 'done';
+    } catch (error) {
+      // A store that cannot take it now: only the burial is tried again, for what was sent must not be sent because of it.
+      this.#parts.log.warn({ messageId, code, err: problemOf(error) }, 'a delivery that is given up could not be written down');
+      return { retryAtMs: this.#parts.clock.now() + BURY_AGAIN_MS, item: { messageId, instance, conversation, attempts, ...(sinceMs !== undefined && { sinceMs }), ...progress, row: { ...row, stages: boundedRecord(stages) }, hopeless } };
+    }
   }
 
-  async #keep({ messageId, instance, conversation, attempts, progress }: DeliveryItem, scopes: readonly CallScope[]): Promise<void> {
+  async #keep({ messageId, instance, conversation, attempts, sinceMs, progress }: DeliveryItem, scopes: readonly CallScope[]): Promise<void> {
     const { store, writes } = this.#parts;
     const carried = await writes.of(writes.withoutFrozen(scopes));
     const written = carried?.rows();
     let committed = false;
     try {
-      const row = put(deliveries, deliveries.key(messageId), { instance, conversation, attempts, ...(progress ? { progress } : {}) });
+      const row = put(deliveries, deliveries.key(messageId), { instance, conversation, attempts, ...(sinceMs !== undefined && { sinceMs }), ...(progress ? { progress } : {}) });
       const result = await store.commit({ put: [row, ...(written?.put ?? [])], remove: written?.remove ?? [] });
       committed = result === 'committed';
     } finally {
@@ -128,7 +148,7 @@ export class DeliveryWork {
 }
 
 function contextOf(item: DeliveryItem, row: MessageRow, scopes: CallScope[]): DeliveryContext {
-  const { done = [], remote = 0, postponed = 0, pieces, remoteIds = [], failed } = item.progress ?? {};
+  const { done = [], remote = 0, postponed = 0, limited = 0, doubtful, pieces, remoteIds = [], failed } = item.progress ?? {};
   return {
     messageId: row.id,
     row,
@@ -136,11 +156,12 @@ function contextOf(item: DeliveryItem, row: MessageRow, scopes: CallScope[]): De
     failures: item.failures ?? 0,
     remote,
     postponed,
+    limited,
     done: new Set(done),
     limits: pieces?.limits,
     piece: pieces?.sent ?? 0,
     remoteIds: [...remoteIds],
-    isDoubtful: item.recoveredAtMs !== undefined || failed?.class === 'unknown',
+    isDoubtful: item.recoveredAtMs !== undefined || doubtful === true || failed?.class === 'unknown',
     offered: item.offered,
     sent: item.sent !== undefined || (pieces !== undefined && pieces.sent >= pieces.of),
     stages: [...row.stages],
@@ -149,18 +170,20 @@ function contextOf(item: DeliveryItem, row: MessageRow, scopes: CallScope[]): De
 }
 
 /** The next piece has all its tries before it, and nothing of it is done. The row is the one that is stored: what shape made of it for this channel is made again. */
-function goingOn({ messageId, instance, conversation }: DeliveryItem, stored: MessageRow, context: DeliveryContext): DeliveryItem {
+function goingOn({ messageId, instance, conversation, sinceMs }: DeliveryItem, stored: MessageRow, context: DeliveryContext): DeliveryItem {
   const { pieces, remoteIds } = progressOf(context).progress ?? {};
   const row: MessageRow = { ...stored, stages: boundedRecord(context.stages) };
-  return { messageId, instance, conversation, attempts: 0, progress: { ...(pieces && { pieces }), ...(remoteIds && { remoteIds }) }, owed: context.scopes, row };
+  return { messageId, instance, conversation, attempts: 0, ...(sinceMs !== undefined && { sinceMs }), progress: { ...(pieces && { pieces }), ...(remoteIds && { remoteIds }) }, owed: context.scopes, row };
 }
 
 /** Written with every try, so that a restart repeats nothing that a try has finished; only the actions of a try in which the host dies are performed again. */
-function progressOf({ done, remote, postponed, pieces, piece, limits, remoteIds, failed }: DeliveryContext): { readonly progress?: DeliveryProgress } {
+function progressOf({ done, remote, postponed, limited, isDoubtful, pieces, piece, limits, remoteIds, failed }: DeliveryContext): { readonly progress?: DeliveryProgress } {
   const progress: DeliveryProgress = {
     ...(done.size > 0 ? { done: [...done] } : {}),
     ...(remote > 0 ? { remote } : {}),
     ...(postponed > 0 ? { postponed } : {}),
+    ...(limited > 0 ? { limited } : {}),
+    ...(isDoubtful || failed?.class === 'unknown' ? { doubtful: true as const } : {}),
     ...(piece > 0 && pieces && limits ? { pieces: { sent: piece, of: pieces.length, limits } } : {}),
     ...(remoteIds.length > 0 ? { remoteIds } : {}),
     ...(failed ? { failed } : {}),

@@ -95,8 +95,9 @@ export class LaneGroups {
   }
 }
 
+/** What was put back from a dead letter is old, or poisonous: it neither overtakes what is newer nor takes it along. */
 function entryOf({ taken }: LaneItem, row: MessageRow): Entry {
-  return { where: whereOf(row), text: row.text, media: row.media.length, ...(isCommand(row) && { alone: true }), ...(taken !== undefined && { taken }) };
+  return { where: whereOf(row), text: row.text, media: row.media.length, ...((isCommand(row) || row.letter !== undefined) && { alone: true }), ...(taken !== undefined && { taken }) };
 }
 
 /** A run answers in one place. */

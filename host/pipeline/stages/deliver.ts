@@ -70,13 +70,13 @@ function again(context: DeliveryContext, tried: Extract<Tried, { outcome: 'faile
     tryAgain({ attempts: before, failures: policy.blame ? before : 0 }, policy, { code: 'DELIVERY_FAILED', instance: context.row.instance, problem });
   switch (tried.whose) {
     case 'away':
-      return count(AWAY, context.attempts - context.failures - context.postponed);
+      return count(AWAY, context.attempts - context.failures - context.postponed - context.limited);
     case 'channel':
       return count(FAILED, context.failures - context.remote);
     case 'host':
       return count(POSTPONED, context.postponed++);
     case 'remote':
-      return tried.class === 'rate-limited' ? count(LIMITED, context.postponed++) : count({ ...REMOTE, ...knobs }, context.remote++);
+      return tried.class === 'rate-limited' ? count(LIMITED, context.limited++) : count({ ...REMOTE, ...knobs }, context.remote++);
     default:
       return tried.whose satisfies never;
   }
