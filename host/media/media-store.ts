@@ -126,6 +126,11 @@ export class MediaStore {
     return (await this.#parts.store.get(media, media.key(digestOf(id))))?.value;
   }
 
+  /** Whether a message of this instance carried it. */
+  async isKnownTo(instance: string, id: string): Promise<boolean> {
+    return (await this.#parts.store.get(mediaUses, mediaUses.key(digestOf(id), instance))) !== undefined;
+  }
+
   /** The path of its bytes, read once and found right. Throws MEDIA_MISSING. */
   async pathOf(id: string, { sizeBytes }: Pick<MediaRow, 'sizeBytes'>): Promise<string> {
     try {

@@ -28,18 +28,24 @@ describe('pieces of a marked-up text', () => {
 
   it('are each whole, and fit', () => {
     const text = `*${'bold and bolder '.repeat(12)}end* [words](https://a.example/${'x'.repeat(40)}) \`code\` ${'a\\.b '.repeat(60)}`;
-    const pieces = wholePieces(text, limits, 'telegram-markdown-v2');
+    const pieces = wholePieces(text, limits, 'telegram-markdown-v2', 'escape');
     expect(pieces.length).toBeGreaterThan(3);
     expect(pieces.map((piece) => [isMarkdownV2(piece), piece.length <= 100])).toEqual(pieces.map(() => [true, true]));
   });
 
   it('close the tags that a cut leaves open', () => {
-    const pieces = wholePieces(`<b>${'a '.repeat(120)}</b>`, limits, 'html');
+    const pieces = wholePieces(`<b>${'a '.repeat(120)}</b>`, limits, 'html', 'escape');
     expect(pieces[0]).toMatch(/^<b>.*<\/b>$/s);
     expect(pieces.every((piece) => piece.length <= 100 && !/<b>(?!.*<\/b>)/s.test(piece))).toBe(true);
   });
 
+  it('call nobody whom only the cut would call, unless calls may leave', () => {
+    const text = `${'-'.repeat(91)}@everyone${'y'.repeat(50)}`;
+    expect(wholePieces(text, limits, 'discord-markdown', 'escape').join('\n')).not.toMatch(/@everyone\b/);
+    expect(wholePieces(text, limits, 'discord-markdown', 'keep').join('\n')).toMatch(/@everyone\b/);
+  });
+
   it('leave a text alone that fits', () => {
-    expect(wholePieces('*a*', limits, 'telegram-markdown-v2')).toEqual(['*a*']);
+    expect(wholePieces('*a*', limits, 'telegram-markdown-v2', 'escape')).toEqual(['*a*']);
   });
 });

@@ -32,7 +32,9 @@ const HOST_LIKE = /(?:[\p{L}\p{N}][\p{L}\p{M}\p{N}-]{0,62}[.\u3002\uff0e\uff61])
 const URL_LIKE = /https?:\/\/[^\s<>"')]{1,300}/giu;
 
 /** Whether the words name a host that is not the one they lead to; `www.` in front makes no difference, any other part does. */
-export function isConfusing(words: string, { host }: Address): boolean {
+export function isConfusing(shown: string, { host }: Address): boolean {
+  // As a reader sees them: a mark that is not drawn, or a dot by another name, parts no host.
+  const words = shown.normalize('NFKC').replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '');
   const named = [...(words.match(URL_LIKE) ?? []).map((each) => URL.parse(each)?.hostname ?? each), ...(words.match(HOST_LIKE) ?? []).map((each) => domainToASCII(each.replaceAll(/[\u3002\uff0e\uff61]/g, '.')) || each)];
   return named.some((each) => withoutWww(each.toLowerCase()) !== withoutWww(host));
 }

@@ -10,18 +10,18 @@ export const isUnmarked = (dialect: Dialect): boolean => dialect === 'plain' || 
 /** Room for what a cut adds: escapes, closing tags. Tried in turn. */
 const SHARES = [1, 0.95, 0.8, 0.5];
 
-/** The text was judged when it was stored; here it is only made whole again. The same pieces at every try: they depend on nothing that an operator may change meanwhile. */
-export function wholePieces(text: string, limits: TextLimits, dialect: Dialect): readonly string[] {
+/** The text was judged when it was stored; here it is made whole again, and what only a cut makes a call to everybody is quieted. Links are for whoever calls to judge: see shape.ts. */
+export function wholePieces(text: string, limits: TextLimits, dialect: Dialect, mentions: 'keep' | 'escape'): readonly string[] {
   if (isUnmarked(dialect) || fits(text, limits)) return chunk(text, limits);
   for (const share of SHARES) {
-    const pieces = chunk(text, scaled(limits, share)).map((piece) => whole(piece, dialect));
+    const pieces = chunk(text, scaled(limits, share)).map((piece) => whole(piece, dialect, mentions));
     if (pieces.every((piece) => fits(piece, limits))) return pieces;
   }
   return chunk(text, limits);
 }
 
-function whole(piece: string, dialect: Dialect): string {
-  const sanitized = sanitizeFor(dialect, piece, { links: 'keep', mentions: 'keep' });
+function whole(piece: string, dialect: Dialect, mentions: 'keep' | 'escape'): string {
+  const sanitized = sanitizeFor(dialect, piece, { links: 'keep', mentions });
   return sanitized.ok ? sanitized.text : piece;
 }
 

@@ -5,6 +5,7 @@ import type { DraftReply, LaneContext } from '../context.ts';
 import { leaving, polished, type Polished } from '../delivery/leaving.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
+import { policyOf } from '../policy.ts';
 import { PLAIN_RULES, sanitizeFor } from '../sanitizing/sanitizing.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { tryAgain, type TryPolicy } from '../tries.ts';
@@ -35,7 +36,8 @@ export function sanitize({ calls, directory }: SanitizeParts): Stage<LaneContext
 }
 
 /** What is kept of each reply gathers here, and what there is to say about it. */
-function gather(context: LaneContext) {
+function gather(context: LaneContext, channel: ChannelEntry | undefined) {
+  const refusesLinks = channel !== undefined && policyOf(channel.policy, context.row.conversation).outbound.links === 'refuse';
   const replies: DraftReply[] = [];
   const changes = new Set<string>();
   return {
@@ -48,7 +50,7 @@ function gather(context: LaneContext) {
       for (const change of left.changes) changes.add(change);
       if ('record' in left && left.record) context.stages.push(left.record);
       const { text, originalSha256 } = left;
-      const reply = withMedia({ ...draft, text, ...(originalSha256 !== undefined && { originalSha256 }) });
+      const reply = withMedia({ ...(refusesLinks ? withoutAddresses(draft, context) : draft), text, ...(originalSha256 !== undefined && { originalSha256 }) });
       if (reply.text.trim() !== '' || reply.media?.length) replies.push(reply);
     },
     done(): Verdict {
@@ -59,13 +61,13 @@ function gather(context: LaneContext) {
 }
 
 function atOnce(context: LaneContext, channel: ChannelEntry | undefined): Verdict {
-  const kept = gather(context);
+  const kept = gather(context, channel);
   for (const draft of context.replies) kept.take(draft, leaving(channel, context.row.conversation, draft.text));
   return kept.done();
 }
 
 async function inTurns(context: LaneContext, channel: ChannelEntry): Promise<Verdict> {
-  const kept = gather(context);
+  const kept = gather(context, channel);
   for (const draft of context.replies) {
     kept.take(draft, leaving(channel, context.row.conversation, draft.text));
     await setImmediate();
@@ -74,7 +76,7 @@ async function inTurns(context: LaneContext, channel: ChannelEntry): Promise<Ver
 }
 
 async function withChannel(context: LaneContext, channel: ChannelEntry, calls: PluginCalls): Promise<Verdict> {
-  const kept = gather(context);
+  const kept = gather(context, channel);
   for (const [index, draft] of context.replies.entries()) {
     const left = await polished(calls, channel, context.row.conversation, draft.text, `${context.messageId}/${index}`);
     if ('failure' in left) {
@@ -85,6 +87,13 @@ async function withChannel(context: LaneContext, channel: ChannelEntry, calls: P
     kept.take(draft, left);
   }
   return kept.done();
+}
+
+/** A block that is an address leads there as a link would. */
+function withoutAddresses(draft: DraftReply, context: LaneContext): DraftReply {
+  const media = draft.media?.filter((block) => !('url' in block && block.url !== undefined && !('id' in block)));
+  if (media && media.length < (draft.media?.length ?? 0)) context.stages.push({ stage: 'links', decision: 'deny', reason: 'a file by its address, and links may not leave', durationMs: 0 });
+  return { ...draft, ...(media && { media }) };
 }
 
 /** Blocks that are none are left out. */

@@ -6,6 +6,8 @@ import type { FitMedia } from '../delivery/outbound-media.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { leaving } from '../delivery/leaving.ts';
 import { policyOf } from '../policy.ts';
+import { hasAddress } from '../sanitizing/links.ts';
+import { PLAIN_RULES } from '../sanitizing/sanitizing.ts';
 import { wholePieces } from '../sanitizing/whole-pieces.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 
@@ -38,7 +40,9 @@ export function shape({ directory, fitMedia }: ShapeParts): Stage<DeliveryContex
       // Limits that some pieces were cut by hold for the others, or the cuts would not meet.
       const limits = context.limits ?? textLimits(channel.section.limits, outbound.chunk);
       if (!limits || context.offered || row.edits !== undefined || row.reacts !== undefined) return PASS;
-      const pieces = wholePieces(row.text, limits, channel.section.text ?? 'plain');
+      const pieces = wholePieces(row.text, limits, channel.section.text ?? 'plain', outbound.mentions ?? PLAIN_RULES.mentions);
+      // Where a text is cut is up to whoever wrote it: an address that only a cut makes one is one all the same.
+      if (outbound.links === 'refuse' && pieces.length > 1 && pieces.some(hasAddress)) return { decision: 'give-up', code: 'SEND_DENIED', fields: { instance: row.instance }, problem: 'a piece of it would hold an address, and links may not leave' };
       if (pieces.length > BOUNDS.piecesPerDelivery) return tooLong(context, `it would leave in ${pieces.length} pieces, and ${BOUNDS.piecesPerDelivery} are the most`);
       context.limits = limits;
       context.pieces = pieces;
