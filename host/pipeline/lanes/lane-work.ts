@@ -2,7 +2,7 @@
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { MessageId } from '../../../schemas/ids.ts';
 import type { Clock } from '../../clock.ts';
-import { GatehouseError, type ErrorCode } from '../../errors.ts';
+import { GatehouseError, problemOf, type ErrorCode } from '../../errors.ts';
 import { publish } from '../../events.ts';
 import type { Ids } from '../../ids.ts';
 import type { Log } from '../../log.ts';
@@ -66,6 +66,10 @@ const PROBLEM: Readonly<Record<Cancellation, string>> = { newer: 'a newer messag
 export class LaneWork {
   readonly #parts: LaneWorkParts;
   readonly #running = new Map<string, LaneContext>();
+  /** What each run took of its lane. */
+  readonly #runs = new WeakMap<LaneContext, Run>();
+  /** What becomes of runs that were given up, decided in their place. */
+  readonly #givenUp = new WeakMap<LaneContext, Promise<LaneVerdict<LaneItem>>>();
   /** How often in a row newer messages have ended the run of a lane; only lanes where they have. */
   readonly #interruptions = new Map<string, number>();
 
@@ -111,9 +115,10 @@ export class LaneWork {
       return await this.#bury(context, { ...expiry(recoveredAtMs, run.item.place, maxAgeMs), attempts: run.lead.attempts });
     }
     this.#running.set(sessionKey, context);
+    this.#runs.set(context, run);
     const verdict = await runStages(this.#parts.stages, context, this.#parts);
     // Somebody who gave up on this run has ended it in its place.
-    if (this.#running.get(sessionKey) !== context) return { retryAtMs: clock.now() };
+    if (this.#running.get(sessionKey) !== context) return (await this.#givenUp.get(context)) ?? { retryAtMs: clock.now() };
     this.#running.delete(sessionKey);
     return await this.#end(run, context, verdict);
   }
@@ -146,10 +151,18 @@ export class LaneWork {
   async giveUp(context: LaneContext): Promise<boolean> {
     const { sessionKey } = context;
     if (this.#running.get(sessionKey) !== context || context.isConcluding) return false;
+    const run = this.#runs.get(context);
+    if (!run) return false;
     context.cancelled ??= 'stuck';
     this.#running.delete(sessionKey);
-    const run: Run = { item: { place: context.place, messageId: context.messageId, attempts: context.attempts }, row: context.row, message: context.message, lead: { place: context.place, messageId: context.messageId, attempts: context.attempts, failures: context.failures }, leadIndex: 0 };
-    return this.#parts.lanes.abandon(sessionKey, await this.#end(run, context, stuck(context)));
+    // A store that refuses must not leave the lane to a run that nobody looks after any more.
+    const ending = this.#end(run, context, stuck(context)).catch((error: unknown): LaneVerdict<LaneItem> => {
+      this.#parts.log.warn({ messageId: context.messageId, err: problemOf(error) }, 'a run that was given up could not be written down; it is tried again');
+      return { retryAtMs: this.#parts.clock.now() + STUCK_AGAIN_MS };
+    });
+    this.#givenUp.set(context, ending);
+    // Whoever waits for `ending` as well, because the run has ended after all, is told after this and not heard any more.
+    return this.#parts.lanes.abandon(sessionKey, await ending);
   }
 
   async #end(run: Run, context: LaneContext, verdict: Verdict): Promise<LaneVerdict<LaneItem>> {
