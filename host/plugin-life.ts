@@ -83,17 +83,15 @@ export class PluginLife {
 
   /** Begins them in their order, none waiting for another. Resolves when each has settled or the boot deadline has passed. */
   async startAll(): Promise<Settled> {
-    const { registry, supervisor, config } = this.#parts;
+    const { registry, config } = this.#parts;
     const startable = inStartOrder(registry.list().filter(({ state }) => state === 'approved'));
-    // Work from before the host's end waits for them already.
-    supervisor.announce(startable.map(({ instance }) => instance));
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), config.boot.deadlineMs);
     const passed = new Promise<void>((resolve) => deadline.signal.addEventListener('abort', () => resolve(), { once: true }));
+    // The supervisor knows all of them before this returns: work from before the host's end waits for those that still start.
     const all = Promise.all(startable.map((each) => this.start(each)));
     await Promise.race([all, passed]);
     clearTimeout(timer);
-    void all.then(() => supervisor.announcedAll());
     this.#settled = true;
     for (const diagnostic of this.#sinceStart()) if (diagnostic.severity === 'degraded') publish('plugin.degraded', { diagnostic });
     const active = registry.list().filter(({ state }) => isAvailable(state));

@@ -5,7 +5,6 @@ import { GatehouseError } from '../errors.ts';
 import type { SandboxPool } from '../sandbox/pool.ts';
 import type { CallResult, PluginCall, Sandbox, SandboxHooks, SandboxSpec } from '../sandbox/sandbox.ts';
 import { Allowance } from './allowance.ts';
-import { Expected } from './expected.ts';
 import { ALWAYS_UP, toHibernate, type Standing } from './hibernation.ts';
 import { DEFAULT_POLICY, type RestartPolicy } from './restart-policy.ts';
 import { SupervisedInstance, type InstanceStats, type QuarantineEvidence, type Replacing, type StateChange, type Strike } from './supervised-instance.ts';
@@ -46,7 +45,6 @@ export class Supervisor implements AsyncDisposable {
   readonly #parts: SupervisorParts;
   readonly #policy: RestartPolicy;
   readonly #instances = new Map<string, SupervisedInstance>();
-  readonly #expected = new Expected();
   readonly #firstRestarts: Allowance;
   readonly #furtherRestarts: Allowance;
   readonly #sweeping: NodeJS.Timeout;
@@ -86,20 +84,16 @@ export class Supervisor implements AsyncDisposable {
       onQuarantine: (evidence) => onQuarantine(instance, evidence),
     });
     this.#instances.set(instance, supervised);
-    this.#expected.over(instance);
     await supervised.start(earlier?.stop(0));
   }
 
   /**
-   * Runs one handler. Expected failures are values. While the instance restarts, wakes or is announced, the call waits up to `waitMs` (default 2 s) and then ends with
+   * Runs one handler. Expected failures are values. While the instance starts, restarts or wakes the call waits up to `waitMs` (default 2 s) and then ends with
    * INSTANCE_UNAVAILABLE; 1,024 calls may wait, more end with INSTANCE_BUSY. Rejects only for an input that is not JSON.
    */
   call(instance: string, call: PluginCall, { waitMs = BOUNDS.pluginWaitMs }: { readonly waitMs?: number } = {}): Promise<CallResult> {
     const supervised = this.#instances.get(instance);
     if (supervised) return supervised.call(call, waitMs);
-    const since = this.#parts.clock.monotonicMs();
-    const begun = this.#expected.wait(instance, waitMs);
-    if (begun) return begun.then(() => this.call(instance, call, { waitMs: Math.max(0, waitMs - (this.#parts.clock.monotonicMs() - since)) }));
     const { message } = new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'unknown' });
     return Promise.resolve({ ok: false, code: 'INSTANCE_UNAVAILABLE', message, retry: true, cpuUs: 0, wallMs: 0 });
   }
@@ -130,16 +124,6 @@ export class Supervisor implements AsyncDisposable {
     await this.#instances.get(instance)?.stop(graceMs, ending);
   }
 
-  /** These will be started, if not at once: calls wait for them from now on. */
-  announce(instances: readonly string[]): void {
-    this.#expected.announce(instances);
-  }
-
-  /** What was announced and is not started by now will not come. */
-  announcedAll(): void {
-    this.#expected.close();
-  }
-
   /** Puts to sleep what has been idle for long, and what must make room. Comes by itself, every second and before a start. */
   hibernateIdle(): void {
     const { clock, mostRunning = Infinity } = this.#parts;
@@ -164,7 +148,6 @@ export class Supervisor implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeping);
-    this.#expected.close();
     await Promise.all([...this.#instances.values()].map((each) => each.stop(0, { farewell: true })));
   }
 }

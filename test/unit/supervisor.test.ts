@@ -70,30 +70,11 @@ describe('an instance', () => {
     await expect(world.supervisor.replace(aSpec({ instance: 'nobody' }))).rejects.toMatchObject({ code: 'PLUGIN_NOT_FOUND' });
   });
 
-  it('that is announced is waited for', async () => {
+  it('that is still starting is waited for', async () => {
     await using world = aWorld();
-    world.supervisor.announce(['subject']);
-    const early = world.supervisor.call('subject', aCall('hi'));
-    await world.supervisor.start(aSpec());
-    expect(await early).toMatchObject({ ok: true, value: 'hi' });
-  });
-
-  it('that is announced and does not come is waited for no longer than a call waits', async () => {
-    await using world = aWorld();
-    world.supervisor.announce(['subject', 'other']);
-    expect(await world.supervisor.call('subject', aCall(), { waitMs: 20 })).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE', retry: true });
-    const other = world.supervisor.call('other', aCall(), { waitMs: 60_000 });
-    world.supervisor.announcedAll();
-    expect(await other).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE' });
-  });
-
-  it('that is announced has a bounded number of callers', async () => {
-    await using world = aWorld();
-    world.supervisor.announce(['subject']);
-    const early = Array.from({ length: 1100 }, () => world.supervisor.call('subject', aCall(), { waitMs: 60_000 }));
-    expect(await Promise.race(early)).toMatchObject({ ok: false, code: 'INSTANCE_UNAVAILABLE' });
-    world.supervisor.announcedAll();
-    await Promise.all(early);
+    const starting = world.supervisor.start(aSpec());
+    expect(await world.supervisor.call('subject', aCall('hi'))).toMatchObject({ ok: true, value: 'hi' });
+    await starting;
   });
 
   it('is billed', async () => {
