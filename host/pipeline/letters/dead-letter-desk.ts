@@ -56,15 +56,13 @@ export function deadLetterDesk({ deadLetters, replays, wake, log }: { readonly d
 
 /** Moments are compared as text: both sides must be written the same way. */
 function checked({ since, until, ...rest }: LetterFilter): LetterFilter {
-  return { ...rest, ...moment('since', since), ...moment('until', until) };
+  return { ...rest, ...(since !== undefined && { since: moment('since', since) }), ...(until !== undefined && { until: moment('until', until) }) };
 }
 
-function moment<Name extends 'since' | 'until'>(name: Name, given: string | undefined): { readonly [key in Name]?: string } {
-  if (given === undefined) return {};
+function moment(name: 'since' | 'until', given: string): string {
   const ms = Date.parse(given);
   if (!Number.isFinite(ms) || !/^\d{4}-\d{2}-\d{2}/.test(given)) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: 'must be a moment as RFC 3339 writes it, such as 2026-11-21T08:00:00Z' });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a computed key widens to string
-  return { [name]: new Date(ms).toISOString() } as { readonly [key in Name]?: string };
+  return new Date(ms).toISOString();
 }
 
 function viewOf({ work: _work, ...letter }: DeadLetterRow): DeadLetterView {

@@ -1,15 +1,16 @@
 // Dead letters put back to work: one at a time by an operator, or many by a worker. Guards refuse what would only fail again or might be sent twice; a rate keeps old work from crowding out new.
 import type { Clock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
-import { SenderRates } from '../../broker/quota.ts';
+import { readMessage } from '../../store/messages.ts';
 import { scan, put, type Store } from '../../store/store.ts';
 import { letterReplays, type DeadLetterRow, type MessageRow } from '../../store/tables.ts';
+import { Allowance, type Rate } from '../../supervisor/allowance.ts';
 import type { WorkerSpec } from '../../supervisor/worker.ts';
 import type { DeadLetters, LetterFilter } from './dead-letters.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 
 /** Letters an operator may replay by hand: a second, and at once. */
-const BY_HAND = { perSecond: 10, burst: 50 };
+const BY_HAND: Rate = { burst: 50, perMinute: 600 };
 /** What the worker replays in one pass, a pass a second while there is more. */
 const PER_PASS = 20;
 const PASS_MS = 1000;
@@ -44,11 +45,10 @@ export interface Marked {
 
 export class LetterReplays {
   readonly #parts: LetterReplayParts;
-  readonly #rate: SenderRates;
+  readonly #allowance = new Allowance(BY_HAND);
 
   constructor(parts: LetterReplayParts) {
     this.#parts = parts;
-    this.#rate = new SenderRates(parts.clock, 1);
   }
 
   /** Throws DEAD_LETTER_NOT_FOUND, DEAD_LETTER_GUARDED (not with `force`), REPLAY_RATE, MESSAGE_NOT_FOUND. */
@@ -56,7 +56,7 @@ export class LetterReplays {
     const { letter, message } = await this.#parts.deadLetters.show(id);
     const problem = force || letter.replayedAt !== undefined ? undefined : this.#guard(letter, message);
     if (problem !== undefined) throw new GatehouseError('DEAD_LETTER_GUARDED', { id, problem });
-    if (!this.#rate.take('by hand', BY_HAND.perSecond, BY_HAND.burst)) throw new GatehouseError('REPLAY_RATE', { perSecond: BY_HAND.perSecond });
+    if (this.#allowance.take(this.#parts.clock.monotonicMs()) > 0) throw new GatehouseError('REPLAY_RATE', { perSecond: BY_HAND.perMinute / 60 });
     return await this.#putBack(id);
   }
 
@@ -70,7 +70,7 @@ export class LetterReplays {
       const page = await deadLetters.list(filter, cursor, Math.min(PAGE, limit - marked));
       const rows = [];
       for (const letter of page.items) {
-        const problem = force ? undefined : this.#guard(letter, (await deadLetters.show(letter.id).catch(() => undefined))?.message);
+        const problem = force ? undefined : this.#guard(letter, await readMessage(store, letter.messageId));
         if (problem === undefined) rows.push(put(letterReplays, letterReplays.key(letter.id), { force, actor }));
         else guarded[problem] = (guarded[problem] ?? 0) + 1;
       }
