@@ -52,22 +52,13 @@ import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
+import { pageSize, type Page, type PageQuery } from './store/page.ts';
 import type { Store } from './store/store.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerView } from './supervisor/worker.ts';
 import { VERSION } from './version.ts';
 
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Pass back as `cursor` for the next page; null at the end. */
-  readonly cursor: string | null;
-}
-
-export interface PageQuery {
-  readonly cursor?: string;
-  /** 1 to 200, default 50. */
-  readonly limit?: number;
-}
+export type { Page, PageQuery };
 
 export interface MessageQuery extends PageQuery {
   readonly instance?: string;
@@ -376,7 +367,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       show: (id) => showDelivery(store, id),
     },
     sessions: {
-      list: ({ cursor, limit = 50 }) => pipeline.sessions.list(cursor, Math.min(200, Math.max(1, limit))),
+      list: ({ cursor, limit }) => pipeline.sessions.list(cursor, pageSize(limit)),
       show: (key) => pipeline.sessions.show(key),
       reset: async (key, actor) => {
         const session = await pipeline.sessions.reset(key);
@@ -385,7 +376,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       },
     },
     lanes: {
-      list: ({ cursor, limit = 50 }) => pipeline.laneDesk.list(cursor, Math.min(200, Math.max(1, limit))),
+      list: ({ cursor, limit }) => pipeline.laneDesk.list(cursor, pageSize(limit)),
       setMode: async (session, mode, actor) => {
         await pipeline.laneDesk.setMode(session, mode);
         log.info({ session: hash('sha256', session).slice(0, 16), mode, actor }, 'the messages of a session wait in another way');

@@ -1,49 +1,27 @@
 // What the control plane may see of messages: newest first, filtered, page by page.
-import { setImmediate } from 'node:timers/promises';
 import type { MessageDetail, MessageView, PluginCost } from '../../schemas/control.ts';
 import { GatehouseError } from '../errors.ts';
 import { companyOf, readMessage, withEnding } from '../store/messages.ts';
+import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, messages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './gating/provenance.ts';
 import { speakerOf } from './verifying/speaker.ts';
 import { whereaboutsOf } from './sessions/whereabouts.ts';
 
-export interface MessageFilter {
+export interface MessageFilter extends PageQuery {
   readonly instance?: string;
   readonly conversation?: string;
   readonly outcome?: string;
   readonly direction?: 'inbound' | 'outbound';
-  /** Id of the last item of the page before. */
-  readonly cursor?: string;
-  /** 1 to 200, default 50. */
-  readonly limit?: number;
 }
 
-const DEFAULT_LIMIT = 50;
-const MOST = 200;
-/** Rows looked at for one page; a rare filter over a large store answers with a short page and a cursor instead of a long wait. */
-const MOST_SCANNED = 20_000;
-const CHUNK = 500;
-
-export async function listMessages(store: Store, filter: MessageFilter): Promise<{ readonly items: readonly MessageView[]; readonly cursor: string | null }> {
-  const limit = Math.min(MOST, Math.max(1, filter.limit ?? DEFAULT_LIMIT));
-  const items: MessageView[] = [];
-  let before = filter.cursor;
-  for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
-    const rows = await store.range(messages, messages.prefix(), { reverse: true, limit: CHUNK, ...(before === undefined ? {} : { to: messages.key(before) }) });
-    for (const { value } of rows) {
-      if (!concerns(value, filter)) continue;
-      const row = await withEnding(store, value);
-      if (filter.outcome !== undefined && row.outcome !== filter.outcome) continue;
-      items.push(messageView(row));
-      if (items.length === limit) return { items, cursor: row.id };
-    }
-    before = rows.at(-1)?.value.id;
-    await setImmediate(); // a rare filter reads many pages, and others want to run
-    if (rows.length < CHUNK || before === undefined) return { items, cursor: null };
-  }
-  return { items, cursor: before ?? null };
+export function listMessages(store: Store, { cursor, limit, ...filter }: MessageFilter): Promise<Page<MessageView>> {
+  return filteredPage(store, messages, { cursor, limit, newestFirst: true }, async (stored) => {
+    if (!concerns(stored, filter)) return undefined;
+    const row = await withEnding(store, stored);
+    return filter.outcome === undefined || row.outcome === filter.outcome ? messageView(row) : undefined;
+  });
 }
 
 /** Lines of its conversation behind a message that are looked through for its replies: they follow it at once, those of runs beside it in between. */

@@ -40,7 +40,7 @@ async function aWorld(): Promise<World> {
       const message = withIds<MessageRow>({ id: `m-${id}`, instance: 'door', conversation: 'c', sessionKey: 'door:c', sender: { id: 's' }, direction: 'inbound', outcome: 'dead-lettered', text: 'hi', mentions: [], media: [], at, flags: [], stages: [] });
       await store.commit({ put: [put(deadLetters, deadLetters.key(id), letter), put(messages, messages.key(message.id), message)] });
     },
-    ids: async () => (await letters.list({}, undefined, 200)).items.map(({ id }) => id),
+    ids: async () => (await letters.list({}, { limit: 200 })).items.map(({ id }) => id),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       await dir[Symbol.asyncDispose]();
@@ -87,7 +87,7 @@ describe('letters', () => {
     for (let n = 0; n < 30; n += 1) await world.add(`l${String(n).padStart(2, '0')}`, { code: n % 10 === 0 ? 'DELIVERY_FAILED' : 'RESPOND_FAILED' });
     const found: string[] = [];
     for (let cursor: string | undefined; ; ) {
-      const page = await world.letters.list({ code: 'DELIVERY_FAILED' }, cursor, 2);
+      const page = await world.letters.list({ code: 'DELIVERY_FAILED' }, { cursor, limit: 2 });
       found.push(...page.items.map(({ id }) => id));
       if (page.cursor === null) break;
       cursor = page.cursor;

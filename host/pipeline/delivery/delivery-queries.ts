@@ -3,38 +3,21 @@ import type { DeliveryView } from '../../../schemas/control.ts';
 import { toTimestamp } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
 import { readMessage } from '../../store/messages.ts';
+import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { deliveries, type DeliveryRow, type MessageRow } from '../../store/tables.ts';
 
-export interface DeliveryFilter {
+export interface DeliveryFilter extends PageQuery {
   readonly instance?: string;
   readonly conversation?: string;
-  /** Id of the last item of the page before. */
-  readonly cursor?: string;
-  /** 1 to 200, default 50. */
-  readonly limit?: number;
 }
 
-/** Rows looked at for one page: a rare filter answers with a short page and a cursor instead of a long wait. */
-const MOST_SCANNED = 20_000;
-const CHUNK = 500;
-
-export async function listDeliveries(store: Store, { instance, conversation, cursor, limit }: DeliveryFilter): Promise<{ readonly items: readonly DeliveryView[]; readonly cursor: string | null }> {
-  const most = Math.min(200, Math.max(1, limit ?? 50));
-  const items: DeliveryView[] = [];
-  let after = cursor;
-  for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
-    const rows = await store.range(deliveries, deliveries.prefix(), { limit: CHUNK, ...(after === undefined ? {} : { after: deliveries.key(after) }) });
-    for (const { key, value } of rows) {
-      after = String(key[1]);
-      if ((instance !== undefined && value.instance !== instance) || (conversation !== undefined && value.conversation !== conversation)) continue;
-      const message = await readMessage(store, after);
-      if (message) items.push(viewOf(message, value));
-      if (items.length === most) return { items, cursor: after };
-    }
-    if (rows.length < CHUNK) return { items, cursor: null };
-  }
-  return { items, cursor: after ?? null };
+export function listDeliveries(store: Store, { instance, conversation, ...page }: DeliveryFilter): Promise<Page<DeliveryView>> {
+  return filteredPage(store, deliveries, page, async (row, id) => {
+    if ((instance !== undefined && row.instance !== instance) || (conversation !== undefined && row.conversation !== conversation)) return undefined;
+    const message = await readMessage(store, id);
+    return message && viewOf(message, row);
+  });
 }
 
 /** Throws MESSAGE_NOT_FOUND, also for what came in. */

@@ -3,6 +3,7 @@ import type { LaneView } from '../../../schemas/control.ts';
 import type { QueueMode } from '../../../schemas/policy.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
 import type { Lanes, LaneStanding } from '../../store/lanes.ts';
+import type { Page } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { messages } from '../../store/tables.ts';
 import type { LaneWatchdog } from './lane-watchdog.ts';
@@ -26,7 +27,7 @@ export class LaneDesk {
   }
 
   /** By session key; only lanes that hold something. `cursor` is the last key of the page before. */
-  async list(cursor: string | undefined, limit: number): Promise<{ readonly items: readonly LaneView[]; readonly cursor: string | null }> {
+  async list(cursor: string | undefined, limit: number): Promise<Page<LaneView>> {
     const standings = [...this.#parts.lanes.standings()].filter(({ lane }) => cursor === undefined || lane > cursor).sort((a, b) => (a.lane < b.lane ? -1 : 1));
     const items = await Promise.all(standings.slice(0, limit).map((each) => this.#view(each)));
     return { items, cursor: standings.length > limit ? (items.at(-1)?.session ?? null) : null };

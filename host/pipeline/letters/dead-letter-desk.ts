@@ -2,19 +2,16 @@
 import type { DeadLetterDetail, DeadLetterView, ReplayManyBody } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { Page, PageQuery } from '../../store/page.ts';
 import type { DeadLetterRow } from '../../store/tables.ts';
 import type { DeadLetters, LetterFilter } from './dead-letters.ts';
 import { messageView } from '../message-queries.ts';
 import type { Marked, Replayed, LetterReplays } from './letter-replays.ts';
 
-export interface LetterQuery extends LetterFilter {
-  readonly cursor?: string;
-  /** 1 to 200, default 50. */
-  readonly limit?: number;
-}
+export type LetterQuery = LetterFilter & PageQuery;
 
 export interface DeadLetterDesk {
-  list(query: LetterQuery): Promise<{ readonly items: readonly DeadLetterView[]; readonly cursor: string | null }>;
+  list(query: LetterQuery): Promise<Page<DeadLetterView>>;
   /** Throws DEAD_LETTER_NOT_FOUND, as all that follow. */
   show(id: string): Promise<DeadLetterDetail>;
   /** Throws DEAD_LETTER_GUARDED (not with `force`), REPLAY_RATE. Asked twice it answers `already`. */
@@ -27,8 +24,8 @@ export interface DeadLetterDesk {
 
 export function deadLetterDesk({ deadLetters, replays, wake, log }: { readonly deadLetters: DeadLetters; readonly replays: LetterReplays; readonly wake: () => void; readonly log: Log }): DeadLetterDesk {
   return {
-    async list({ cursor, limit = 50, ...filter }) {
-      const page = await deadLetters.list(checked(filter), cursor, Math.min(200, Math.max(1, limit)));
+    async list({ cursor, limit, ...filter }) {
+      const page = await deadLetters.list(checked(filter), { cursor, limit });
       return { items: page.items.map(viewOf), cursor: page.cursor };
     },
     async show(id) {

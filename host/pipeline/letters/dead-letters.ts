@@ -4,6 +4,7 @@ import { GatehouseError, type ErrorCode } from '../../errors.ts';
 import { publish } from '../../events.ts';
 import { epochMsOf, type Ids } from '../../ids.ts';
 import { readMessage } from '../../store/messages.ts';
+import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
 import { put, scan, type Put, type Removal, type Store } from '../../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, letterReplays, type DeadLetterRow, type DeliveryProgress, type MessageRow } from '../../store/tables.ts';
 import { lineOf, placed } from '../conversation-order.ts';
@@ -71,12 +72,6 @@ export interface LetterFilter {
   readonly until?: string;
 }
 
-export interface LetterPage {
-  readonly items: readonly DeadLetterRow[];
-  /** Where the next page begins; null at the end. A page may be short, and even empty, before the end: a rare filter over many letters takes several. */
-  readonly cursor: string | null;
-}
-
 export interface DeadLetterParts {
   readonly store: Store;
   readonly clock: Clock;
@@ -85,8 +80,7 @@ export interface DeadLetterParts {
   enqueueDelivery(item: DeliveryItem): void;
 }
 
-/** Letters looked at for one page. */
-const MOST_SCANNED = 20_000;
+/** Rows read at a time by what looks at all of them. */
 const CHUNK = 500;
 
 export class DeadLetters {
@@ -97,20 +91,8 @@ export class DeadLetters {
   }
 
   /** Newest first, without those whose work is under way again. */
-  async list(filter: LetterFilter, cursor: string | undefined, limit: number): Promise<LetterPage> {
-    const items: DeadLetterRow[] = [];
-    let before = cursor;
-    for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
-      const rows = await this.#parts.store.range(deadLetters, deadLetters.prefix(), { reverse: true, limit: CHUNK, ...(before === undefined ? {} : { to: deadLetters.key(before) }) });
-      for (const { value } of rows) {
-        if (!fits(value, filter)) continue;
-        items.push(value);
-        if (items.length === limit) return { items, cursor: value.id };
-      }
-      before = rows.at(-1)?.value.id;
-      if (rows.length < CHUNK || before === undefined) return { items, cursor: null };
-    }
-    return { items, cursor: before ?? null };
+  list(filter: LetterFilter, page: PageQuery): Promise<Page<DeadLetterRow>> {
+    return filteredPage(this.#parts.store, deadLetters, { ...page, newestFirst: true }, (letter) => (fits(letter, filter) ? letter : undefined));
   }
 
   async show(id: string): Promise<{ readonly letter: DeadLetterRow; readonly message: MessageRow | undefined }> {

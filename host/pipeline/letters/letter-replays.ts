@@ -67,7 +67,7 @@ export class LetterReplays {
     let marked = 0;
     let cursor: string | undefined;
     do {
-      const page = await deadLetters.list(filter, cursor, Math.min(PAGE, limit - marked));
+      const page = await deadLetters.list(filter, { cursor, limit: Math.min(PAGE, limit - marked) });
       const rows = [];
       for (const letter of page.items) {
         const problem = force ? undefined : this.#guard(letter, await readMessage(store, letter.messageId));

@@ -2,6 +2,7 @@
 import type { SessionView } from '../../../schemas/control.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
+import type { Page } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { sessions, type SessionRow } from '../../store/tables.ts';
 import type { Reach } from './reach.ts';
@@ -17,11 +18,6 @@ export interface SessionQueryParts {
   readonly rooms: Pick<Rooms, 'viewOf'>;
   /** Messages of the session without an answer yet. */
   readonly laneDepth: (sessionKey: string) => number;
-}
-
-export interface SessionPage {
-  readonly items: readonly SessionView[];
-  readonly cursor: string | null;
 }
 
 interface Place {
@@ -40,7 +36,7 @@ export class SessionQueries {
   }
 
   /** By key; `cursor` is the last key of the page before. */
-  async list(cursor: string | undefined, limit: number): Promise<SessionPage> {
+  async list(cursor: string | undefined, limit: number): Promise<Page<SessionView>> {
     const rows = await this.#parts.store.range(sessions, sessions.prefix(), { ...(cursor === undefined ? {} : { after: sessions.key(cursor) }), limit: limit + 1 });
     const items = await Promise.all(rows.slice(0, limit).map(({ key, value }) => this.#view(String(key[1]), value)));
     return { items, cursor: rows.length > limit ? (items.at(-1)?.key ?? null) : null };
