@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { ERRORS } from '../errors.ts';
 import { subscribe, type EventName, type Events } from '../events.ts';
-import type { Host } from '../host.ts';
+import type { Host, HostStatus } from '../host.ts';
 
 export interface Metrics extends Disposable {
   readonly contentType: string;
@@ -144,6 +144,12 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
 }
 
 function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, registers: Registry[]): void {
+  /** All gauges of one scrape begin in the same turn, and share one look. */
+  let looking: Promise<HostStatus> | undefined;
+  const status = () => {
+    if (!looking) setImmediate(() => (looking = undefined));
+    return (looking ??= host.status());
+  };
   const gauge = (name: string, help: string, labelNames: string[], collect: (self: Gauge) => void | Promise<void>) =>
     new Gauge({ name, help, labelNames, registers, collect() {
       this.reset();
@@ -155,16 +161,16 @@ function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, regi
   gauge('gatehouse_plugins_degraded', 'Optional instances that are not available.', [], (self) => self.set(host.readiness().degraded.length));
   gauge('gatehouse_ready', 'Whether every required instance is active.', [], (self) => self.set(host.readiness().ready ? 1 : 0));
   gauge('gatehouse_workers_degraded', 'Workers of the host that cannot go on.', [], async (self) => {
-    const { workers } = await host.status();
+    const { workers } = await status();
     self.set(workers.filter(({ state }) => state === 'degraded' || state === 'stuck').length);
   });
   gauge('gatehouse_pressure_ratio', 'Share of its bound that a queue has used.', ['queue'], async (self) => {
-    const { pressure } = await host.status();
+    const { pressure } = await status();
     for (const { queue, depth, limit } of pressure.queues) self.set({ queue }, depth / limit);
   });
-  gauge('gatehouse_pressure_shed', 'Messages sent away because queues were full, since the start.', [], async (self) => self.set((await host.status()).pressure.shed));
+  gauge('gatehouse_pressure_shed', 'Messages sent away because queues were full, since the start.', [], async (self) => self.set((await status()).pressure.shed));
   gauge('gatehouse_lanes', 'Accepted messages waiting and in work.', ['state'], async (self) => {
-    const { lanes, deliveries } = await host.status();
+    const { lanes, deliveries } = await status();
     self.set({ state: 'waiting' }, lanes.waiting);
     self.set({ state: 'running' }, lanes.running);
     self.set({ state: 'delivery-waiting' }, deliveries.waiting);
