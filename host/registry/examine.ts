@@ -1,5 +1,4 @@
 // One enablement by itself: its package, its release, and every rule between the two. Finds all that is wrong, not the first. Called by resolve.ts.
-import semver from 'semver';
 import type { Grant } from '../../schemas/capability.ts';
 import { LIMITS } from '../../schemas/bounds.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
@@ -12,6 +11,8 @@ import { readPackage } from '../trust/package.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import { verifyPackage, type Claims, type VerifiedRelease, type VerifyOptions } from '../trust/verify.ts';
+import { ADMISSION_RULES } from './admission/admission.ts';
+import type { Settings } from './admission/rule.ts';
 import type { LoadedEnablement } from './discover.ts';
 import { judgeGrant } from './grants.ts';
 import type { History } from './history.ts';
@@ -41,7 +42,7 @@ export interface Finding {
 }
 
 /** An enablement with all that is known about it; it may run when `findings` holds only warnings. */
-export interface Candidate {
+export interface Candidate extends Settings {
   readonly loaded: LoadedEnablement;
   readonly findings: Finding[];
   /** Where its package lies; absent when none was found. */
@@ -52,10 +53,6 @@ export interface Candidate {
   readonly release?: VerifiedRelease;
   /** What a refused package says of itself. Only ever a reason to be more careful: a gate that cannot run must deny. */
   readonly claimed?: PluginManifest;
-  readonly limits: Required<Limits>;
-  readonly grants: readonly Grant[];
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly secrets: Readonly<Record<string, SecretReference>>;
 }
 
 export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
@@ -77,43 +74,18 @@ export async function examine(loaded: LoadedEnablement, context: ResolveContext)
     findings.push({ rule: 'plugin', error: new GatehouseError('PACKAGE_OTHER_PLUGIN', { source: release.path, found: release.manifest.id, plugin: loaded.enablement.plugin }) });
     return nothing;
   }
-  for (const [rule, judge] of Object.entries(RELEASE_RULES)) for (const error of judge(release, loaded, context)) findings.push({ rule, error });
-  return { ...nothing, release, ...(await settings(release.manifest, loaded, context, findings)) };
+  const wrongSettings: Finding[] = [];
+  const applicant = { release, loaded, context, settings: await settings(release.manifest, loaded, context, wrongSettings) };
+  for (const [rule, judge] of Object.entries(ADMISSION_RULES)) {
+    const { refusals = [], warnings = [] } = judge(applicant);
+    findings.push(...refusals.map((error): Finding => ({ rule, error })), ...warnings.map((error): Finding => ({ rule, error, warning: true })));
+  }
+  findings.push(...wrongSettings);
+  return { ...nothing, release, ...applicant.settings };
 }
 
-type Judge = (release: VerifiedRelease, loaded: LoadedEnablement, context: ResolveContext) => GatehouseError[];
-
-const when = (broken: boolean, error: () => GatehouseError) => (broken ? [error()] : []);
-
-/** What the operator's file and the past say of a release that is known to be genuine. */
-const RELEASE_RULES: Readonly<Record<string, Judge>> = {
-  version: ({ manifest: { id, version } }, { file, enablement: { version: range } }) =>
-    when(!semver.satisfies(version, range), () => new GatehouseError('VERSION_UNSATISFIED', { plugin: id, version, range, source: file })),
-
-  digest({ packageDigest: digest }, { enablement: { plugin, instance, digest: pinned } }, { config: { strict } }) {
-    if (pinned === undefined) return when(strict, () => new GatehouseError('DIGEST_REQUIRED', { instance, digest }));
-    return when(pinned !== digest, () => new GatehouseError('DIGEST_MISMATCH', { plugin, digest, pinned }));
-  },
-
-  rollback({ manifest: { id, version } }, { enablement: { instance, allowRollback } }, { history }) {
-    const highest = history.highestVersion(instance, id);
-    return when(!allowRollback && highest !== undefined && semver.lt(version, highest), () => new GatehouseError('ROLLBACK', { plugin: id, version, highest, instance }));
-  },
-
-  'same-version': ({ manifest: { id, version }, packageDigest: digest, development }, _, { history }) => {
-    const seen = history.digestOf(id, version);
-    return when(!development && seen !== undefined && seen !== digest, () => new GatehouseError('SAME_VERSION_CHANGED', { plugin: id, version, digest, seen }));
-  },
-
-  /** Pages of a channel with `ui` run as part of the host's own origin: anyone else's request alone is refused. */
-  ui: ({ manifest: { id, capabilities = [] }, publisher }) =>
-    when(capabilities.some(({ name }) => name === 'ui') && !(id === 'gatehouse.webchat' && publisher === 'gatehouse'), () => new GatehouseError('UI_FIRST_PARTY', { plugin: id })),
-
-  approvals: (_, { enablement: { instance, approvals } }) => when(approvals > 0, () => new GatehouseError('APPROVAL_MISSING', { instance, needed: approvals, found: 0 })),
-};
-
 /** What the instance would run with; what is wrong with it goes to `findings`. */
-async function settings(manifest: PluginManifest, { enablement }: LoadedEnablement, { config: host, env }: ResolveContext, findings: Finding[]) {
+async function settings(manifest: PluginManifest, { enablement }: LoadedEnablement, { config: host, env }: ResolveContext, findings: Finding[]): Promise<Settings> {
   const { instance } = enablement;
   const limits = limitsOf(manifest.limits ?? {}, enablement.limits);
   for (const raised of raisedLimits(manifest.limits ?? {}, limits)) findings.push({ rule: 'limits', warning: true, error: new GatehouseError('LIMIT_RAISED', { instance, ...raised }) });

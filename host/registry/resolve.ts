@@ -4,6 +4,7 @@ import type { Diagnostic } from '../../schemas/control.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
 import type { Claims, VerifiedRelease } from '../trust/verify.ts';
+import { stateFor } from './admission/admission.ts';
 import { isSuperseded, judgeTogether, mayRun } from './among.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
 import type { LoadedEnablement } from './discover.ts';
@@ -82,12 +83,12 @@ function resolvedOf({ loaded, release, limits, grants, config, secrets }: Candid
 
 function refusedOf({ loaded, findings, packagePath, claims, release, claimed }: Candidate): RefusedPlugin {
   const refusals = findings.filter(({ warning }) => !warning);
-  const { rule = '', error } = refusals.find((each) => each.error.code === 'REVOKED') ?? refusals.find((each) => each.error.code !== 'APPROVAL_MISSING') ?? refusals[0] ?? {};
+  const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
   return {
     instance: loaded.enablement.instance,
     loaded,
-    state: error?.code === 'REVOKED' ? 'revoked' : error?.code === 'APPROVAL_MISSING' ? 'pending-approval' : 'rejected',
+    state: stateFor(error?.code),
     code: error?.code ?? 'INTERNAL',
     message: error?.message ?? '',
     rule,

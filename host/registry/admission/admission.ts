@@ -1,0 +1,26 @@
+// What a genuine release must pass to run here as an instance: the rules in their order, and the state a refusal leads to. Asked by examine.ts and resolve.ts.
+import type { ErrorCode } from '../../errors.ts';
+import { approvals } from './approvals.ts';
+import { digest } from './digest.ts';
+import type { AdmissionRule } from './rule.ts';
+import { ui } from './ui.ts';
+import { rollback, sameVersion, version } from './version.ts';
+
+/** By the name a diagnostic shows. All are asked, and every refusal is told. */
+export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
+  version,
+  digest,
+  rollback,
+  'same-version': sameVersion,
+  ui,
+  approvals,
+};
+
+/** What time or a reviewer can mend; whatever else is wrong is told before it. */
+const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING']);
+
+/** Where an instance stands that was refused for this reason. */
+export function stateFor(code: string | undefined): 'rejected' | 'pending-approval' | 'revoked' {
+  if (code === 'REVOKED') return 'revoked';
+  return code !== undefined && WAITS.has(code) ? 'pending-approval' : 'rejected';
+}
