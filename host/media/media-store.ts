@@ -6,8 +6,9 @@ import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { DiskRoom } from '../store/disk-room.ts';
+import type { MediaBlock } from '../../schemas/media.ts';
 import { put, scan, type Put, type Removal, type Store } from '../store/store.ts';
-import { media, mediaUses, type MediaRow } from '../store/tables.ts';
+import { media, mediaReaders, mediaUses, type MediaRow } from '../store/tables.ts';
 import type { Found } from './inspect.ts';
 import { MediaFiles, type Draft } from './media-files.ts';
 
@@ -126,9 +127,11 @@ export class MediaStore {
     return (await this.#parts.store.get(media, media.key(digestOf(id))))?.value;
   }
 
-  /** Whether a message of this instance carried it. */
-  async isKnownTo(instance: string, id: string): Promise<boolean> {
-    return (await this.#parts.store.get(mediaUses, mediaUses.key(digestOf(id), instance))) !== undefined;
+  /** Whether it may leave by this channel in the name of this author: a message of the channel carried it, or one that the author was asked about. */
+  async maySend(id: string, { channel, author }: { readonly channel: string; readonly author: string }): Promise<boolean> {
+    const { store } = this.#parts;
+    const digest = digestOf(id);
+    return (await store.get(mediaUses, mediaUses.key(digest, channel))) !== undefined || (await store.get(mediaReaders, mediaReaders.key(digest, author))) !== undefined;
   }
 
   /** The path of its bytes, read once and found right. Throws MEDIA_MISSING. */
@@ -179,7 +182,8 @@ export class MediaStore {
     const mine = uses.find(({ key }) => key[2] === instance);
     if (!mine || mine.value.lastAtMs !== lastAtMs) return undefined;
     const isLast = uses.length === 1;
-    const remove: Removal[] = [{ table: mediaUses, key: mine.key }, ...(isLast ? [{ table: media, key: media.key(digest) }] : [])];
+    const readers = isLast ? await store.range(mediaReaders, mediaReaders.prefix(digest)) : [];
+    const remove: Removal[] = [{ table: mediaUses, key: mine.key }, ...(isLast ? [{ table: media, key: media.key(digest) }] : []), ...readers.map(({ key }) => ({ table: mediaReaders, key }))];
     if ((await store.commit({ remove })) !== 'committed') return undefined;
     this.#used.set(instance, this.usedBy(instance) - mine.value.sizeBytes);
     if (!isLast) return 0;
@@ -221,6 +225,12 @@ export class MediaStore {
       return true;
     };
   }
+}
+
+/** Rows for the commit of a turn: these skills were handed what the message carries. */
+export function readersOf(blocks: readonly MediaBlock[], skills: readonly string[], atMs: number): Put[] {
+  const digests = new Set(blocks.flatMap((block) => ('id' in block ? [digestOf(block.id)] : [])));
+  return [...digests].flatMap((digest) => skills.map((skill) => put(mediaReaders, mediaReaders.key(digest, skill), { atMs })));
 }
 
 const digestOf = (id: string): string => id.slice('sha256:'.length);

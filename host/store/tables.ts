@@ -391,6 +391,13 @@ export interface MediaUseRow {
 
 export const mediaUses = tenantTable<MediaUseRow, [digest: string, instance: string]>('mediaUses', 'hex sha256 of the bytes, instance', 'pipeline: accept; the sweeper');
 
+/** A skill that was handed a file in a message: it may send it on, as it may repeat a text. Goes with the file. */
+export interface MediaReaderRow {
+  readonly atMs: number;
+}
+
+export const mediaReaders = tenantTable<MediaReaderRow, [digest: string, skill: string]>('mediaReaders', 'hex sha256 of the bytes, skill instance', 'pipeline: respond; the sweeper');
+
 /** How a message ended for good: an inbound one answered or not, an outbound one delivered. */
 export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'place' | 'code' | 'remoteIds' | 'ranWith' | 'collected' | 'dropped'> {}
 
@@ -408,5 +415,5 @@ export const replays = tenantTable<ReplayRow, [instance: string, digest: string]
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses,
+  kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
 ];

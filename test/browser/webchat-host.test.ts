@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty } from '../support/first-party.ts';
 import { aHome } from '../support/home.ts';
 import { aGallery, post, startFileServer } from '../support/media-host.ts';
-import { startProcess } from '../support/process.ts';
+import { gatehouse, startProcess } from '../support/process.ts';
 import { hasChromium, startBrowser } from './browser.ts';
 
 async function aChattyHome() {
@@ -55,7 +55,9 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     await using browser = await startBrowser();
     const { page, complaints } = await browser.open(`${host.address}/`);
     await page.getByText('Connected', { exact: true }).waitFor();
-    await post(host, '1', [{ kind: 'image', url: `${server.origin}/cat.png`, name: 'cat.png' }]);
+    const { messageId } = await post(host, '1', [{ kind: 'image', url: `${server.origin}/cat.png`, name: 'cat.png' }]);
+    const outcome = async () => (await gatehouse(['messages', 'show', messageId, '--json', '--home', home.path])).json()['outcome'];
+    await eventually(async () => expect(await outcome()).toBe('unanswered'));
     await page.getByLabel('Message').fill('show me');
     await page.keyboard.press('Enter');
     const width = async () => await page.locator('.files img').evaluate((image) => Number(Reflect.get(image, 'naturalWidth')));

@@ -3,9 +3,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
-import { daysInMs, MediaStore, type Retention } from '../../host/media/media-store.ts';
+import { daysInMs, MediaStore, readersOf, type Retention } from '../../host/media/media-store.ts';
 import { openStore } from '../../host/store/lmdb.ts';
-import { media } from '../../host/store/tables.ts';
+import { media, mediaReaders } from '../../host/store/tables.ts';
 import { refusalOf } from '../support/refusal.ts';
 import { silentLog } from '../support/sandboxes.ts';
 import { tempDir } from '../support/temp.ts';
@@ -52,6 +52,18 @@ describe('the store of files', () => {
     const counts = (files: MediaStore) => [files.totalBytes, files.usedBy('a'), files.usedBy('b')];
     expect(counts(world.files)).toEqual([10, 5, 10]);
     expect(counts(await world.open())).toEqual([10, 5, 10]); // and again from what is on disk
+  });
+
+  it('lets a file leave by the channels it came through, and in the name of those that were handed it, for as long as it is kept', async () => {
+    await using world = await aStore();
+    const id = await world.keep('door', 'hello');
+    await world.store.commit({ put: readersOf([{ kind: 'file', id, mimeType: 'text/plain', sizeBytes: 5 }], ['curator'], 0) });
+    const may = (channel: string, author: string) => world.files.maySend(id, { channel, author });
+    expect([await may('door', 'gossip'), await may('window', 'curator'), await may('window', 'gossip')]).toEqual([true, true, false]);
+    world.later(daysInMs(2));
+    await world.files.sweep(() => ({ ms: daysInMs(1), quotaBytes: Infinity }));
+    expect(await world.store.range(mediaReaders, mediaReaders.prefix())).toEqual([]);
+    expect(await may('window', 'curator')).toBe(false);
   });
 
   it('counts nothing of a commit that never came, and sweeps its file', async () => {

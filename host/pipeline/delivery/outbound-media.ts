@@ -9,7 +9,7 @@ import type { PluginDirectory } from '../plugin-directory.ts';
 import { policyOf } from '../policy.ts';
 
 export interface OutboundMediaParts {
-  readonly media: Pick<MediaStore, 'find' | 'isKnownTo'>;
+  readonly media: Pick<MediaStore, 'find' | 'maySend'>;
   readonly links: Pick<MediaLinks, 'pathOf'>;
   readonly directory: Pick<PluginDirectory, 'channel'>;
   /** The origin by which others reach this host; empty when nobody said. */
@@ -32,9 +32,9 @@ export function outboundMedia({ media, links, directory, filesUrl }: OutboundMed
   };
 
   /** A channel's own page may use a path; in a text it would lead nowhere. */
-  async function addressOf({ id, name = '' }: StoredBlob, { at, instance }: MessageRow, can: boolean): Promise<Record<string, Address>> {
-    // A plugin that knows the digest of a file must not have it handed to somebody on a channel it never came through.
-    const found = (await media.isKnownTo(instance, id)) ? await media.find(id) : undefined;
+  async function addressOf({ id, name = '' }: StoredBlob, { at, instance, sender }: MessageRow, can: boolean): Promise<Record<string, Address>> {
+    // Whoever only knows the digest of a file must not have it handed to somebody on a channel it never came through.
+    const found = (await media.maySend(id, { channel: instance, author: sender.id })) ? await media.find(id) : undefined;
     if (!found) return {};
     const { mimeType, sizeBytes } = found;
     const hasUrl = can || filesUrl !== '';

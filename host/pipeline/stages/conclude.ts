@@ -1,6 +1,7 @@
 // The commit that ends a message's turn: its outcome, its line in the conversation, the replies and their deliveries, the lane entry gone, what plugins wrote and sent — all or nothing.
 import type { Clock } from '../../clock.ts';
 import type { Ids } from '../../ids.ts';
+import { readersOf } from '../../media/media-store.ts';
 import { endingOf } from '../../store/messages.ts';
 import { put, type Put, type Removal, type Store } from '../../store/store.ts';
 import { lineOf, placed } from '../conversation-order.ts';
@@ -43,7 +44,7 @@ export function conclude(parts: ConcludeParts): Stage<LaneContext> {
       const others = endGroup(context, ending, ids);
       const concluded = placed(ending, ids);
       const replies = context.replies.map((draft) => outboundRow(context, draft, parts));
-      const rows: Put[] = [...others.put, endingOf(concluded), lineOf(concluded)];
+      const rows: Put[] = [...others.put, endingOf(concluded), lineOf(concluded), ...readersOf(context.message.media, skillsIn(context), parts.clock.now())];
       for (const { row } of replies) {
         rows.push(put(messages, messages.key(row.id), row), lineOf(row));
         if (row.outcome === 'pending') rows.push(put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }));
@@ -72,6 +73,9 @@ function concludedRow(context: LaneContext): MessageRow {
   const refused = context.refused > 0 && context.replies.length === 0;
   return { ...context.row, outcome, stages: context.stages, ...(refused ? { code: context.refusal ?? 'REPLY_DENIED' } : {}), ...(context.group && countsOf(context)) };
 }
+
+/** Who was asked about the message and did not fail. */
+const skillsIn = ({ stages }: LaneContext) => stages.flatMap(({ stage, decision, instance }) => (stage === 'skill' && instance !== undefined && (decision === 'answered' || decision === 'not-mine') ? [instance] : []));
 
 /** A reply that needs nothing done is delivered by being stored. One that had its id before this commit gets a place of its own in it. */
 function outboundRow(context: LaneContext, draft: DraftReply, { ids, clock }: ConcludeParts): { readonly row: MessageRow; readonly offered?: Offered } {
