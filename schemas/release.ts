@@ -13,12 +13,20 @@ export type DsseEnvelope = Static<typeof DsseEnvelope>;
 
 export const RELEASE_PREDICATE_TYPE = 'https://gatehouse.dev/plugin-release/v1';
 
+/** Where a release was made from, as its publisher says: which repository, which commit, and what built it. It is a claim until somebody rebuilds it; `verify --rebuild` does. */
+export const Provenance = closed({
+  source: Type.String({ pattern: '^https?://[a-z0-9.-]+(:\\d{1,5})?(/[A-Za-z0-9._~+-]+)+/?$', maxLength: 300, description: 'the address of a repository, as https://git.example/acme/weather: no user, query or fragment' }),
+  commit: Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$', description: 'a whole commit id: 40 or 64 hexadecimal digits in lower case' }),
+  builder: Type.Optional(Type.String({ pattern: '^[ -~]{1,200}$', maxLength: 200, description: 'what built it, in 1 to 200 printable ASCII characters' })),
+});
+export type Provenance = Static<typeof Provenance>;
+
 /** in-toto Statement v1 (https://in-toto.io/Statement/v1); `subject` names every file but the envelope, bytewise sorted. */
 export const ReleaseStatement = closed({
   _type: Type.Literal('https://in-toto.io/Statement/v1'),
   subject: Type.Array(closed({ name: text(500, { minLength: 1 }), digest: closed({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) }), { minItems: 1, maxItems: 1000 }),
   predicateType: Type.Literal(RELEASE_PREDICATE_TYPE),
-  predicate: closed({ id: PluginId, version: Version, publisher: Publisher, issuedAt: Timestamp, expiresAt: Type.Optional(Timestamp) }),
+  predicate: closed({ id: PluginId, version: Version, publisher: Publisher, issuedAt: Timestamp, expiresAt: Type.Optional(Timestamp), provenance: Type.Optional(Provenance) }),
 });
 export type ReleaseStatement = Static<typeof ReleaseStatement>;
 

@@ -1,5 +1,6 @@
 // Signs a package: states its files and their digests, and puts the signed statement into it. Used by `sign`, first-party builds and tests.
 import { join } from 'node:path';
+import type { Provenance } from '../../schemas/release.ts';
 import { toTimestamp } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import { ENVELOPE_FILE, preAuthEncoding, writeEnvelope } from '../trust/dsse.ts';
@@ -17,6 +18,8 @@ export interface SignOptions {
   readonly now: number;
   /** Milliseconds since the epoch; a release without it never expires. */
   readonly expiresAt?: number;
+  /** What it was made from; believed by nobody who does not check, and bound to the release. */
+  readonly provenance?: Provenance;
   /** Sign although the key belongs to another publisher. Verifying will refuse it; for tests and repairs. */
   readonly force?: boolean;
 }
@@ -39,11 +42,11 @@ export async function signPackage(path: string, options: SignOptions): Promise<S
 }
 
 /** The envelope for these files; an envelope among them is left out of account. */
-export function signFiles(files: ReadonlyMap<string, Buffer>, { key, now, expiresAt, force = false }: SignOptions): Omit<Signed, 'path'> & { readonly envelope: Buffer } {
+export function signFiles(files: ReadonlyMap<string, Buffer>, { key, now, expiresAt, provenance, force = false }: SignOptions): Omit<Signed, 'path'> & { readonly envelope: Buffer } {
   const { id, version, publisher } = readManifest(files.get(MANIFEST_FILE) ?? Buffer.alloc(0), MANIFEST_FILE);
   if (key.publisher !== publisher && !force) throw new GatehouseError('SIGN_PUBLISHER', { plugin: id, publisher, keyid: key.keyid, other: key.publisher });
   const subject = subjectOf(files);
-  const payload = writeStatement(subject, { id, version, publisher, issuedAt: toTimestamp(now), ...(expiresAt === undefined ? {} : { expiresAt: toTimestamp(expiresAt) }) });
+  const payload = writeStatement(subject, { id, version, publisher, issuedAt: toTimestamp(now), ...(expiresAt === undefined ? {} : { expiresAt: toTimestamp(expiresAt) }), ...(provenance && { provenance }) });
   const envelope = writeEnvelope({ payload, keyid: key.keyid, signature: sign(key, preAuthEncoding(payload)) });
   return { id, version, packageDigest: packageDigest(subject), keyid: key.keyid, envelope };
 }

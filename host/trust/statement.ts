@@ -4,6 +4,7 @@ import { RELEASE_PREDICATE_TYPE, ReleaseStatement } from '../../schemas/release.
 import { GatehouseError, problemOf } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { ENVELOPE_FILE } from './dsse.ts';
+import { provenanceProblem } from './provenance.ts';
 
 const STATEMENT_BYTES = 512 * 1024;
 
@@ -47,6 +48,8 @@ export function readStatement(payload: Uint8Array, source: string): ReleaseState
   for (const time of [predicate.issuedAt, predicate.expiresAt]) {
     if (time !== undefined && !isInstant(time)) refuse(`there is no such time as ${time}`);
   }
+  const problem = predicate.provenance && provenanceProblem(predicate.provenance);
+  if (problem !== undefined) refuse(problem);
   return statement;
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import semver from 'semver';
 import type { Profile } from '../../schemas/host-config.ts';
 import { HOST_API_VERSION, type PluginManifest } from '../../schemas/plugin-manifest.ts';
-import type { ReleaseStatement } from '../../schemas/release.ts';
+import type { Provenance, ReleaseStatement } from '../../schemas/release.ts';
 import { GatehouseError, type ErrorCode, type Fields } from '../errors.ts';
 import { newCheckList, type Check, type CheckList } from './checks.ts';
 import { ENVELOPE_FILE, preAuthEncoding, readEnvelope, type Envelope } from './dsse.ts';
@@ -37,6 +37,8 @@ export interface VerifiedRelease {
   readonly development: boolean;
   readonly issuedAt: string;
   readonly expiresAt?: string;
+  /** What the publisher says it was made from. */
+  readonly provenance?: Provenance;
   /** The text of plugin.js. */
   readonly source: string;
   readonly files: ReadonlyMap<string, Buffer>;
@@ -69,7 +71,7 @@ export async function verifyPackage(path: string, options: VerifyOptions): Promi
     const signers = checkSignature(envelope, found, options, checks);
 
     const statement = checks.run('statement', () => readStatement(envelope.payload, path), describeStatement);
-    const { id, version, publisher, issuedAt, expiresAt } = statement.predicate;
+    const { id, version, publisher, issuedAt, expiresAt, provenance } = statement.predicate;
     Object.assign(claims, { id, version, publisher });
     checks.run('files', () => checkFiles(subject, statement, path), () => `exactly the ${subject.length} files that the release names`);
     const manifest = checks.run('manifest', () => readManifest(contentOf(found, MANIFEST_FILE), MANIFEST_FILE), ({ kind, displayName }) => `${kind} '${displayName}'`);
@@ -79,7 +81,7 @@ export async function verifyPackage(path: string, options: VerifyOptions): Promi
     checkRules({ statement, manifest, digest, keyid: envelope.keyid, signer }, options, checks);
     if (checks.failure) return { ok: false, error: checks.failure, checks: checks.list(), claims };
     const release: VerifiedRelease = {
-      manifest, packageDigest: digest, keyid: envelope.keyid, publisher, development: signer?.development ?? false, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }),
+      manifest, packageDigest: digest, keyid: envelope.keyid, publisher, development: signer?.development ?? false, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }), ...(provenance && { provenance }),
       source: contentOf(found, SCRIPT_FILE).toString('utf8'), files: found.files, path: found.path,
     };
     return { ok: true, release, checks: checks.list(), claims };
