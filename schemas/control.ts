@@ -92,6 +92,7 @@ export const PluginView = closed({
   strikes: whole(0, Number.MAX_SAFE_INTEGER),
   cpuMs: Type.Number({ minimum: 0 }),
   calls: whole(0, Number.MAX_SAFE_INTEGER),
+  grantsDigest: Type.Optional({ ...Digest, description: 'Of all that its files give it: grants with every origin filled in, limits, secrets by reference, ingress verification, onQuarantine. Approvals are bound to it.' }),
   startPosition: Type.Optional(whole(1, 1_000_000, { description: 'Its place among those the host starts: required ones first, then by order, then by id.' })),
   limits: Type.Optional(Type.Required(Limits)),
   retry: Type.Optional(RetryView),

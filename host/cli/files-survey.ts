@@ -17,12 +17,12 @@ export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv
 export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[] {
   const counters = { restarts: 0, strikes: 0, cpuMs: 0, calls: 0 };
   const views: PluginView[] = [
-    ...plugins.map(({ instance, kind, required, grants, release: { manifest, packageDigest } }) => ({
-      instance, plugin: manifest.id, kind, version: manifest.version, digest: packageDigest, state: 'stopped' as const, required, grants: [...grants], ...counters,
+    ...plugins.map(({ instance, kind, required, grants, grantsDigest, release: { manifest, packageDigest } }) => ({
+      instance, plugin: manifest.id, kind, version: manifest.version, digest: packageDigest, state: 'stopped' as const, required, grants: [...grants], grantsDigest, ...counters,
     })),
-    ...refused.map(({ instance, state, code, message, manifest, release, loaded: { enablement } }) => ({
+    ...refused.map(({ instance, state, code, message, manifest, release, grantsDigest, loaded: { enablement } }) => ({
       instance, plugin: enablement.plugin, kind: manifest?.kind ?? null, version: manifest?.version ?? null, digest: release?.packageDigest ?? null,
-      state, required: enablement.required, grants: [...enablement.grants], ...counters, code, message,
+      state, required: enablement.required, grants: [...enablement.grants], ...counters, code, message, ...(grantsDigest === undefined ? {} : { grantsDigest }),
     })),
     ...disabled.map(({ enablement: { instance, plugin, digest = null, required, grants } }) => ({
       instance, plugin, kind: null, version: null, digest, state: 'disabled' as const, required, grants: [...grants], ...counters,

@@ -15,6 +15,7 @@ import { ADMISSION_RULES } from './admission/admission.ts';
 import type { Settings } from './admission/rule.ts';
 import type { LoadedEnablement } from './discover.ts';
 import { judgeGrant } from './grants.ts';
+import { grantsDigest } from './grants-digest.ts';
 import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
 import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
@@ -42,7 +43,7 @@ export interface Finding {
 }
 
 /** An enablement with all that is known about it; it may run when `findings` holds only warnings. */
-export interface Candidate extends Settings {
+export interface Candidate extends Omit<Settings, 'grantsDigest'> {
   readonly loaded: LoadedEnablement;
   readonly findings: Finding[];
   /** Where its package lies; absent when none was found. */
@@ -53,6 +54,8 @@ export interface Candidate extends Settings {
   readonly release?: VerifiedRelease;
   /** What a refused package says of itself. Only ever a reason to be more careful: a gate that cannot run must deny. */
   readonly claimed?: PluginManifest;
+  /** Absent when the package was refused. */
+  readonly grantsDigest?: string;
 }
 
 export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
@@ -103,8 +106,10 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
   }
 
   const secrets: Record<string, SecretReference> = {};
+  const references: Record<string, SecretReference> = {};
   for (const handle of handlesOf(manifest, grants)) {
     const reference = Object.hasOwn(enablement.secrets, handle) ? enablement.secrets[handle] : undefined; // 'constructor' is a handle, too
+    if (reference) references[handle] = reference;
     const reading = readSecret(reference, { home: host.home, env });
     const unfit = reading.ok ? ((isSentInHeader(handle, grants) ? headerProblem(reading.value) : undefined) ?? ingressKeyProblem(manifest.channel, handle, reading.value)) : undefined;
     if (!reading.ok) findings.push({ rule: 'secrets', error: new GatehouseError(reading.code, { instance, handle, problem: reading.problem }) });
@@ -114,7 +119,8 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
       findings.push({ rule: 'secrets', warning: true, error: new GatehouseError('SECRET_SHORT', { instance, handle, length: reading.value.length, least: SHORTEST_SECRET }) });
     }
   }
-  return { limits, grants, config: config ?? {}, secrets };
+  const digest = grantsDigest({ manifest, grants, limits, secrets: references, onQuarantine: enablement.onQuarantine });
+  return { limits, grants, config: config ?? {}, secrets, grantsDigest: digest };
 }
 
 /** Granted handles, and those the host verifies ingress with: these need no grant. */

@@ -188,10 +188,12 @@ export class Registry {
   /** What files and store know; restarts and cost are the supervisor's to add. Throws PLUGIN_NOT_FOUND. */
   view(instance: string): PluginView {
     const entry = this.#entry(instance);
-    const { plugin, kind, state, required, code, message, resolved, row } = entry;
+    const { plugin, kind, state, required, code, message, resolved, row, findings } = entry;
+    const grantsDigest = resolved?.grantsDigest ?? findings.refused?.grantsDigest;
     const strikes = entry.strikesSince(this.#parts.clock.now() - STRIKE_WINDOW_MS).length;
     return {
       instance, plugin, kind, version: row.version, digest: row.digest, state, required, grants: [...(resolved?.grants ?? [])], restarts: 0, strikes, cpuMs: 0, calls: 0,
+      ...(grantsDigest === undefined ? {} : { grantsDigest }),
       ...(code === undefined ? {} : { code }),
       ...(message === undefined ? {} : { message }),
     };

@@ -27,6 +27,8 @@ export interface ResolvedPlugin {
   readonly config: Readonly<Record<string, unknown>>;
   /** Every handle the instance or its ingress needs; each reference led to a value. */
   readonly secrets: Readonly<Record<string, SecretReference>>;
+  /** Of what its files give it: what approvals of it are bound to. */
+  readonly grantsDigest: string;
   readonly required: boolean;
   readonly order: number;
   readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
@@ -47,6 +49,7 @@ export interface RefusedPlugin {
   readonly claims?: Claims;
   /** Absent when the package itself was refused. */
   readonly release?: VerifiedRelease;
+  readonly grantsDigest?: string;
   /** Verified, or else only claimed: enough to know that a gate is missing, never enough to run anything. */
   readonly manifest?: PluginManifest;
 }
@@ -69,19 +72,19 @@ export async function resolve(enablements: readonly LoadedEnablement[], context:
   };
 }
 
-function resolvedOf({ loaded, release, limits, grants, config, secrets }: Candidate): ResolvedPlugin[] {
+function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDigest }: Candidate): ResolvedPlugin[] {
   const { enablement, file } = loaded;
   const { instance, required, order, onQuarantine } = enablement;
-  if (!release) return [];
+  if (!release || grantsDigest === undefined) return [];
   return [
     {
-      instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, required, order,
+      instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, grantsDigest, required, order,
       ...(onQuarantine === undefined ? {} : { onQuarantine }),
     },
   ];
 }
 
-function refusedOf({ loaded, findings, packagePath, claims, release, claimed }: Candidate): RefusedPlugin {
+function refusedOf({ loaded, findings, packagePath, claims, release, claimed, grantsDigest }: Candidate): RefusedPlugin {
   const refusals = findings.filter(({ warning }) => !warning);
   const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
@@ -95,6 +98,7 @@ function refusedOf({ loaded, findings, packagePath, claims, release, claimed }: 
     ...(packagePath === undefined ? {} : { packagePath }),
     ...(claims ? { claims } : {}),
     ...(release ? { release } : {}),
+    ...(grantsDigest === undefined ? {} : { grantsDigest }),
     ...(manifest ? { manifest } : {}),
   };
 }

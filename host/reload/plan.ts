@@ -192,13 +192,13 @@ function withoutWidening(findings: Findings, before: ResolvedPlugin, now: Findin
 
 /** Everything of findings that can make a difference; of a release, its digest and its key say it all. */
 function faceOf({ file, enablement, resolved, refused }: Findings): Record<string, unknown> {
-  const { release, enablement: _, manifestFile: __, packagePath, ...settings } = resolved ?? {};
+  const { release, enablement: _, manifestFile: __, grantsDigest: ___, packagePath, ...settings } = resolved ?? {};
   return {
     ...enablement, ...settings, file,
     source: [enablement.source, packagePath],
     digest: [enablement.digest, release?.packageDigest],
     signature: release?.keyid,
-    refused: refused && `${refused.state} ${refused.code} ${refused.message}`,
+    refused: refused && `${refused.state} ${refused.code} ${refused.grantsDigest} ${refused.message}`,
   };
 }
 

@@ -34,7 +34,7 @@ function mayRun({ enablement: given = {}, manifest: changes = {}, digest = 'sha2
   const release = { manifest, packageDigest: digest, keyid, publisher: 'acme', development: false, issuedAt: '', source: '', files: new Map(), path };
   const resolved: ResolvedPlugin = {
     instance: enablement.instance, kind: manifest.kind, enablement, manifestFile: 'manifests/plugins/weather.json', packagePath: path, release,
-    limits: { heapMb: 32, cpuMsPerCall: 50, wallMsPerCall: 2000, concurrency: 64, ...limits }, grants, config, secrets: enablement.secrets, required: enablement.required, order: enablement.order,
+    limits: { heapMb: 32, cpuMsPerCall: 50, wallMsPerCall: 2000, concurrency: 64, ...limits }, grants, config, secrets: enablement.secrets, grantsDigest: 'sha256:2', required: enablement.required, order: enablement.order,
   };
   return { file: resolved.manifestFile, enablement, resolved };
 }

@@ -14,6 +14,8 @@ export interface Settings {
   readonly grants: readonly Grant[];
   readonly config: Readonly<Record<string, unknown>>;
   readonly secrets: Readonly<Record<string, SecretReference>>;
+  /** `grants-digest.ts`: all of the above but the config itself, and what else an approval covers. */
+  readonly grantsDigest: string;
 }
 
 /** A release whose signature holds, and how it would run. */
