@@ -2,12 +2,12 @@
 import type { Grant } from '../../schemas/capability.ts';
 import type { Enablement, SecretReference } from '../../schemas/enablement.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
-import { describeCapability } from '../registry/describe-capability.ts';
-import { describeSender, describeVerification } from '../registry/describe-ingress.ts';
+import { describeCapability } from '../trust/powers/describe-capability.ts';
+import { describeSender, describeVerification } from '../trust/powers/describe-ingress.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import { grantsOf } from '../registry/grant-changes.ts';
-import { commonGrants } from '../registry/grants.ts';
+import { grantsOf } from '../trust/powers/grant-changes.ts';
+import { commonGrants } from '../trust/powers/grants.ts';
 import { ingressHandles } from '../registry/ingress-key.ts';
 import { resolveGrant, resolvePluginConfig } from '../registry/plugin-config.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';

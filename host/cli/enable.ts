@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Grant } from '../../schemas/capability.ts';
-import { describeCapability } from '../registry/describe-capability.ts';
+import { describeCapability } from '../trust/powers/describe-capability.ts';
 import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { writeEnabled } from '../registry/enablement-file.ts';
 import type { LoadedEnablement } from '../registry/discover.ts';
-import { grantChanges, grantsOf } from '../registry/grant-changes.ts';
+import { grantChanges, grantsOf } from '../trust/powers/grant-changes.ts';
 import { locatePackage } from '../registry/package-source.ts';
 import { findHost } from './client.ts';
 import { configOf } from './context.ts';

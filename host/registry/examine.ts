@@ -1,6 +1,5 @@
 // One enablement by itself: its package, its release, and every rule between the two. Finds all that is wrong, not the first. Called by resolve.ts.
 import type { Grant } from '../../schemas/capability.ts';
-import { LIMITS } from '../../schemas/bounds.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginManifest } from '../../schemas/plugin-manifest.ts';
 import type { ResolvedConfig } from '../config.ts';
@@ -14,7 +13,8 @@ import { verifyPackage, type Claims, type VerifiedRelease, type VerifyOptions } 
 import { ADMISSION_RULES } from './admission/admission.ts';
 import type { Settings } from './admission/rule.ts';
 import type { LoadedEnablement } from './discover.ts';
-import { judgeGrant } from './grants.ts';
+import { judgeGrant } from '../trust/powers/grants.ts';
+import { LIMIT_NAMES, limitsOf } from '../trust/powers/limits.ts';
 import { grantsDigest } from './grants-digest.ts';
 import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
@@ -133,15 +133,9 @@ function isSentInHeader(handle: string, grants: readonly Grant[]): boolean {
   return grants.some((grant) => grant.name === 'secret.use' && grant.handle === handle && 'header' in grant.inject);
 }
 
-function limitsOf(asked: Limits, given: Limits): Required<Limits> {
-  const limit = (name: keyof Limits) => given[name] ?? asked[name] ?? LIMITS[name].default;
-  return { heapMb: limit('heapMb'), cpuMsPerCall: limit('cpuMsPerCall'), wallMsPerCall: limit('wallMsPerCall'), concurrency: limit('concurrency') };
-}
-
 function raisedLimits(asked: Limits, resolved: Required<Limits>): { limit: string; value: number; asked: number }[] {
   const own = limitsOf(asked, {});
-  const names = ['heapMb', 'cpuMsPerCall', 'wallMsPerCall', 'concurrency'] as const;
-  return names.filter((name) => resolved[name] > own[name]).map((limit) => ({ limit, value: resolved[limit], asked: own[limit] }));
+  return LIMIT_NAMES.filter((name) => resolved[name] > own[name]).map((limit) => ({ limit, value: resolved[limit], asked: own[limit] }));
 }
 
 async function claimedManifest(path: string): Promise<PluginManifest | undefined> {

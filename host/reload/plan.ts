@@ -5,10 +5,10 @@ import type { PluginState } from '../../schemas/control.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Findings } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
-import { commonGrants } from '../registry/grants.ts';
+import { commonGrants } from '../trust/powers/grants.ts';
 import type { RefusedPlugin, ResolvedPlugin } from '../registry/resolve.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
-import { isWider, powerChanges, type PowerChanges } from './powers.ts';
+import { isWider, powerChanges, type PowerChanges, type Powers } from '../trust/powers/powers.ts';
 
 /** An instance as it stands. */
 export interface Standing {
@@ -156,11 +156,14 @@ function whatHappenedTo({ packageDigest, keyid }: VerifiedRelease, { claims, rul
 
 function settled(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
   const { instance, findings } = standing;
-  const powers = powerChanges(before, after);
+  const powers = powerChanges(powersOf(before), powersOf(after));
   if (!isWider(powers) || sighting.confirmed === instance) return [taken(standing, before, after, now, sighting)];
   const kept = withoutWidening(findings, before, now, after, sighting);
   return [{ kind: 'hold', instance, powers }, ...(kept.resolved ? [taken(standing, before, kept.resolved, kept, sighting)].filter(({ kind }) => kind !== 'unchanged') : [])];
 }
+
+/** What an instance is given. */
+export const powersOf = ({ release, grants, limits, enablement }: ResolvedPlugin): Powers => ({ manifest: release.manifest, grants, limits, limitsGiven: enablement.limits });
 
 function taken({ instance, findings, isBusy, failed }: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, { confirmed }: Sighting): Change {
   if (isDeepStrictEqual(faceOf(findings), faceOf(now))) return { kind: 'unchanged', instance };

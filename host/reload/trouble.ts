@@ -4,7 +4,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
 import type { Instance, Registry } from '../registry/registry.ts';
-import { isWider, powerChangesInWords, type PowerChanges } from './powers.ts';
+import { isWider, powerChangesInWords, type PowerChanges } from '../trust/powers/powers.ts';
 
 /** Of a diagnostic's message; the rest of a long list of changes is in the files. */
 const MOST_CHARACTERS = 3000;

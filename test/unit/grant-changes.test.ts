@@ -1,8 +1,8 @@
 // What changes between two sets of grants, and what two sets have in common: every capability, same, narrower, wider, moved.
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grantChanges, grantChangesInWords } from '../../host/registry/grant-changes.ts';
-import { commonGrants, judgeGrant } from '../../host/registry/grants.ts';
+import { grantChanges, grantChangesInWords } from '../../host/trust/powers/grant-changes.ts';
+import { commonGrants, judgeGrant } from '../../host/trust/powers/grants.ts';
 import type { Grant } from '../../schemas/capability.ts';
 
 const fetching = (origins: readonly string[], quota?: { perMinute: number }): Grant => ({ name: 'http.fetch', origins: [...origins], methods: ['GET'], ...(quota ? { quota } : {}) });

@@ -1,7 +1,7 @@
 // Grants only narrow: every bound of every capability, held the same, narrower and wider.
 import { describe, expect, it } from 'vitest';
 import type { Capability, Grant } from '../../schemas/capability.ts';
-import { judgeGrant } from '../../host/registry/grants.ts';
+import { judgeGrant } from '../../host/trust/powers/grants.ts';
 
 const fetching: Capability = { name: 'http.fetch', origins: ['https://a.example', 'https://b.example:8443', { config: '/replyUrl' }], methods: ['GET', 'POST'], quota: { perMinute: 60, bytesPerDay: 1000 }, reason: 'weather' };
 const secret: Capability = { name: 'secret.use', handle: 'api-key', audience: 'https://a.example', inject: { header: 'authorization', prefix: 'Bearer ' } };

@@ -1,7 +1,7 @@
 // What a look at the home comes to, case by case: the instance as it runs, what the files say now, and the changes that follow.
 import { describe, expect, it } from 'vitest';
-import { planOf, needsOf, type Change, type Sighting, type Standing } from '../../host/reload/plan.ts';
-import { isWider, powerChanges, powerChangesInWords } from '../../host/reload/powers.ts';
+import { planOf, needsOf, powersOf, type Change, type Sighting, type Standing } from '../../host/reload/plan.ts';
+import { isWider, powerChanges, powerChangesInWords } from '../../host/trust/powers/powers.ts';
 import type { ResolvedEnablement } from '../../host/registry/enablement-file.ts';
 import type { Findings } from '../../host/registry/instance.ts';
 import type { RefusedPlugin, ResolvedPlugin } from '../../host/registry/resolve.ts';
@@ -209,7 +209,7 @@ describe('several at once', () => {
 describe('what an instance may do', () => {
   const powers = (before: Running, after: Running) => {
     const [one, other] = [mayRun(before).resolved, mayRun(after).resolved];
-    const changes = powerChanges(one as ResolvedPlugin, other as ResolvedPlugin);
+    const changes = powerChanges(powersOf(one as ResolvedPlugin), powersOf(other as ResolvedPlugin));
     return { isWider: isWider(changes), words: powerChangesInWords(changes) };
   };
   const channel = (verify: { scheme: 'none' } | { scheme: 'hmac-sha256'; secret: string; header: string; over: 'body' }, socket?: 'same' | 'any'): Running => ({

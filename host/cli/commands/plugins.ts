@@ -1,7 +1,7 @@
 // `gatehouse plugins`: what is enabled, how it does, and every decision an operator takes about it.
 import type { Command } from 'commander';
 import type { ChannelView, DirectoryItem, PluginView, ReloadView } from '../../../schemas/control.ts';
-import { describeCapability } from '../../registry/describe-capability.ts';
+import { describeCapability } from '../../trust/powers/describe-capability.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { writeEnabled } from '../../registry/enablement-file.ts';

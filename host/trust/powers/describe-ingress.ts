@@ -1,5 +1,5 @@
 // Says in plain words how a route of a channel knows whom to believe. Used wherever a person decides or is told: `plugins enable`, and what a reload held back.
-import type { HmacScheme, IngressRoute, IngressVerification } from '../../schemas/ingress.ts';
+import type { HmacScheme, IngressRoute, IngressVerification } from '../../../schemas/ingress.ts';
 
 /** "from anyone", or what a request must bring; continues "takes POST /in …". */
 export function describeVerification(verify: IngressVerification): string {

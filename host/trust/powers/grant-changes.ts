@@ -1,5 +1,5 @@
 // What changes between two sets of grants: added, removed, widened, narrowed. Pure. reload/ asks before anything takes effect, `plugins enable` before a person agrees.
-import type { Capability, Grant } from '../../schemas/capability.ts';
+import type { Capability, Grant } from '../../../schemas/capability.ts';
 import { judgeGrant } from './grants.ts';
 import { describeCapability } from './describe-capability.ts';
 

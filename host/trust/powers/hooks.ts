@@ -1,49 +1,19 @@
-// What an instance may do, before and after a change of its files: grants, limits that the package sets for itself, and where it is called. Pure; asked by plan.ts.
-import type { Direction } from '../../schemas/message.ts';
-import type { ChannelSection, CommandDeclaration, Limits, ModerationSection, PluginManifest, SkillSection } from '../../schemas/plugin-manifest.ts';
-import { describeRoute } from '../registry/describe-ingress.ts';
-import { grantChanges, grantChangesInWords, type GrantChanges } from '../registry/grant-changes.ts';
-import type { ResolvedPlugin } from '../registry/resolve.ts';
-
-export interface PowerChanges {
-  /** With every `{ config }` filled in: another address in the config is another origin. */
-  readonly grants: GrantChanges;
-  /** Bounds that a new package raises and the enablement says nothing about. */
-  readonly limits: readonly { readonly limit: keyof Limits; readonly before: number; readonly after: number }[];
-  /** Where it would be called, and was not. */
-  readonly hooks: readonly string[];
-}
-
-export function powerChanges(before: ResolvedPlugin, after: ResolvedPlugin): PowerChanges {
-  const known = new Set(hooksOf(before.release.manifest).map(({ text }) => text));
-  return {
-    grants: grantChanges(before.grants, after.grants),
-    limits: LIMIT_NAMES.filter((limit) => after.enablement.limits[limit] === undefined && after.limits[limit] > before.limits[limit]).map((limit) => ({ limit, before: before.limits[limit], after: after.limits[limit] })),
-    hooks: hooksOf(after.release.manifest).filter(({ text, within = [] }) => ![text, ...within].some((each) => known.has(each))).map(({ text }) => text),
-  };
-}
-
-/** More than before, in any respect: that takes effect only once somebody agrees. */
-export function isWider({ grants: { added, widened }, limits, hooks }: PowerChanges): boolean {
-  return added.length + widened.length + limits.length + hooks.length > 0;
-}
-
-/** A sentence for each change. */
-export function powerChangesInWords({ grants, limits, hooks }: PowerChanges): string[] {
-  return [
-    ...grantChangesInWords(grants),
-    ...limits.map(({ limit, before, after }) => `widened: ${limit} from ${before} to ${after}`),
-    ...hooks.map((hook) => `added: ${hook}`),
-  ];
-}
-
-const LIMIT_NAMES = ['heapMb', 'cpuMsPerCall', 'wallMsPerCall', 'concurrency'] as const satisfies readonly (keyof Limits)[];
+// The places where a plugin is called: routes, sockets, triggers, phases of moderation. Asked by powers.ts, which holds one manifest against another.
+import type { Direction } from '../../../schemas/message.ts';
+import type { ChannelSection, CommandDeclaration, ModerationSection, PluginManifest, SkillSection } from '../../../schemas/plugin-manifest.ts';
+import { describeRoute } from './describe-ingress.ts';
 
 /** A place where other people's data reaches the plugin. Tools are none: whoever calls one was granted it by name. */
 interface Hook {
   readonly text: string;
   /** Hooks that are at least as wide. */
   readonly within?: readonly string[];
+}
+
+/** Where the one is called and the other is not, a phrase each; a hook that a wider one of the other covers is not told. */
+export function hooksBeyond(one: PluginManifest, other: PluginManifest): string[] {
+  const known = new Set(hooksOf(other).map(({ text }) => text));
+  return hooksOf(one).filter(({ text, within = [] }) => ![text, ...within].some((each) => known.has(each))).map(({ text }) => text);
 }
 
 function hooksOf({ channel, skill, moderation, kind }: PluginManifest): readonly Hook[] {

@@ -1,6 +1,6 @@
 // A grant only narrows: what one grant exceeds another in, and what two of them both allow; one pure function a capability. Called by examine.ts, grant-changes.ts and whoever keeps grants over an upgrade.
 import { isDeepStrictEqual } from 'node:util';
-import type { Capability, CapabilityName, CapabilityOf, Grant } from '../../schemas/capability.ts';
+import type { Capability, CapabilityName, CapabilityOf, Grant } from '../../../schemas/capability.ts';
 
 /** Why a grant may not be given. */
 export type GrantFinding = { readonly code: 'GRANT_NOT_REQUESTED' } | { readonly code: 'GRANT_TOO_WIDE'; readonly problem: string };

@@ -1,5 +1,5 @@
 // Says in plain words what a capability lets a plugin do. Used wherever a person decides or is told: `inspect`, `plugins`, and what a reload held back.
-import type { Capability, OriginOrConfig } from '../../schemas/capability.ts';
+import type { Capability, OriginOrConfig } from '../../../schemas/capability.ts';
 import type { Static } from 'typebox';
 
 /** One sentence without a subject: "send GET requests to https://api.example, at most 60 a minute". Author's text is quoted as it came: make it safe before printing. */
