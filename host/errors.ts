@@ -65,6 +65,7 @@ export const ERRORS = {
   RELEASE_UNSIGNED: row('plugin', 400, 3, 'The package {source} has no plugin.dsse.json.', 'Sign it with `gatehouse sign <package> --key FILE`.'),
   RELEASE_ENVELOPE: row('plugin', 400, 3, 'The signature envelope of {source} is refused: {problem}.', 'Sign the package again with `gatehouse sign`.'),
   RELEASE_SIGNATURE: row('plugin', 400, 3, "The signature of '{plugin}' by {keyid} does not verify.", 'The package was changed after signing, or signed with another key. Obtain it again from its publisher.'),
+  SIGNATURE_DISPUTED: row('host', 400, 3, "The signature of '{plugin}' by {keyid} is good for {accepting} and not for {refusing}.", 'Do not use the package, and report it: one of the two implementations of Ed25519 is at fault.'),
   RELEASE_FILES: row('plugin', 400, 3, 'The package {source} does not hold exactly the files its release names: {problem}.', 'Obtain the package again; do not edit files after signing.'),
   RELEASE_IDENTITY: row('plugin', 400, 3, 'The release of {source} speaks of {claimed}, its manifest of {found}.', 'Sign the package again.'),
   RELEASE_EXPIRED: row('plugin', 400, 3, "The release of '{plugin}' expired at {expiresAt}.", 'Obtain a newer release.'),

@@ -1,7 +1,8 @@
 // The key of an ingress scheme, from the text the operator keeps it as. examine.ts asks before a channel runs, the verify stage for every request.
 import { handleOf, type IngressVerification } from '../../schemas/ingress.ts';
 import type { ChannelSection } from '../../schemas/plugin-manifest.ts';
-import { decodeBase64, publicKeyProblem } from '../trust/keys.ts';
+import { encodingProblem } from '../trust/curve.ts';
+import { decodeBase64 } from '../trust/keys.ts';
 
 export type IngressKey = { readonly ok: true; readonly key: Buffer } | { readonly ok: false; readonly problem: string };
 
@@ -25,7 +26,7 @@ export function ingressKeyOf(verify: IngressVerification, value: string): Ingres
     case 'ed25519': {
       const key = fromHex(value) ?? decodeBase64(value);
       if (!key) return unusable('a public key is written in hex or standard base64');
-      const problem = publicKeyProblem(key);
+      const problem = encodingProblem(key);
       return problem === undefined ? { ok: true, key } : unusable(`the public key is refused: ${problem}`);
     }
     case 'hmac': {

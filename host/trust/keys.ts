@@ -4,6 +4,7 @@ import nacl from 'tweetnacl';
 import { KeyFile } from '../../schemas/release.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
+import { GROUP_ORDER, encodingProblem, littleEndian, pointProblem } from './curve.ts';
 
 /** A private key in memory. `seed` is the 32 bytes everything else follows from. */
 export interface SigningKey {
@@ -43,36 +44,28 @@ export function readKeyFile(bytes: Uint8Array, source: string): SigningKey {
   return { publisher: file.publisher, keyid: file.keyid, publicKey, seed };
 }
 
-/**
- * The raw key of a trust record, or KEY_REFUSED. A key of low order verifies signatures nobody made, and one written in a second, non-canonical way
- * would have a second keyid (attack 100 low-order-key; https://eprint.iacr.org/2020/1244).
- */
+/** The raw key of a trust record, or KEY_REFUSED: standard base64, a point of the prime-order group in its one spelling, and the key that the keyid names. */
 export function readPublicKey(base64: string, keyid: string): Buffer {
   const refuse = (problem: string): never => {
     throw new GatehouseError('KEY_REFUSED', { keyid, problem });
   };
   const key = decodeBase64(base64) ?? refuse('it is not standard base64');
-  const problem = publicKeyProblem(key);
+  const problem = pointProblem(key);
   if (problem !== undefined) refuse(problem);
   if (keyIdOf(key) !== keyid) refuse('the keyid is not the digest of the key');
   return key;
-}
-
-/** What keeps these bytes from being a public key; undefined when nothing does. */
-export function publicKeyProblem(key: Uint8Array): string | undefined {
-  if (key.length !== 32) return `it has ${key.length} bytes, not 32`;
-  const y = littleEndian(key) & ~SIGN_BIT;
-  if (y >= FIELD_PRIME) return 'it is not written canonically';
-  return LOW_ORDER_Y.has(y) ? 'it is a point of low order' : undefined;
 }
 
 export function sign(key: SigningKey, message: Uint8Array): Buffer {
   return nodeSign(null, message, privateKeyOf(key.seed));
 }
 
-/** A signature's form, before any curve arithmetic: 64 bytes, and S below the group order, so that nobody can write a second signature from a first (attack 99 sig-malleate; RFC 8032 §5.1.7). */
+/**
+ * A signature's form, before a library is asked: 64 bytes; S below the group order, so that nobody can write a second signature from a first (attack 99 sig-malleate;
+ * RFC 8032 §5.1.7); R in its one spelling and not of low order, which no signer arrives at who keeps the key to himself.
+ */
 export function isCanonicalSignature(signature: Uint8Array): boolean {
-  return signature.length === 64 && littleEndian(signature.subarray(32)) < GROUP_ORDER;
+  return signature.length === 64 && encodingProblem(signature.subarray(0, 32)) === undefined && littleEndian(signature.subarray(32)) < GROUP_ORDER;
 }
 
 /** First opinion: OpenSSL through node:crypto. Takes about 60 µs. */
@@ -96,19 +89,6 @@ export function decodeBase64(text: string): Buffer | undefined {
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
-const FIELD_PRIME = 2n ** 255n - 19n;
-const SIGN_BIT = 1n << 255n;
-const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
-
-/** The y coordinates of the eight points whose order divides 8; each stands for both signs of x. */
-const LOW_ORDER_Y: ReadonlySet<bigint> = new Set([
-  0n,
-  1n,
-  FIELD_PRIME - 1n,
-  littleEndian(Buffer.from('26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', 'hex')),
-  littleEndian(Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex')),
-]);
-
 function parseKeyFile(bytes: Uint8Array, source: string): KeyFile {
   try {
     return parseDocument(bytes, compileSchema(KeyFile), { source, maxBytes: 4096, maxDepth: 2 });
@@ -123,8 +103,4 @@ function privateKeyOf(seed: Uint8Array) {
 
 function publicKeyOf(seed: Uint8Array): Buffer {
   return createPublicKey(privateKeyOf(seed)).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
-}
-
-function littleEndian(bytes: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 }

@@ -103,11 +103,16 @@ function checkSignature(envelope: Envelope, found: PackageFiles, { trust, second
   const signers = trust.signers(keyid);
   const { publicKey } = checks.run('trust', () => signers[0] ?? refuse('KEY_UNTRUSTED', { ...nameFrom(found), keyid }), () => signers.map(({ publisher, source }) => `publisher '${publisher}' (${source})`).join(', '));
   const message = preAuthEncoding(payload);
-  const hold = (verify: typeof verifyWithNode) => void (verify(publicKey, message, signature) || refuse('RELEASE_SIGNATURE', { plugin: nameFrom(found).plugin, keyid }));
-  checks.run('signature-node', () => hold(verifyWithNode), () => 'verified by node:crypto');
+  const agrees = (verify: typeof verifyWithNode) => verify(publicKey, message, signature);
+  const disputed = (accepting: string, refusing: string) => refuse('SIGNATURE_DISPUTED', { plugin: nameFrom(found).plugin, keyid, accepting, refusing });
+  checks.run('signature-node', () => {
+    if (agrees(verifyWithNode)) return;
+    if (agrees(verifyWithTweetnacl)) disputed('tweetnacl', 'node:crypto');
+    refuse('RELEASE_SIGNATURE', { plugin: nameFrom(found).plugin, keyid });
+  }, () => 'verified by node:crypto');
   const digest = `sha256:${createHash('sha256').update(contentOf(found, ENVELOPE_FILE)).digest('hex')}`;
   const known = secondOpinion !== 'always' && secondOpinion.known(digest);
-  checks.run('signature-tweetnacl', () => known || hold(verifyWithTweetnacl), () => (known ? 'verified by tweetnacl when this envelope was first seen' : 'verified by tweetnacl'));
+  checks.run('signature-tweetnacl', () => known || agrees(verifyWithTweetnacl) || disputed('node:crypto', 'tweetnacl'), () => (known ? 'verified by tweetnacl when this envelope was first seen' : 'verified by tweetnacl'));
   if (secondOpinion !== 'always' && !known) secondOpinion.remember(digest);
   return signers;
 }
