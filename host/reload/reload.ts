@@ -209,7 +209,7 @@ export class Reload implements AsyncDisposable {
       const revoked = revocations.reasonFor({ keyid, digest: packageDigest, id, version });
       if (revoked !== undefined) return { by: 'revocation', message: new GatehouseError('REVOKED', { plugin: id, problem: revoked }).message };
       if (trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return undefined;
-      return { by: 'trust', message: new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher }).message };
+      return { by: 'trust', message: new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }).message };
     };
     return { found, withdrawalOf, isUnsettled, confirmed, resolveGrants: (instance, grants, config) => grants.flatMap((grant) => resolveGrant(instance, grant, config, egress) ?? []) };
   }

@@ -20,6 +20,10 @@ export interface Check {
   readonly name: CheckName;
   readonly ok: boolean | null;
   readonly detail: string;
+  /** Of a failed check: its stable code, what would have passed, and what was there. */
+  readonly code?: ErrorCode;
+  readonly expected?: string;
+  readonly found?: string;
 }
 
 export interface CheckList {
@@ -35,13 +39,18 @@ export interface CheckList {
   list(): readonly Check[];
 }
 
+/** An error that knows both values carries them as the fields `expected` and `found`. */
+function valuesOf({ fields: { expected, found } }: GatehouseError): Pick<Check, 'expected' | 'found'> {
+  return { ...(expected === undefined ? {} : { expected: String(expected) }), ...(found === undefined ? {} : { found: String(found) }) };
+}
+
 export function newCheckList(): CheckList {
   const done = new Map<CheckName, Check>();
   let failure: GatehouseError | undefined;
   const set = (name: CheckName, ok: boolean | null, detail: string) => void done.set(name, { name, ok, detail });
   const fail = (name: CheckName, error: GatehouseError) => {
     failure ??= error;
-    set(name, false, error.message);
+    done.set(name, { name, ok: false, detail: error.message, code: error.code, ...valuesOf(error) });
   };
   return {
     get failure() {

@@ -5,6 +5,7 @@ import { Capability } from '../../schemas/capability.ts';
 import { PluginManifest, type PluginKind } from '../../schemas/plugin-manifest.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { compilePluginSchema, compileSchema, parseDocument } from '../schema.ts';
+import { valuesIn } from './found-at.ts';
 
 /** Parses and judges the exact bytes of a manifest; `source` names it in messages. Throws MANIFEST_INVALID. */
 export function readManifest(bytes: Uint8Array, source: string): PluginManifest {
@@ -13,7 +14,7 @@ export function readManifest(bytes: Uint8Array, source: string): PluginManifest 
     manifest = parseDocument(bytes, compileSchema(PluginManifest), { source, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
     compileSchemas(manifest);
   } catch (thrown) {
-    throw new GatehouseError('MANIFEST_INVALID', { source, problem: problemIn(source, thrown) }, { cause: thrown });
+    throw new GatehouseError('MANIFEST_INVALID', { source, problem: problemIn(source, thrown), ...valuesIn(bytes, thrown) }, { cause: thrown });
   }
   const problem = RULES.map((rule) => rule(manifest)).find((each) => each !== undefined);
   if (problem !== undefined) throw new GatehouseError('MANIFEST_INVALID', { source, problem: `${problem}.` });

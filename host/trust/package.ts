@@ -29,8 +29,8 @@ export async function readPackage(path: string): Promise<PackageFiles> {
     return { ...root, files: checked(found) };
   } catch (thrown) {
     if (thrown instanceof GatehouseError) throw thrown;
-    if (thrown instanceof ArchiveProblem) throw new GatehouseError(thrown.tooLarge ? 'PACKAGE_TOO_LARGE' : 'PACKAGE_INVALID', { source: path, problem: thrown.message }, { cause: thrown });
-    if (systemCode(thrown) === 'ENOENT' || systemCode(thrown) === 'ENOTDIR') throw new GatehouseError('PACKAGE_NOT_FOUND', { plugin: basename(path), source: path }, { cause: thrown });
+    if (thrown instanceof ArchiveProblem) throw new GatehouseError(thrown.tooLarge ? 'PACKAGE_TOO_LARGE' : 'PACKAGE_INVALID', { source: path, problem: thrown.message, ...thrown.values }, { cause: thrown });
+    if (systemCode(thrown) === 'ENOENT' || systemCode(thrown) === 'ENOTDIR') throw new GatehouseError('PACKAGE_NOT_FOUND', { plugin: basename(path), source: path, expected: 'a package: a folder or a .tgz', found: 'nothing' }, { cause: thrown });
     throw new GatehouseError('PACKAGE_INVALID', { source: path, problem: `it cannot be read (${systemCode(thrown) ?? problemOf(thrown)})` }, { cause: thrown });
   }
 }
@@ -87,7 +87,7 @@ async function readRegularFile(path: string, name: string, room: number, allow =
   const about = await file.stat();
   if (!about.isFile() || about.ino !== before.ino) throw new ArchiveProblem(`${quoted(name)} was replaced while it was read`);
   if (about.nlink > 1 && !allow.links) throw new ArchiveProblem(`${quoted(name)} is a hard link; copy the file instead`);
-  if (about.size > room) throw new ArchiveProblem(`it has more than ${BOUNDS.packageBytes} bytes`, true);
+  if (about.size > room) throw tooMany(BOUNDS.packageBytes, 'bytes', allow.links ? about.size : BOUNDS.packageBytes - room + about.size);
   const content = Buffer.alloc(about.size);
   let length = 0;
   while (length < content.length) {
@@ -111,11 +111,15 @@ function checked(found: Found): ReadonlyMap<string, Buffer> {
   }
   const problem = collisionProblem(files.keys());
   if (problem !== undefined) throw new ArchiveProblem(problem);
-  if (files.size > BOUNDS.packageFiles) throw new ArchiveProblem(`it has more than ${BOUNDS.packageFiles} files`, true);
-  if (bytes > BOUNDS.packageBytes) throw new ArchiveProblem(`it has more than ${BOUNDS.packageBytes} bytes`, true);
-  for (const needed of [MANIFEST_FILE, SCRIPT_FILE]) if (!files.has(needed)) throw new ArchiveProblem(`it has no ${needed}`);
+  if (files.size > BOUNDS.packageFiles) throw tooMany(BOUNDS.packageFiles, 'files', files.size);
+  if (bytes > BOUNDS.packageBytes) throw tooMany(BOUNDS.packageBytes, 'bytes', bytes);
+  for (const needed of [MANIFEST_FILE, SCRIPT_FILE]) if (!files.has(needed)) throw new ArchiveProblem(`it has no ${needed}`, false, { expected: needed, found: [...files.keys()].slice(0, 20).join(', ') || 'no files' });
   if (!isUtf8(files.get(SCRIPT_FILE) ?? Buffer.alloc(0))) throw new ArchiveProblem(`${SCRIPT_FILE} is not valid UTF-8, so what would run is not what was signed`);
   return files;
+}
+
+function tooMany(limit: number, what: 'bytes' | 'files', found: number): ArchiveProblem {
+  return new ArchiveProblem(`it has more than ${limit} ${what}`, true, { expected: `at most ${limit} ${what}`, found: `${found} ${what}` });
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 // The release itself: an in-toto statement that names every file of a package by digest. Written by sign, read by verify.
 import { createHash } from 'node:crypto';
 import { RELEASE_PREDICATE_TYPE, ReleaseStatement } from '../../schemas/release.ts';
-import { GatehouseError, problemOf } from '../errors.ts';
+import { GatehouseError, problemOf, type Fields } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { ENVELOPE_FILE } from './dsse.ts';
+import { valuesIn } from './found-at.ts';
 import { provenanceProblem } from './provenance.ts';
 
 const STATEMENT_BYTES = 512 * 1024;
@@ -31,8 +32,8 @@ export function writeStatement(subject: Subject, predicate: ReleaseStatement['pr
 
 /** Parses payload bytes whose signature has been verified. Throws RELEASE_ENVELOPE. */
 export function readStatement(payload: Uint8Array, source: string): ReleaseStatement {
-  const refuse = (problem: string, cause?: unknown): never => {
-    throw new GatehouseError('RELEASE_ENVELOPE', { source, problem }, { cause });
+  const refuse = (problem: string, cause?: unknown, values: Fields = valuesIn(payload, cause)): never => {
+    throw new GatehouseError('RELEASE_ENVELOPE', { source, problem, ...values }, { cause });
   };
   let statement: ReleaseStatement;
   try {
@@ -43,13 +44,13 @@ export function readStatement(payload: Uint8Array, source: string): ReleaseState
   const { subject, predicate } = statement;
   subject.forEach(({ name }, index) => {
     const before = subject[index - 1];
-    if (before && bytewise(before.name, name) >= 0) refuse(`subject is not sorted, or names '${name}' twice`);
+    if (before && bytewise(before.name, name) >= 0) refuse(`subject is not sorted, or names '${name}' twice`, undefined, { expected: `a name after '${before.name}'`, found: `'${name}'` });
   });
   for (const time of [predicate.issuedAt, predicate.expiresAt]) {
-    if (time !== undefined && !isInstant(time)) refuse(`there is no such time as ${time}`);
+    if (time !== undefined && !isInstant(time)) refuse(`there is no such time as ${time}`, undefined, { expected: 'a time that exists', found: time });
   }
   const problem = predicate.provenance && provenanceProblem(predicate.provenance);
-  if (problem !== undefined) refuse(problem);
+  if (problem !== undefined) refuse(problem, undefined, { expected: 'a provenance in its one form', found: JSON.stringify(predicate.provenance) });
   return statement;
 }
 

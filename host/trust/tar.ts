@@ -6,9 +6,12 @@ import { pathProblem } from './package-names.ts';
 /** Why an archive is refused. The caller knows which one it was and throws the typed error. */
 export class ArchiveProblem extends Error {
   readonly tooLarge: boolean;
-  constructor(problem: string, tooLarge = false) {
+  /** What would have passed and what was there, where that is more than the problem says. */
+  readonly values: { readonly expected?: string; readonly found?: string };
+  constructor(problem: string, tooLarge = false, values: ArchiveProblem['values'] = {}) {
     super(problem);
     this.tooLarge = tooLarge;
+    this.values = values;
   }
 }
 
@@ -32,9 +35,9 @@ export async function readArchive(compressed: Buffer, limits: ArchiveLimits): Pr
   for (let count = 0; ; count++) {
     const header = headerAt(tar, at);
     if (!header) break;
-    if (count >= limits.entries) throw new ArchiveProblem(`it has more than ${limits.entries} entries`, true);
+    if (count >= limits.entries) throw new ArchiveProblem(`it has more than ${limits.entries} entries`, true, { expected: `at most ${limits.entries} entries`, found: 'more' });
     const start = at + BLOCK;
-    if (start + header.size > tar.length) throw new ArchiveProblem('it is cut off inside a file');
+    if (start + header.size > tar.length) throw new ArchiveProblem('it is cut off inside a file', false, { expected: `${start + header.size} bytes at least`, found: `${tar.length} bytes` });
     const content = tar.subarray(start, start + header.size);
     at = start + Math.ceil(header.size / BLOCK) * BLOCK;
     switch (header.kind) {
@@ -105,7 +108,7 @@ const REFUSED_TYPES: Readonly<Record<string, string>> = {
 };
 
 async function decompress(compressed: Buffer, maxBytes: number): Promise<Buffer> {
-  if (compressed[0] !== 0x1f || compressed[1] !== 0x8b) throw new ArchiveProblem('it is not a gzip file');
+  if (compressed[0] !== 0x1f || compressed[1] !== 0x8b) throw new ArchiveProblem('it is not a gzip file', false, { expected: 'a file that begins with 1f 8b', found: `one that begins with ${compressed.subarray(0, 2).toString('hex') || 'nothing'}` });
   try {
     return await promisify(gunzip)(compressed, { maxOutputLength: maxBytes });
   } catch (thrown) {
@@ -121,7 +124,7 @@ function headerAt(tar: Buffer, at: number): Header | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
   const magic = block.toString('latin1', FIELDS.magic.at, FIELDS.magic.at + FIELDS.magic.length);
   if (magic !== POSIX_MAGIC && magic !== GNU_MAGIC) throw new ArchiveProblem('it is not a ustar archive');
-  if (octal(block, 'checksum') !== checksumOf(block)) throw new ArchiveProblem('the checksum of a header is wrong');
+  if (octal(block, 'checksum') !== checksumOf(block)) throw new ArchiveProblem('the checksum of a header is wrong', false, { expected: String(checksumOf(block)), found: String(octal(block, 'checksum')) });
   const size = octal(block, 'size');
   const type = String.fromCharCode(block[FIELDS.type.at] ?? 0);
   if (type === 'x' || type === 'g') return { kind: 'pax', global: type === 'g', size };

@@ -13,12 +13,14 @@ import { revocationList } from '../../host/trust/revocation.ts';
 import { subjectOf, writeStatement, type Subject } from '../../host/trust/statement.ts';
 import { loadTrust } from '../../host/trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../../host/trust/verify.ts';
+import { HOST_API_VERSION } from '../../schemas/plugin-manifest.ts';
 import type { Revocations } from '../../schemas/release.ts';
 import { aManifest, buildTestPackage, newTestKey, writeTrustRecord, type TestPackage, type TestTrust } from '../support/packages.ts';
 import { tempDir } from '../support/temp.ts';
 
 const NOW = Date.parse('2026-11-21T08:00:00.000Z');
 const DAY_MS = 24 * 3600 * 1000;
+const OTHER = newTestKey('acme');
 const SOURCE = 'gatehouse.register({ kind: "tool", handlers: {} });';
 
 interface Case {
@@ -42,6 +44,8 @@ async function verify({ package: given = {}, tamper, trust = {}, trusted, revoca
   const list = revocationList(key && revocations ? revocations(key, packageDigest ?? '') : {});
   return await verifyPackage(path, { trust: store, revocations: list, now: NOW, secondOpinion: 'always', profile: 'local', strict: false, ...options });
 }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 const failed = ({ checks }: Verification) => checks.filter(({ ok }) => ok === false).map(({ name }) => name);
 
@@ -112,12 +116,42 @@ describe('a package is refused', () => {
     const verdict = await verify(given);
     expect(verdict).toMatchObject({ ok: false, error: { code } });
     expect(failed(verdict)).toEqual([check]);
+    // Whoever must act on it sees what would have passed and what was there, not only that something is wrong.
+    const { expected, found, code: told } = verdict.checks.find(({ ok }) => ok === false) ?? {};
+    expect(told).toBe(code);
+    for (const value of [expected, found]) expect(value).toMatch(/./);
+    expect(expected).not.toBe(found);
   });
 
   it('with every broken rule named at once, and the first as its error', async () => {
     const verdict = await verify({ package: { expiresAt: NOW + 1, manifest: { hostApi: '^2.0.0' } }, options: { now: NOW + DAY_MS }, revocations: ({ keyid }) => ({ keys: [keyid] }) });
     expect(failed(verdict)).toEqual(['expiry', 'revocation', 'hostApi']);
     expect(verdict).toMatchObject({ error: { code: 'RELEASE_EXPIRED' } });
+  });
+
+  it.each<[string, CheckName, Case, (given: { readonly key: SigningKey; readonly digest: string }) => { expected: unknown; found: unknown }]>([
+    ['a changed file by both digests', 'files', { tamper: (path) => writeFile(join(path, 'plugin.js'), 'evil()') }, () => ({ expected: `sha256:${sha256(SOURCE)}`, found: `sha256:${sha256('evil()')}` })],
+    ['a missing file by its digest', 'files', { package: { files: { 'README.md': 'x' } }, tamper: (path) => rm(join(path, 'README.md')) }, () => ({ expected: `sha256:${sha256('x')}`, found: 'no such file' })],
+    ['an added file by its digest', 'files', { tamper: (path) => writeFile(join(path, 'README.md'), 'x') }, () => ({ expected: 'no such file', found: `sha256:${sha256('x')}` })],
+    ['a stranger’s key beside those of the publisher', 'trust', { trusted: OTHER }, ({ key }) => ({ expected: OTHER.keyid, found: key.keyid })],
+    ['an id beside the prefixes', 'prefix', { trust: { prefixes: ['acme.tools.'] } }, () => ({ expected: "an id of 'acme' under acme.tools.", found: "'acme.x' of 'acme'" })],
+    ['the window of a key beside both days', 'key-valid', { trust: { notBefore: '2026-11-01T00:00:00.000Z', notAfter: '2026-11-22T00:00:00.000Z' }, options: { now: NOW + 2 * DAY_MS } }, () => ({ expected: 'from 2026-11-01T00:00:00.000Z to 2026-11-22T00:00:00.000Z', found: 'issued 2026-11-21T08:00:00.000Z, and it is 2026-11-23T08:00:00.000Z' })],
+    ['the end of a release beside today', 'expiry', { package: { expiresAt: NOW + 1 }, options: { now: NOW + DAY_MS } }, () => ({ expected: 'a time before 2026-11-21T08:00:00.001Z', found: '2026-11-22T08:00:00.000Z' })],
+    ['the plugin API asked for beside the one offered', 'hostApi', { package: { manifest: { hostApi: '^2.0.0' } } }, () => ({ expected: '^2.0.0', found: HOST_API_VERSION })],
+    ['a revoked digest', 'revocation', { revocations: (_, digest) => ({ digests: [digest] }) }, ({ digest }) => ({ expected: 'not revoked', found: `the package ${digest} is revoked` })],
+  ])('and tells %s', async (_, check, given, values) => {
+    const key = newTestKey('acme');
+    const verdict = await verify({ ...given, package: { key, ...given.package } });
+    expect(verdict.checks.find(({ name }) => name === check)).toMatchObject({ ok: false, ...values({ key, digest: verdict.claims.packageDigest ?? '' }) });
+  });
+
+  it.each<[string, string, (text: string) => string, { expected: unknown; found: unknown }]>([
+    ['another payload type', 'plugin.dsse.json', (text) => text.replace('application/vnd.in-toto+json', 'text/plain'), { expected: "/payloadType must be 'application/vnd.in-toto+json'", found: '"text/plain"' }],
+    ['a key it does not know', 'plugin.dsse.json', (text) => text.replace('"payload"', '"payloads"'), { expected: expect.stringContaining("Did you mean 'payload'?"), found: "the key 'payloads' at /" }],
+    ['another spelling of base64', 'plugin.dsse.json', (text) => text.replace(/"payload": "../, '"payload": "-_'), { expected: expect.stringMatching(/^\+\//), found: expect.stringMatching(/^-_/) }],
+  ])('and tells %s in the envelope', async (_, file, change, values) => {
+    const verdict = await verify({ tamper: async (path) => writeFile(join(path, file), change(await readFile(join(path, file), 'utf8'))) });
+    expect(verdict.checks.find(({ name }) => name === 'envelope')).toMatchObject({ ok: false, code: 'RELEASE_ENVELOPE', ...values });
   });
 
   it('and nothing after a failed signature is looked at', async () => {
@@ -130,6 +164,7 @@ describe('a package is refused', () => {
     });
     expect(failed(verdict)).toEqual(['signature-node']);
     expect(verdict).toMatchObject({ error: { code: 'RELEASE_SIGNATURE' }, claims: { id: null } });
+    expect(verdict.checks.find(({ ok }) => ok === false)).toMatchObject({ expected: expect.stringMatching(/^a signature by ed25519:[0-9a-f]{32} over sha256:[0-9a-f]{64}$/), found: expect.stringMatching(/^[A-Za-z0-9+/]{86}==$/) });
     expect(verdict.checks.filter(({ ok }) => ok === true).map(({ name }) => name)).toEqual(['package', 'envelope', 'trust']);
   });
 
