@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
 import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
+import type { TrustPolicy } from '../schemas/trust-policy.ts';
 import { GatehouseError, problemOf } from './errors.ts';
 import { nearestOf } from './nearest.ts';
 import { compileSchema, parseDocument } from './schema.ts';
@@ -29,6 +30,7 @@ export interface ResolvedConfig {
   readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
   readonly pipeline: PipelineSettings;
   readonly identities: IdentityLinks;
+  readonly trust: TrustPolicy;
 }
 
 export interface ConfigSources {
@@ -71,6 +73,7 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     reload: settings.reload,
     pipeline: settings.pipeline,
     identities: settings.identities,
+    trust: settings.trust,
   };
   refuseUnsafe(config);
   return config;
@@ -81,6 +84,11 @@ export function identitiesOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'ho
   const { identities } = settingsIn(bytes, sources);
   refuseTwiceLinked(identities);
   return identities;
+}
+
+/** The trust policy of these bytes of host.json, for a host that runs. Throws as `loadConfig` does. */
+export function trustPolicyOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'home' | 'env'>): TrustPolicy {
+  return settingsIn(bytes, sources).trust;
 }
 
 /** Settings with every default and override applied. */

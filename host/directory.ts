@@ -7,7 +7,7 @@ import type { ToolDeclaration } from '../schemas/plugin-manifest.ts';
 import type { ActiveTool } from './capabilities/tool-call.ts';
 import { reachesOut, type ChannelEntry, type GateEntry, type PluginDirectory, type SkillEntry } from './pipeline/plugin-directory.ts';
 import { relaxToOf } from './registry/gate-rules.ts';
-import { isAvailable, isComing } from './registry/lifecycle.ts';
+import { isAvailable, isBarred, isComing } from './registry/lifecycle.ts';
 import type { Members } from './registry/members.ts';
 import type { Instance, Registry } from './registry/registry.ts';
 import type { Secrets } from './registry/secrets.ts';
@@ -51,7 +51,7 @@ export function directoryOf(registry: Registry, facts: ChannelFacts): Directory 
     channel: (instance) => current().channels.get(instance),
     isFrozen: (instance) => {
       const state = registry.find(instance)?.state;
-      return state === 'quarantined' || state === 'revoked';
+      return state !== undefined && isBarred(state);
     },
     tool: (address) => current().tools.get(address),
   };

@@ -80,6 +80,8 @@ export const ERRORS = {
   TRUST_DEVELOPMENT: row('operator', 403, 3, "The record of '{publisher}' holds development keys.", 'Ask for a publisher key; for plugins in the making, add --development.'),
   TRUST_RECORD: row('operator', 400, 3, 'The trust record {source} is refused: {problem}.', 'Correct or remove it.'),
   REVOKED: row('operator', 403, 3, "'{plugin}' is revoked: {problem}.", 'Remove the enablement, or move to a release that is not revoked.'),
+  PLUGIN_DENIED_BY_LIST: row('operator', 403, 3, "'{plugin}' may not run here: `trust.deny` names it ({entry}).", 'Remove the enablement; or, if it may run after all, the entry of manifests/host.json.'),
+  PLUGIN_NOT_ALLOWED: row('operator', 403, 3, "'{plugin}' of publisher '{publisher}' may not run here: `trust.allow` names others, and not it.", 'If it may run, name its id, its publisher or its source in `trust.allow` of manifests/host.json.'),
   ROLLBACK: row('operator', 409, 3, "'{plugin}' {version} is older than {highest}, which instance '{instance}' already ran.", 'Install that version or a newer one, or set "allowRollback": true in the enablement, under manifests/plugins.'),
   SAME_VERSION_CHANGED: row('operator', 409, 3, "'{plugin}' {version} has digest {digest}, but this version was seen with {seen}.", 'A published version never changes. If it is yours: raise `version` in plugin.json, build and sign; else ask its publisher for a new version.'),
   DIGEST_MISMATCH: row('operator', 409, 3, "'{plugin}' has digest {digest}; the enablement pins {pinned}.", 'Install the pinned package, or review the new one and pin its digest.'),

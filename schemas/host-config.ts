@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { TrustPolicy } from './trust-policy.ts';
 import { DropPolicy, MEDIA_DEFAULTS, MediaPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
 export const Profile = oneOf('local', 'lan', 'gateway', 'internet');
@@ -137,6 +138,7 @@ export const HostConfig = closed(
     ),
     pipeline: Type.Optional(PipelineSettings),
     identities: Type.Optional(IdentityLinks),
+    trust: Type.Optional(TrustPolicy),
   },
   { title: 'Gatehouse host configuration' },
 );

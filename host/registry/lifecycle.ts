@@ -46,3 +46,8 @@ export function isAvailable(state: PluginState): boolean {
 export function isComing(state: PluginState): boolean {
   return state === 'approved' || state === 'starting' || state === 'backoff';
 }
+
+/** Somebody decided that it may not run: what it gave before and nobody has committed yet does not count any more. */
+export function isBarred(state: PluginState): boolean {
+  return state === 'quarantined' || state === 'revoked' || state === 'rejected' || state === 'pending-approval';
+}

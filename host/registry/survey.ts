@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
-import { publisherFolders } from '../config.ts';
+import type { TrustPolicy } from '../../schemas/trust-policy.ts';
+import { hostConfigPath, publisherFolders, trustPolicyOf } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
+import { readRegularFile } from '../trust/regular-file.ts';
 import { loadRevocations, type RevocationList } from '../trust/revocation.ts';
 import { loadTrust, type TrustStore } from '../trust/trust-store.ts';
 import { diagnosticOf } from './diagnostics.ts';
@@ -16,6 +18,7 @@ export interface Understood {
   readonly enablements: readonly LoadedEnablement[];
   readonly trust: { readonly store: TrustStore; readonly diagnostics: readonly Diagnostic[] };
   readonly revocations: RevocationList;
+  readonly policy: TrustPolicy;
 }
 
 export interface Survey extends Resolution {
@@ -35,16 +38,18 @@ export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocatio
 
 /** Reads only files; findings are values, and all of them. With `NO_HISTORY` it cannot know of rollbacks. */
 export async function survey({ last, ...context }: SurveyContext): Promise<Survey> {
-  const [discovery, trust, revocations] = await Promise.all([
+  const [discovery, trust, revocations, policy] = await Promise.all([
     discover(context.config, last && { ...last, enablements: last.understood.enablements }),
     readTrust(publisherFolders(context.config), last),
     readRevocations(context.config.home, revocationsFile(context.config), last),
+    readPolicy(context, last),
   ]);
-  const resolution = await resolve(discovery.enablements, { ...context, trust: trust.counts.store, revocations: revocations.counts });
+  const config = { ...context.config, trust: policy };
+  const resolution = await resolve(discovery.enablements, { ...context, config, trust: trust.counts.store, revocations: revocations.counts });
   return {
     ...resolution,
     diagnostics: [...discovery.diagnostics, ...trust.diagnostics, ...revocations.diagnostics, ...resolution.diagnostics],
-    understood: { enablements: discovery.enablements, trust: trust.counts, revocations: revocations.understood },
+    understood: { enablements: discovery.enablements, trust: trust.counts, revocations: revocations.understood, policy },
   };
 }
 
@@ -75,6 +80,16 @@ async function readTrust(folders: readonly string[], last: Last): Promise<{ read
   const known = new Set(before.diagnostics.map(textOf));
   const isWorse = found.diagnostics.some((each) => !known.has(textOf(each)));
   return { counts: isWorse ? before : found, diagnostics: found.diagnostics };
+}
+
+/** The block `trust` of host.json. A running host reads it at every look; where it cannot be read, the last one goes on counting, and whoever reads the file for the rest of it says so. */
+async function readPolicy({ config: { home, trust }, env }: Pick<SurveyContext, 'config' | 'env'>, last: Last): Promise<TrustPolicy> {
+  if (!last) return trust;
+  try {
+    return trustPolicyOf(await readRegularFile(hostConfigPath(home)), { home, env });
+  } catch {
+    return last.understood.policy;
+  }
 }
 
 const textOf = ({ code, manifest, message }: Diagnostic) => `${code} ${manifest} ${message}`;

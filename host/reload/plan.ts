@@ -36,7 +36,8 @@ export interface Sighting {
 }
 
 export interface Withdrawal {
-  readonly by: 'revocation' | 'trust';
+  readonly by: 'revocation' | 'trust' | 'lists';
+  readonly code: ErrorCode;
   readonly message: string;
 }
 
@@ -50,7 +51,7 @@ export interface SandboxNeeds {
 export type Change =
   /** Stopped at once, by the list of revocations. */
   | { readonly kind: 'revoke'; readonly instance: string; readonly message: string; readonly found: Findings | undefined }
-  /** Stopped at once: trust was taken back, or approvals are asked for that it does not have. Then placed by what the files say. */
+  /** Stopped at once: trust was taken back, the operator's lists say so, or approvals are asked for that it does not have. Then placed by what the files say. */
   | { readonly kind: 'withdraw'; readonly instance: string; readonly code: string; readonly message: string; readonly found: Findings | undefined }
   /** Its package on disk is something else than what runs, and nothing that may run. */
   | { readonly kind: 'drift'; readonly instance: string; readonly found: Findings; readonly problem: string; readonly expected: string; readonly actual: string | null }
@@ -91,7 +92,7 @@ function changesOf(standing: Standing, sighting: Sighting): Change[] {
 
   const withdrawal = sighting.withdrawalOf(before.release);
   if (withdrawal?.by === 'revocation') return [{ kind: 'revoke', instance, message: withdrawal.message, found: now }, ...(now?.resolved ? [{ kind: 'add', instance, found: now } as const] : [])];
-  if (withdrawal) return [{ kind: 'withdraw', instance, code: 'KEY_UNTRUSTED' satisfies ErrorCode, message: withdrawal.message, found: now }];
+  if (withdrawal) return [{ kind: 'withdraw', instance, code: withdrawal.code, message: withdrawal.message, found: now }];
   if (!now || now.enablement.plugin !== findings.enablement.plugin) return [{ kind: 'remove', instance }];
   if (!now.enablement.enabled) return [{ kind: 'disable', instance, found: now }];
   if (now.refused) return [refusal(standing, before, now.refused, now, sighting)];

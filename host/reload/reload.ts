@@ -9,6 +9,7 @@ import { publish, subscribe } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { PluginLife } from '../plugin-life.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
+import { refusalByLists } from '../registry/admission/lists.ts';
 import { findingsOf } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
 import { resolveGrant } from '../registry/plugin-config.ts';
@@ -203,13 +204,16 @@ export class Reload implements AsyncDisposable {
     });
   }
 
-  #sighting({ understood: { trust, revocations } }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
+  #sighting({ understood: { trust, revocations, policy } }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
     const { egress } = this.#parts.config;
-    const withdrawalOf = ({ keyid, packageDigest, publisher, manifest: { id, version } }: VerifiedRelease): Withdrawal | undefined => {
+    const withdrawal = (by: Withdrawal['by'], { code, message }: GatehouseError): Withdrawal => ({ by, code, message });
+    const withdrawalOf = (release: VerifiedRelease): Withdrawal | undefined => {
+      const { keyid, packageDigest, publisher, manifest: { id, version } } = release;
       const revoked = revocations.reasonFor({ keyid, digest: packageDigest, id, version });
-      if (revoked !== undefined) return { by: 'revocation', message: new GatehouseError('REVOKED', { plugin: id, problem: revoked }).message };
-      if (trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return undefined;
-      return { by: 'trust', message: new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }).message };
+      if (revoked !== undefined) return withdrawal('revocation', new GatehouseError('REVOKED', { plugin: id, problem: revoked }));
+      if (!trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return withdrawal('trust', new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }));
+      const unlisted = refusalByLists(release, policy);
+      return unlisted && withdrawal('lists', unlisted);
     };
     return { found, withdrawalOf, isUnsettled, confirmed, resolveGrants: (instance, grants, config) => grants.flatMap((grant) => resolveGrant(instance, grant, config, egress) ?? []) };
   }

@@ -36,12 +36,13 @@ export async function openWatcher({ config, clock, ownWrites, onDue, onTrouble }
   const { watch } = await import('chokidar'); // after the start, and only if files are watched at all
   const { home, manifestsDir, dataDir, homeDataDir, reload: { quietMs, mostMs } } = config;
   const revocations = revocationsFile(config);
-  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => path === revocations, onDue });
+  const settings = hostConfigPath(home);
+  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => path === revocations || path === settings, onDue });
   const onChange = (path: string) => void ownWrites.holds(path).then((own) => own || settling.changed(path));
   const isNobodys = (path: string) => isDraft(path) || isWithin(path, dataDir) || isWithin(path, homeDataDir);
 
   const options = { persistent: false, ignorePermissionErrors: true };
-  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), hostConfigPath(home)], { ...options, depth: 2, ignored: isDraft });
+  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), settings], { ...options, depth: 2, ignored: isDraft });
   // First-party builds put their trust record into the data directory; nothing else in there is anyone's to change.
   const trust = watch(publisherFolders(config).slice(1), { ...options, depth: 0, ignored: isDraft });
   const shelf = watch(join(home, 'plugins'), { ...options, depth: 0, ignored: isNobodys });

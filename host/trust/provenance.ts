@@ -20,5 +20,12 @@ export function isUnderSource(source: string, prefix: string): boolean {
   return source === start || source.startsWith(`${start}/`);
 }
 
+/** As `isUnderSource`, for lists of what must not run: also where only the case, the scheme, the dot behind a host or the `.git` behind a repository is another. */
+export function seemsUnderSource(source: string, prefix: string): boolean {
+  return isUnderSource(bareSource(source), bareSource(prefix));
+}
+
+const bareSource = (address: string) => address.toLowerCase().replace(/^https?:\/\//, '').replace(/\.(?=[:/])/, '').replace(/\/+$/, '').replace(/\.git$/, '');
+
 /** Whether nobody on the way to the repository could have answered in its place. */
 export const isHttpsSource = ({ source }: Provenance): boolean => source.startsWith('https://');

@@ -362,6 +362,27 @@ describe('trust', () => {
     await eventually(() => expect(it.show('newcomer').state).toBe('active'));
   });
 
+  it('that the lists of host.json take back stops what runs within two seconds, required or not, and what they no longer name starts again', async () => {
+    await using it = await running([{ name: 'skill', ...answering('hi'), enablement: { required: true } }, { name: 'other', ...answering('other') }], {}); // with the times an operator has
+    let lost: string | undefined;
+    void it.host.lost.then((reason) => (lost = reason));
+    const hostJson = (trust: unknown) => it.home.write('manifests/host.json', { listen: '127.0.0.1:0', log: { level: 'error' }, trust });
+    const deniedAt = performance.now();
+    await hostJson({ deny: { plugins: ['test.skill'] } });
+    await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'rejected', code: 'PLUGIN_DENIED_BY_LIST' }));
+    expect(performance.now() - deniedAt).toBeLessThan(2000);
+    expect(it.show('other').state).toBe('active');
+    expect((await readyz(it.gatehouse)).ready).toBe(false);
+
+    await it.home.write('manifests/host.json', '{ "trust": { "deny": {');
+    expect((await it.gatehouse.api('/reload', { method: 'POST' })).status).toBe(200);
+    expect(it.show('skill').code).toBe('PLUGIN_DENIED_BY_LIST');
+    await hostJson({ allow: { plugins: ['test.skill'], publishers: ['gatehouse'] } });
+    await eventually(() => expect(it.show('skill').state).toBe('active'));
+    expect(it.show('other')).toMatchObject({ state: 'rejected', code: 'PLUGIN_NOT_ALLOWED' });
+    expect(lost).toBeUndefined();
+  });
+
   it('that is taken back stops what it was given to', async () => {
     await using it = await running([{ name: 'skill', ...answering('hi') }]);
     const record = join(it.home.path, 'manifests/trust/publishers/test.json');

@@ -84,7 +84,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const config: ResolvedConfig = {
     home, dataDir, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
-    pipeline: {}, identities: {},
+    pipeline: {}, identities: {}, trust: {},
     ...script.config,
   };
   const asked: string[] = [];

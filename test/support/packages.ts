@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PluginKind } from '../../schemas/plugin-manifest.ts';
-import type { TrustRecord } from '../../schemas/release.ts';
+import type { Provenance, TrustRecord } from '../../schemas/release.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
 import { systemClock } from '../../host/clock.ts';
 import { generateKey, type SigningKey } from '../../host/trust/keys.ts';
@@ -25,6 +25,7 @@ export interface TestPackage {
   readonly key?: SigningKey | null;
   readonly now?: number;
   readonly expiresAt?: number;
+  readonly provenance?: Provenance;
 }
 
 export interface BuiltTestPackage {
@@ -39,7 +40,7 @@ export function newTestKey(publisher: string): SigningKey {
 }
 
 /** Writes and signs a package folder; no bundler, so it takes a few milliseconds. */
-export async function buildTestPackage({ dir, id, version = '1.0.0', kind, source, manifest = {}, files = {}, key, now, expiresAt }: TestPackage): Promise<BuiltTestPackage> {
+export async function buildTestPackage({ dir, id, version = '1.0.0', kind, source, manifest = {}, files = {}, key, now, expiresAt, provenance }: TestPackage): Promise<BuiltTestPackage> {
   const text = JSON.stringify(aManifest({ id, version, kind, ...manifest }), null, 2);
   for (const [name, content] of Object.entries({ 'plugin.json': text, 'plugin.js': source, ...files })) {
     await mkdir(dirname(join(dir, name)), { recursive: true });
@@ -47,7 +48,7 @@ export async function buildTestPackage({ dir, id, version = '1.0.0', kind, sourc
   }
   if (key === null) return { path: dir, key: null, packageDigest: null };
   const signer = key ?? newTestKey(id.slice(0, id.indexOf('.')));
-  const { packageDigest } = await signPackage(dir, { key: signer, now: now ?? systemClock.now(), ...(expiresAt === undefined ? {} : { expiresAt }), force: true });
+  const { packageDigest } = await signPackage(dir, { key: signer, now: now ?? systemClock.now(), ...(expiresAt === undefined ? {} : { expiresAt }), ...(provenance && { provenance }), force: true });
   return { path: dir, key: signer, packageDigest };
 }
 

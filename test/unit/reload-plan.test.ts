@@ -79,8 +79,8 @@ function plan({ state = 'active', before = mayRun(), now, standing, sighting }: 
 const told = (changes: readonly Change[]) => changes.map((change) => (change.kind === 'reconfigure' ? `reconfigure ${change.what.join(',')}${change.restart ? ' (restart)' : ''}` : change.kind)).join('; ');
 
 const CHANGED = { seen: { digest: 'sha256:2', keyid: 'ed25519:1' } } as const;
-const revoked: Partial<Sighting> = { withdrawalOf: () => ({ by: 'revocation', message: 'revoked' }) };
-const distrusted: Partial<Sighting> = { withdrawalOf: () => ({ by: 'trust', message: 'not trusted' }) };
+const revoked: Partial<Sighting> = { withdrawalOf: () => ({ by: 'revocation', code: 'REVOKED', message: 'revoked' }) };
+const distrusted: Partial<Sighting> = { withdrawalOf: () => ({ by: 'trust', code: 'KEY_UNTRUSTED', message: 'not trusted' }) };
 const unsettled: Partial<Sighting> = { isUnsettled: () => true };
 
 describe('an instance that runs', () => {

@@ -2,12 +2,14 @@
 import type { ErrorCode } from '../../errors.ts';
 import { approvals } from './approvals.ts';
 import { digest } from './digest.ts';
+import { lists } from './lists.ts';
 import type { AdmissionRule } from './rule.ts';
 import { ui } from './ui.ts';
 import { rollback, sameVersion, version } from './version.ts';
 
 /** By the name a diagnostic shows. All are asked, and every refusal is told. */
 export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
+  lists,
   version,
   digest,
   rollback,
