@@ -8,6 +8,7 @@ import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
 import { PluginManifest } from './plugin-manifest.ts';
 import { DsseEnvelope, KeyFile, ReleaseStatement, Revocations, TrustRecord } from './release.ts';
+import { ReleaseDiff } from './release-diff.ts';
 import { ChildFrame, HostFrame } from './sandbox-protocol.ts';
 import { BOUNDS, LIMITS } from './bounds.ts';
 
@@ -16,6 +17,7 @@ const PUBLISHED = {
   message: Message, 'inbound-message': InboundMessage, reply: Reply, session: Session, delivery: Delivery, action: Action,
   'channel-request': ChannelRequest, decision: Decision,
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
+  'release-diff': ReleaseDiff,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };

@@ -48,6 +48,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   keys: { summary: 'generate and show signing keys', load: () => import('./commands/keys.ts') },
   verify: { summary: 'verify the signature and content of a package', load: () => import('./commands/verify.ts') },
   inspect: { summary: 'show what a package is and asks for', load: () => import('./commands/inspect.ts') },
+  diff: { summary: 'show what changes from one package to another', load: () => import('./commands/diff.ts') },
   trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
   'first-party': { summary: 'build the plugins that come with Gatehouse', load: () => import('./commands/first-party.ts') },
 });
