@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { GatehouseError } from '../errors.ts';
+import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
 import { readManifest } from '../trust/manifest.ts';
 import { ASSETS_FOLDER, MANIFEST_FILE, README_FILE, SBOM_FILE, SCRIPT_FILE, collisionProblem, nameProblem } from '../trust/package-names.ts';
 import { readPackage } from '../trust/package.ts';
+import { readRegularFile } from '../trust/regular-file.ts';
 import { packageDigest, subjectOf } from '../trust/statement.ts';
 import { bundle } from './bundle.ts';
 import { softwareBillOfMaterials } from './sbom.ts';
@@ -24,28 +26,58 @@ export interface Built {
   readonly warnings: readonly string[];
 }
 
-/** Throws PACKAGE_NOT_FOUND, MANIFEST_INVALID, BUILD_FAILED, PACKAGE_INVALID. */
+/** What a build makes, before any of it is written. */
+export interface BuiltFiles {
+  /** The real path of the source folder. */
+  readonly dir: string;
+  readonly manifest: PluginManifest;
+  /** Every file of the package but its signature, by name. */
+  readonly files: ReadonlyMap<string, Buffer>;
+  /** The version of esbuild. */
+  readonly bundler: string;
+  readonly warnings: readonly string[];
+}
+
+/** Builds and writes `dist/`. Throws PACKAGE_NOT_FOUND, MANIFEST_INVALID, BUILD_FAILED, PACKAGE_INVALID. */
 export async function buildPlugin(source: string): Promise<Built> {
+  const { dir, manifest, files, warnings } = await buildFiles(source);
+  const path = join(dir, 'dist');
+  const digest = packageDigest(subjectOf(files));
+  const changed = (await digestOf(path)) !== digest;
+  if (changed) await replaceFolder(path, files);
+  const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
+  return { path, id: manifest.id, version: manifest.version, packageDigest: digest, files: files.size, bytes, changed, warnings };
+}
+
+/**
+ * Builds in memory: reads the source folder and what it imports, writes nothing, and runs nothing of it. The bundler has no configuration of the folder's own, no
+ * script of a package.json is looked at, and the code is parsed only. Throws MANIFEST_INVALID, BUILD_FAILED.
+ */
+export async function buildFiles(source: string): Promise<BuiltFiles> {
   if (!existsSync(join(source, MANIFEST_FILE))) throw new GatehouseError('BUILD_FAILED', { source, problem: `there is no ${MANIFEST_FILE}` });
   const dir = await realpath(source);
-  const manifestBytes = await readFile(join(dir, MANIFEST_FILE));
+  const manifestBytes = await readOwn(dir, MANIFEST_FILE);
   const manifest = readManifest(manifestBytes, join(source, MANIFEST_FILE));
   const bundled = await bundle(dir);
   const files = new Map<string, Buffer>([
     [MANIFEST_FILE, manifestBytes],
     [SCRIPT_FILE, Buffer.from(bundled.script)],
     [SBOM_FILE, Buffer.from(softwareBillOfMaterials(manifest, bundled))],
-    ...(existsSync(join(dir, README_FILE)) ? [[README_FILE, await readFile(join(dir, README_FILE))] as const] : []),
+    ...(existsSync(join(dir, README_FILE)) ? [[README_FILE, await readOwn(dir, README_FILE)] as const] : []),
     ...(await readAssets(dir)),
   ]);
   const problem = collisionProblem(files.keys());
   if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source, problem });
-  const path = join(dir, 'dist');
-  const digest = packageDigest(subjectOf(files));
-  const changed = (await digestOf(path)) !== digest;
-  if (changed) await replaceFolder(path, files);
-  const bytes = [...files.values()].reduce((sum, content) => sum + content.length, 0);
-  return { path, id: manifest.id, version: manifest.version, packageDigest: digest, files: files.size, bytes, changed, warnings: bundled.warnings };
+  return { dir, manifest, files, bundler: bundled.bundler, warnings: bundled.warnings };
+}
+
+/** A pipe or device under the name of a file would keep whoever builds waiting. */
+async function readOwn(dir: string, name: string): Promise<Buffer> {
+  try {
+    return await readRegularFile(join(dir, name));
+  } catch (thrown) {
+    throw new GatehouseError('BUILD_FAILED', { source: dir, problem: `${name} cannot be read (${problemOf(thrown)})` }, { cause: thrown });
+  }
 }
 
 /** The digest of the package in a folder; undefined when there is none, or nothing that could be one. */

@@ -96,7 +96,7 @@ describe('a build', () => {
     });
     await buildPlugin(dir.path);
     const sbom: unknown = JSON.parse(await readFile(join(dir.path, 'dist/sbom.cdx.json'), 'utf8'));
-    expect(sbom).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.6', components: [{ name: '@gatehouse/plugin-sdk' }, { name: 'pad', version: '1.3.0', purl: 'pkg:npm/pad@1.3.0', licenses: [{ license: { name: 'WTFPL' } }] }] });
+    expect(sbom).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.6', components: [{ group: '@gatehouse', name: 'plugin-sdk' }, { name: 'pad', version: '1.3.0', purl: 'pkg:npm/pad@1.3.0', licenses: [{ license: { id: 'WTFPL' } }] }] });
     expect(await readFile(join(dir.path, 'dist/plugin.js'), 'utf8')).not.toContain('node_modules');
   });
 
