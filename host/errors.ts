@@ -223,6 +223,7 @@ export const ERRORS = {
   UPGRADE_REQUIRED: row('remote', 426, 1, '{path} is a WebSocket.', 'Connect with a WebSocket client.'),
   SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets open, which is the most it may have.", 'Try again later.', true),
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
+  EVENT_STREAMS_BUSY: row('remote', 503, 1, '{depth} readers follow the events of this host already.', 'End one of them, or try again later.', true),
   STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
 } as const satisfies Record<string, ErrorRow>;
 

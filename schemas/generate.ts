@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Capability } from './capability.ts';
 import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem, SendMessageBody, SessionView } from './control.ts';
 import { Enablement } from './enablement.ts';
+import { EventEnvelope } from './event.ts';
 import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
 import { PluginManifest } from './plugin-manifest.ts';
@@ -19,6 +20,7 @@ const PUBLISHED = {
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
   'release-diff': ReleaseDiff,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
+  event: EventEnvelope,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };
 

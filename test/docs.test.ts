@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { errorsPage } from '../docs/generate-errors.ts';
 import { runCli } from '../host/cli/cli.ts';
 import { OVERRIDE_NAMES } from '../host/config.ts';
-import { apiRoutes } from '../host/control/server.ts';
+import { describedRoutes } from '../host/control/server.ts';
 import { SCOPES } from '../host/control/scopes.ts';
 import { ERRORS } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
@@ -17,6 +17,7 @@ import { Capability } from '../schemas/capability.ts';
 import { WITHOUT } from '../schemas/channel.ts';
 import { PluginState } from '../schemas/control.ts';
 import { Enablement } from '../schemas/enablement.ts';
+import { EVENT_TYPES, EVENTS } from '../schemas/event.ts';
 import { HostConfig } from '../schemas/host-config.ts';
 import { Limits } from '../schemas/plugin-manifest.ts';
 import { POLICY_BLOCKS } from '../schemas/policy.ts';
@@ -80,10 +81,16 @@ describe('documentation', () => {
 
   it('lists every route of the API with its scope', () => {
     const listed = tableUnder(OPERATE, 'HTTP API').map(([route, scope]) => `${plain(route)} ${plain(scope)}`);
-    const routes = apiRoutes(stubHost()).map(({ method, path, scope }) => `${method} /api/v1${path} ${scope}`);
+    const routes = describedRoutes(stubHost()).map(({ method, path, scope }) => `${method} /api/v1${path} ${scope}`);
     expect(listed.toSorted()).toEqual(routes.toSorted());
     const text = read(OPERATE);
     expect(SCOPES.filter((scope) => !text.includes(`\`${scope}\``))).toEqual([]);
+  });
+
+  it('lists every event with its fields', () => {
+    const fieldsOf = ({ properties, required }: { readonly properties: object; readonly required: readonly string[] }) => Object.keys(properties).map((name) => (required.includes(name) ? name : `${name}?`)).join(', ');
+    const listed = tableUnder('docs/events.md', 'Types').map(([type, , fields]) => `${plain(type)}: ${plain(fields)}`);
+    expect(listed).toEqual(EVENT_TYPES.map((type) => `${type}: ${fieldsOf(EVENTS[type])}`));
   });
 
   it('lists every metric of the host', async () => {

@@ -35,6 +35,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   status: { summary: 'show the running host', load: () => import('./commands/status.ts') },
   doctor: { summary: 'examine machine, home and data directory', load: () => import('./commands/doctor.ts') },
   send: { summary: 'send a message through a channel', load: () => import('./commands/send.ts') },
+  events: { summary: 'follow what the host tells of itself', load: () => import('./commands/events.ts') },
   messages: { summary: 'list and show messages', load: () => import('./commands/messages.ts') },
   deliveries: { summary: 'list and show what is on its way out', load: () => import('./commands/deliveries.ts') },
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },

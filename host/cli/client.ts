@@ -1,5 +1,5 @@
 // The command line's way to a running host: address and token from the data directory, one connection a command. Called by commands that need a host.
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { readAdminToken } from '../control/admin-token.ts';
 import { ERRORS, GatehouseError, isErrorCode, problemOf, remedyOf } from '../errors.ts';
 import { configOf } from './context.ts';
@@ -12,6 +12,8 @@ export interface HostClient {
   get<Answer>(path: string): Promise<Answer>;
   post<Answer>(path: string, body?: unknown): Promise<Answer>;
   delete<Answer>(path: string): Promise<Answer>;
+  /** An answer that comes in pieces for as long as both sides want. Throws like the others. */
+  stream(path: string, headers: Readonly<Record<string, string>>): Promise<IncomingMessage>;
 }
 
 /** A problem the host answered with; told like an error of our own. */
@@ -44,38 +46,55 @@ export function findHost(io: Io): HostClient | undefined {
   const run = readRunFile(dataDir);
   const token = readAdminToken(dataDir);
   if (!run || token === undefined || !isAlive(run.pid)) return undefined;
-  const call = <Answer>(method: string, path: string, body?: unknown) => exchange<Answer>({ url: `${run.address}/api/v1${path}`, method, token, body, home });
-  return { address: run.address, get: (path) => call('GET', path), post: (path, body) => call('POST', path, body), delete: (path) => call('DELETE', path) };
+  const asked = (method: string, path: string) => ({ url: `${run.address}/api/v1${path}`, method, token, home });
+  return {
+    address: run.address,
+    get: (path) => exchange(asked('GET', path)),
+    post: (path, body) => exchange({ ...asked('POST', path), body }),
+    delete: (path) => exchange(asked('DELETE', path)),
+    stream: (path, headers) => open({ ...asked('GET', path), headers }),
+  };
 }
 
 interface Exchange {
   readonly url: string;
   readonly method: string;
   readonly token: string;
-  readonly body: unknown;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly home: string;
 }
 
-function exchange<Answer>({ url, method, token, body, home }: Exchange): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const unreachable = (problem: string, cause?: unknown) => reject(new GatehouseError('HOST_UNREACHABLE', { home, problem }, { cause }));
-  const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  const headers = { authorization: `Bearer ${token}`, accept: 'application/json', ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}) };
-  const outgoing = request(url, { method, headers, agent: false, timeout: TIMEOUT_MS }, (answer) => {
-    const chunks: Buffer[] = [];
-    answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-    answer.on('error', (error) => unreachable(problemOf(error), error));
-    answer.on('end', () => {
-      const content = parse(Buffer.concat(chunks).toString()); // our own host's, proven by the token it accepted: taken at its word
-      if ((answer.statusCode ?? 500) < 400) resolve(content);
-      else reject(new HostSaidNo(member(content, 'code') || 'INTERNAL', member(content, 'detail') || `The host answered ${answer.statusCode}.`));
-    });
-  });
-  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-  outgoing.on('error', (error) => unreachable(problemOf(error), error));
-  outgoing.end(bytes);
-  return promise;
+async function exchange<Answer>(asked: Exchange): Promise<Answer> {
+  return parse(await readWhole(await open(asked), asked.home)); // our own host's, proven by the token it accepted: taken at its word
 }
+
+/** Resolves with the head of an answer that is no refusal. The timeout is for silence, however long the answer takes in all. */
+async function open({ url, method, token, body, headers = {}, home }: Exchange): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  const all = { authorization: `Bearer ${token}`, accept: 'application/json', ...headers, ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}) };
+  const outgoing = request(url, { method, headers: all, agent: false, timeout: TIMEOUT_MS }, resolve);
+  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+  outgoing.on('error', (error) => reject(unreachable(home, error)));
+  outgoing.end(bytes);
+  const answer = await promise;
+  if ((answer.statusCode ?? 500) < 400) return answer;
+  const content = parse(await readWhole(answer, home));
+  throw new HostSaidNo(member(content, 'code') || 'INTERNAL', member(content, 'detail') || `The host answered ${answer.statusCode}.`);
+}
+
+async function readWhole(answer: IncomingMessage, home: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of answer) chunks.push(chunk);
+  } catch (error) {
+    throw unreachable(home, error);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+const unreachable = (home: string, cause: unknown) => new GatehouseError('HOST_UNREACHABLE', { home, problem: problemOf(cause) }, { cause });
 
 function parse(text: string) {
   try {

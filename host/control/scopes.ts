@@ -1,6 +1,6 @@
 // What a token may be allowed to do. Every route of the control plane names one scope.
 
-export const SCOPES = ['*', 'status:read', 'plugins:read', 'plugins:write', 'review', 'messages:read', 'messages:write', 'dead-letters:read', 'dead-letters:write', 'metrics:read'] as const;
+export const SCOPES = ['*', 'status:read', 'plugins:read', 'plugins:write', 'review', 'messages:read', 'messages:write', 'dead-letters:read', 'dead-letters:write', 'metrics:read', 'events:read'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

@@ -10,7 +10,9 @@ import { CONNECTION_LIMITS, authorityOf, connectionOptions, guardConnections, re
 import './fastify-types.ts';
 import { hostNames } from './host-names.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from './http-errors.ts';
+import { EventFeed } from './events/event-feed.ts';
 import { registerApi, type ApiRoute } from './routes/api.ts';
+import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerMedia } from './routes/media.ts';
@@ -19,10 +21,11 @@ import { laneRoutes } from './routes/lanes.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
-import { registerOpenApi } from './routes/openapi.ts';
+import { registerOpenApi, type DescribedRoute } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { statusRoutes } from './routes/status.ts';
+import { isCurrent } from './tokens.ts';
 import { SOCKET_LIMITS, createSockets, handshakeOptions, type SocketLimits } from './sockets.ts';
 
 export interface ControlParts {
@@ -30,6 +33,7 @@ export interface ControlParts {
   readonly metrics: MetricsSource;
   readonly sockets?: Partial<SocketLimits>;
   readonly connections?: Partial<ConnectionLimits>;
+  readonly events?: Partial<EventStreamLimits>;
 }
 
 export interface Control extends AsyncDisposable {
@@ -47,8 +51,11 @@ const MOST_PARAMETER_CHARACTERS = 3600;
 /** Every route under /api/v1, in the order the documentation shows them. */
 export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host)];
 
+/** All of them as documentation shows them, and the stream of events. */
+export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...apiRoutes(host), eventRoute];
+
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
-export async function startControl({ host, metrics, sockets: socketLimits, connections }: ControlParts): Promise<Control> {
+export async function startControl({ host, metrics, sockets: socketLimits, connections, events }: ControlParts): Promise<Control> {
   const { config, store, clock, log } = host;
   await ensureAdminToken(store, clock, config.dataDir);
   const auth = createAuth(store, clock);
@@ -56,6 +63,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   const socketBounds = { ...SOCKET_LIMITS, ...socketLimits };
   const sockets = createSockets(log, socketBounds);
   const limits = { ...CONNECTION_LIMITS, ...connections };
+  const feed = new EventFeed(clock, host.startedAt);
   let stopping = false;
 
   const app: FastifyInstance = Fastify({
@@ -115,7 +123,8 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   registerMetrics(app, metrics, config.profile);
   app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
   const routes = apiRoutes(host);
-  registerOpenApi(app, routes);
+  registerOpenApi(app, describedRoutes(host));
+  const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
   await app.register(async (api) => registerApi(api, routes), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets));
@@ -124,11 +133,13 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
 
   async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     stopping = true;
+    streams.close();
     // A connection that becomes idle from now on is closed instead of kept.
     app.server.keepAliveTimeout = 1;
     const late = setTimeout(() => app.server.closeAllConnections(), graceMs);
     await app.close();
     clearTimeout(late);
+    feed.close();
   }
 
   return { address, close, [Symbol.asyncDispose]: () => close() };

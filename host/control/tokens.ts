@@ -37,10 +37,16 @@ export async function readToken(text: string, store: Store, clock: Clock): Promi
   const [, id = '', secret = ''] = TOKEN.exec(text) ?? [];
   const row = (await store.get(tokens, tokens.key(id)))?.value;
   const proven = timingSafeEqual(Buffer.from(hash('sha256', secret)), Buffer.from(row?.secretSha256 ?? NO_SECRET));
-  if (!row || !proven || row.revokedAt !== undefined) return undefined;
-  if (row.expiresAt !== undefined && row.expiresAt <= toTimestamp(clock.now())) return undefined;
-  return { tokenId: row.id, scopes: row.scopes };
+  return row && proven && isInForce(row, clock) ? { tokenId: row.id, scopes: row.scopes } : undefined;
 }
+
+/** Whether somebody who was let in would be still: their token is there, not expired and not revoked. */
+export async function isCurrent({ tokenId }: Principal, store: Store, clock: Clock): Promise<boolean> {
+  const row = (await store.get(tokens, tokens.key(tokenId)))?.value;
+  return row !== undefined && isInForce(row, clock);
+}
+
+const isInForce = ({ revokedAt, expiresAt }: TokenRow, clock: Clock) => revokedAt === undefined && (expiresAt === undefined || expiresAt > toTimestamp(clock.now()));
 
 /** As long as a hash, and the hash of nothing. */
 const NO_SECRET = '0'.repeat(64);

@@ -30,6 +30,7 @@ export interface Script {
   readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
   readonly sockets?: ControlParts['sockets'];
   readonly connections?: ControlParts['connections'];
+  readonly events?: ControlParts['events'];
 }
 
 export interface TestControl extends AsyncDisposable {
@@ -155,7 +156,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     [Symbol.asyncDispose]: async () => undefined,
   };
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'gatehouse_ready 1\n' };
-  const control = parts.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}), ...(script.connections ? { connections: script.connections } : {}) }));
+  const control = parts.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}), ...(script.connections ? { connections: script.connections } : {}), ...(script.events ? { events: script.events } : {}) }));
   // What a command line needs to find it as it finds a host.
   mkdirSync(config.manifestsDir);
   writeFileSync(join(config.manifestsDir, 'host.json'), '{}');

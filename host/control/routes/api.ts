@@ -74,17 +74,21 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): 
     });
   }
   for (const [path, known] of Map.groupBy(routes, (route) => route.path)) {
-    const allowed: string[] = known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-    app.route({
-      method: METHODS.filter((method) => !allowed.includes(method)),
-      url: path,
-      config: {},
-      onRequest: async (request) => {
-        throw new GatehouseError('METHOD_NOT_ALLOWED', { path: pathOf(request), method: request.method, allow: allowed.join(', ') });
-      },
-      handler: async () => undefined,
-    });
+    refuseOtherMethods(app, path, known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
   }
+}
+
+/** Every other method at this path is answered with METHOD_NOT_ALLOWED. */
+export function refuseOtherMethods(app: FastifyInstance, path: string, allowed: readonly string[]): void {
+  app.route({
+    method: METHODS.filter((method) => !allowed.includes(method)),
+    url: path,
+    config: {},
+    onRequest: async (request) => {
+      throw new GatehouseError('METHOD_NOT_ALLOWED', { path: pathOf(request), method: request.method, allow: allowed.join(', ') });
+    },
+    handler: async () => undefined,
+  });
 }
 
 /** `limit` and `cursor` of a list, as every list takes them. */
@@ -104,7 +108,8 @@ export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ it
 /** No id, cursor or key of a session is longer; the store would refuse a key made of it. */
 const MOST_CHARACTERS = 512;
 
-function queryOf(query: unknown, known: readonly string[]): Record<string, string> {
+/** The query of a request. Throws REQUEST_INVALID for names it does not take, or one given twice. */
+export function queryOf(query: unknown, known: readonly string[]): Record<string, string> {
   const result: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries({ ...Object(query) })) {
     if (!known.includes(name)) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: known.length === 0 ? 'this takes no query' : `unknown; this takes ${known.join(', ')}` });

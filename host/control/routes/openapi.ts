@@ -5,13 +5,16 @@ import { VERSION } from '../../version.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 import type { ApiRoute } from './api.ts';
 
-export function registerOpenApi(app: FastifyInstance, routes: readonly ApiRoute[]): void {
+/** A route as the document shows it; an answer is JSON unless `media` says otherwise. */
+export type DescribedRoute = Omit<ApiRoute, 'run'> & { readonly media?: string };
+
+export function registerOpenApi(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
   const document = JSON.stringify(openApi(routes));
   app.get('/openapi.json', { config: { open: true } }, async (_request, reply) => reply.headers(SECURITY_HEADERS).type('application/json').send(document));
 }
 
 /** https://spec.openapis.org/oas/v3.1.1 */
-export function openApi(routes: readonly ApiRoute[]) {
+export function openApi(routes: readonly DescribedRoute[]) {
   const paths = Map.groupBy(routes, ({ path }) => `/api/v1${path.replaceAll(/:(\w+)/g, '{$1}')}`);
   return {
     openapi: '3.1.1',
@@ -25,7 +28,7 @@ export function openApi(routes: readonly ApiRoute[]) {
   };
 }
 
-function operation({ path, scope, summary, status = 200, query = [], body, answer }: ApiRoute) {
+function operation({ path, scope, summary, status = 200, query = [], body, answer, media = 'application/json' }: DescribedRoute) {
   const parameters = [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...query.map((name) => ({ name, in: 'query', schema: { type: 'string' } })),
@@ -36,7 +39,7 @@ function operation({ path, scope, summary, status = 200, query = [], body, answe
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
     responses: {
-      [status]: { description: 'Done.', content: { 'application/json': { schema: answer ?? {} } } },
+      [status]: { description: 'Done.', content: { [media]: { schema: answer ?? {} } } },
       default: { description: 'Refused or failed.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
     },
   };
