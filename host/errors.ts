@@ -51,6 +51,11 @@ export const ERRORS = {
   STORE_FAILED: row('host', 503, 1, 'The store could not commit: {problem}.', 'Check free disk space and the health of the data directory.', true),
   STORE_CLOSED: row('host', 503, 1, 'The store is closed.', 'The host is stopping; try again when it runs.', true),
 
+  // Transparency log
+  AUDIT_BROKEN: row('operator', 500, 3, 'The transparency log is not as this host wrote it: {problem}.', 'Keep the data directory as evidence, and compare exports and tree heads you have with it. To go on with a new log, choose another directory with --data.'),
+  AUDIT_BUSY: row('host', 503, 1, 'The transparency log has {waiting} entries to write, and takes no more for now.', 'Try again in a moment.', true),
+  AUDIT_ENTRY_NOT_FOUND: row('operator', 404, 1, 'The transparency log has no entry {index}: it holds {size}.', 'List them with `gatehouse audit list`.'),
+
   // Packages, signatures, trust
   PACKAGE_NOT_FOUND: row('operator', 404, 3, "No package for '{plugin}' at {source}.", 'Build or copy the package there, or correct `source`.'),
   PACKAGE_OUTSIDE_HOME: row('operator', 400, 3, "The package of instance '{instance}' at {source} lies outside the home directory.", 'Copy the package into the home with `gatehouse plugins enable <package>`.'),

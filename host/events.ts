@@ -49,6 +49,8 @@ export interface Events {
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };
   'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
+  /** Entries of the transparency log that one commit wrote, or could not. `size`: of the whole log since. */
+  'audit.written': { entries: number; size: number; outcome: 'written' | 'failed'; durationMs: number };
   'pressure.changed': { from: string; to: string; ratio: number; queue: string };
   /** Of the host's own workers. `problem` is the message of an error of ours. */
   'worker.pass': { worker: string; ok: boolean; durationMs: number };

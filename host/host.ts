@@ -56,6 +56,8 @@ import { pageSize, type Page, type PageQuery } from './store/page.ts';
 import type { Store } from './store/store.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerView } from './supervisor/worker.ts';
+import type { AuditLog } from './trust/log/audit-log.ts';
+import { openAuditLog } from './trust/log/open-log.ts';
 import { VERSION } from './version.ts';
 
 export type { Page, PageQuery };
@@ -92,6 +94,8 @@ export interface HostStatus {
   readonly pressure: PressureView;
   readonly workers: readonly WorkerView[];
   readonly reload: ReloadStatus;
+  /** Entries of the transparency log, and the key that signs it. */
+  readonly audit: { readonly size: number; readonly keyid: string };
 }
 
 /** A stored file as it is given to others. */
@@ -111,6 +115,8 @@ export interface Host extends AsyncDisposable {
   readonly log: Log;
   readonly clock: Clock;
   readonly store: Store;
+  /** Whoever decides something about trust, or lets an operator change something, appends to it. */
+  readonly audit: AuditLog;
   readonly startedAt: number;
   /** Resolves once every enablement has settled or the boot deadline passed; throws the refusal as HostRefused when a required one is not active. */
   readonly booted: Promise<{ readonly active: readonly string[]; readonly degraded: readonly DegradedPlugin[] }>;
@@ -202,7 +208,9 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
   const ids = createIds(clock, await newestId(store));
   const ownWrites = new OwnWrites();
-  const registry = await Registry.open({ config, store, clock, ids, env, onWriting: (path, text) => ownWrites.remember(path, text) });
+  const onWriting = (path: string, text: string) => ownWrites.remember(path, text);
+  const audit = parts.use(await openAuditLog({ config, store, clock, log, onWriting }));
+  const registry = await Registry.open({ config, store, clock, ids, env, audit, onWriting });
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
   const secrets = new Secrets({ home: config.home, env }, clock);
@@ -314,6 +322,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     log,
     clock,
     store,
+    audit,
     startedAt,
     booted,
     lost: lost.promise,
@@ -345,6 +354,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         pressure: pipeline.pressure.view,
         workers: pipeline.workers.views(),
         reload: reload.status,
+        audit: { size: audit.head.size, keyid: audit.key.keyid },
       };
     },
     plugins: {

@@ -319,6 +319,6 @@ async function helpOf(words: readonly string[]): Promise<string> {
 
 /** Enough of a host for code that only lists what it would do with one. */
 function stubHost(): Host {
-  const status = { lanes: { waiting: 0, running: 0 }, deliveries: { waiting: 0, running: 0 }, workers: [], pressure: { queues: [], shed: 0 } };
+  const status = { audit: { size: 0 }, lanes: { waiting: 0, running: 0 }, deliveries: { waiting: 0, running: 0 }, workers: [], pressure: { queues: [], shed: 0 } };
   return { plugins: { list: () => [] }, messages: {}, deadLetters: {}, deliveries: {}, sessions: {}, readiness: () => ({ ready: true, degraded: [] }), status: async () => status } as unknown as Host;
 }

@@ -14,9 +14,10 @@ export async function releaseOffline(instance: string, reason: string, io: Io): 
   const dir = join(config.dataDir, 'store');
   if (!existsSync(dir)) throw new GatehouseError('HOST_UNREACHABLE', { home: config.home, problem: 'no host runs on its data directory, and none ever did' });
   // Loaded here: no other command opens a store.
-  const [{ openStore }, { Registry }] = await Promise.all([import('../store/lmdb.ts'), import('../registry/registry.ts')]);
+  const [{ openStore }, { openAuditLog }, { Registry }] = await Promise.all([import('../store/lmdb.ts'), import('../trust/log/open-log.ts'), import('../registry/registry.ts')]);
   await using store = await openStore({ dir, clock: systemClock });
-  const registry = await Registry.open({ config, store, clock: systemClock, ids: createIds(systemClock), env: io.env });
+  await using audit = await openAuditLog({ config, store, clock: systemClock });
+  const registry = await Registry.open({ config, store, audit, clock: systemClock, ids: createIds(systemClock), env: io.env });
   await registry.release(instance, { actor: 'command line', reason });
   return registry.view(instance);
 }

@@ -1,7 +1,10 @@
-// What the store remembers of instances: where each stands, how it came there. Records are written in the background, in order, and `written` waits for them.
+// What the store remembers of instances: where each stands, how it came there. Records are written in the background, in order, and `written` waits for them. A decision
+// about trust and its entry in the transparency log are one commit.
 import type { PluginRow, TransitionRow, VersionRow } from '../store/tables.ts';
 import { plugins, transitions, versions } from '../store/tables.ts';
 import { put, scan, type Commit, type Store } from '../store/store.ts';
+import type { AuditDraft, AuditLog } from '../trust/log/audit-log.ts';
+import { decisionsOf } from './trust-decisions.ts';
 
 /** Transitions kept for each instance, the newest. */
 export const TRANSITIONS_KEPT = 200;
@@ -12,22 +15,26 @@ export interface JournalEntry {
   readonly transition?: { readonly id: string; readonly row: TransitionRow };
   /** A version that ran here. */
   readonly version?: { readonly plugin: string; readonly version: string; readonly row: VersionRow };
+  /** Decisions about trust that are no transitions. */
+  readonly decisions?: readonly AuditDraft[];
 }
 
 export class Journal {
   readonly #store: Store;
+  readonly #audit: Pick<AuditLog, 'commit'>;
   /** Ids of each instance's transitions, oldest first. */
   readonly #kept: Map<string, readonly string[]>;
   readonly #unwritten: JournalEntry[] = [];
   #writing: Promise<void> | undefined;
 
-  private constructor(store: Store, kept: Map<string, string[]>) {
+  private constructor(store: Store, audit: Pick<AuditLog, 'commit'>, kept: Map<string, string[]>) {
     this.#store = store;
+    this.#audit = audit;
     this.#kept = kept;
   }
 
   /** Opens it with what it holds about each instance. */
-  static async open(store: Store): Promise<{ readonly journal: Journal; readonly rows: ReadonlyMap<string, PluginRow> }> {
+  static async open(store: Store, audit: Pick<AuditLog, 'commit'>): Promise<{ readonly journal: Journal; readonly rows: ReadonlyMap<string, PluginRow> }> {
     const rows = new Map<string, PluginRow>();
     for await (const page of scan(store, plugins, plugins.prefix())) for (const { key, value } of page) rows.set(String(key[1]), value);
     const kept = new Map<string, string[]>();
@@ -38,7 +45,7 @@ export class Journal {
         kept.set(String(key[1]), ids);
       }
     }
-    return { journal: new Journal(store, kept), rows };
+    return { journal: new Journal(store, audit, kept), rows };
   }
 
   record(entry: JournalEntry): void {
@@ -47,7 +54,7 @@ export class Journal {
     this.#write().catch(() => undefined);
   }
 
-  /** Resolves once everything recorded so far is on disk. Throws STORE_FAILED or STORE_CLOSED. */
+  /** Resolves once everything recorded so far is on disk. Throws STORE_FAILED, STORE_CLOSED or AUDIT_BUSY. */
   async written(): Promise<void> {
     do await this.#write();
     while (this.#unwritten.length > 0);
@@ -70,7 +77,7 @@ export class Journal {
     while (this.#unwritten.length > 0) {
       const batch = this.#unwritten.slice();
       const kept = this.#keptAfter(batch);
-      await this.#store.commit(commitOf(batch, kept));
+      await this.#audit.commit(batch.flatMap(auditOf), commitOf(batch, kept));
       this.#unwritten.splice(0, batch.length);
       for (const [instance, { ids }] of kept) this.#kept.set(instance, ids);
     }
@@ -92,6 +99,8 @@ interface Kept {
   readonly ids: string[];
   readonly dropped: readonly string[];
 }
+
+const auditOf = ({ instance, row, transition, decisions = [] }: JournalEntry): AuditDraft[] => [...(transition ? decisionsOf(instance, row, transition.row) : []), ...decisions];
 
 function commitOf(batch: readonly JournalEntry[], kept: ReadonlyMap<string, Kept>): Commit {
   const latest = new Map(batch.map(({ instance, row }) => [instance, row]));

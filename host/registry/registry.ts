@@ -7,6 +7,7 @@ import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Store } from '../store/store.ts';
+import type { AuditLog } from '../trust/log/audit-log.ts';
 import type { PluginRow, TransitionRow } from '../store/tables.ts';
 import { isExcused } from './crash-classes.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
@@ -19,6 +20,7 @@ import { membersOf, type Members } from './members.ts';
 import { openSecondOpinions } from './second-opinions.ts';
 import type { SecretPlaces } from './secrets.ts';
 import { survey, type LastLook, type Survey, type Understood } from './survey.ts';
+import { updateOf } from './trust-decisions.ts';
 
 export type { Because, Findings, Instance } from './instance.ts';
 export type { Members } from './members.ts';
@@ -26,6 +28,7 @@ export type { Members } from './members.ts';
 export interface RegistryParts {
   readonly config: ResolvedConfig;
   readonly store: Store;
+  readonly audit: Pick<AuditLog, 'commit'>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly env: SecretPlaces['env'];
@@ -57,7 +60,7 @@ export class Registry {
 
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
-    const { journal, rows } = await Journal.open(parts.store);
+    const { journal, rows } = await Journal.open(parts.store, parts.audit);
     const registry = new Registry(parts, journal, rows);
     const found = await registry.#survey();
     for (const findings of findingsOf(found).values()) registry.#enter(findings);
@@ -134,11 +137,13 @@ export class Registry {
   /** Takes up what the files say of an instance that goes on running: what it may do, its settings, its release. Throws PLUGIN_NOT_FOUND. */
   learn(findings: Findings): void {
     const entry = this.#entry(findings.enablement.instance);
-    entry.learn(findings, entry.row);
+    const before = entry.row;
+    entry.learn(findings, before);
     this.#members = undefined;
     const hasRun = isAvailable(entry.state);
     if (hasRun) entry.ran();
-    this.#journal.record({ instance: entry.instance, row: entry.row, ...(hasRun ? entry.versionSeen(toTimestamp(this.#parts.clock.now())) : {}) });
+    const decisions = updateOf(entry.instance, before, entry.row);
+    this.#journal.record({ instance: entry.instance, row: entry.row, decisions, ...(hasRun ? entry.versionSeen(toTimestamp(this.#parts.clock.now())) : {}) });
   }
 
   /** Its enablement is gone. The store goes on remembering versions, strikes and quarantine: coming back makes nobody innocent. */

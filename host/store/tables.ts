@@ -1,5 +1,6 @@
 // Every table of the store: its name, its key layout, its row and who writes it. Nobody else spells a table name or a key.
 import { hash } from 'node:crypto';
+import type { AuditEntry, TreeHead } from '../../schemas/audit.ts';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
 import type { ConversationId, InstanceId, MessageId, SessionKey } from '../../schemas/ids.ts';
@@ -412,8 +413,27 @@ export interface ReplayRow {
 
 export const replays = tenantTable<ReplayRow, [instance: string, digest: string]>('replays', 'instance, sha256 of what was signed', 'ingress, for routes that declare a time; the sweeper after that');
 
+/** An entry of the transparency log as its leaf was hashed: `JSON.stringify` of `entry` gives those bytes again. */
+export interface AuditEntryRow {
+  readonly entry: AuditEntry;
+  /** Base64 of the leaf hash. */
+  readonly leaf: string;
+}
+
+/** Keys come from `auditKey`. */
+export const auditEntries = hostTable<AuditEntryRow, [place: string]>('auditEntries', 'index, sixteen digits', 'transparency log');
+
+export const auditKey = (index: number): Key => auditEntries.key(String(index).padStart(16, '0'));
+
+/** Base64 of the hash of a complete subtree of two or more leaves: `level` l covers 2^l leaves. Leaves themselves are in `auditEntries`. */
+export const auditNodes = hostTable<string, [level: number, index: number]>('auditNodes', 'level, index', 'transparency log, with the entry that completes it');
+
+/** The tree head of the last commit to the log. */
+export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', 'which', 'transparency log, with every entry');
+
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  auditEntries, auditNodes, auditHeads,
 ];

@@ -55,6 +55,8 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
   const ends = new Counter({ name: 'gatehouse_sandbox_ended_total', help: 'Sandboxes that ended, by cause.', labelNames: ['instance', 'cause'], registers });
   const commits = new Histogram({ name: 'gatehouse_store_commit_seconds', help: 'Time of durable commits.', labelNames: ['outcome'], buckets: STAGE_SECONDS, registers });
   const rows = new Counter({ name: 'gatehouse_store_rows_total', help: 'Rows written and removed.', registers });
+  const audited = new Counter({ name: 'gatehouse_audit_entries_total', help: 'Entries written to the transparency log.', registers });
+  const auditWrites = new Counter({ name: 'gatehouse_audit_writes_total', help: 'Commits to the transparency log.', labelNames: ['outcome'], registers });
   const passes = new Counter({ name: 'gatehouse_worker_passes_total', help: 'Passes of the host\'s own workers.', labelNames: ['worker', 'result'], registers });
   const routesFound = new Counter({ name: 'gatehouse_routes_total', help: 'Searches for the place where a session or a person can be written to, by result.', labelNames: ['result'], registers });
   pluginGauges(host, registers);
@@ -103,6 +105,10 @@ export function createMetrics(host: Pick<Host, 'plugins' | 'readiness' | 'status
     count('store.commit', ({ rows: count, durationMs, outcome }) => {
       commitOf(outcome).observe(durationMs / 1000);
       rows.inc(count);
+    }),
+    count('audit.written', ({ entries, outcome }) => {
+      audited.inc(entries);
+      auditWrites.inc({ outcome });
     }),
     count('plugin.restarted', ({ instance, reason, delayMs }) => {
       restarts.inc({ instance, reason: knownCode(reason) });
@@ -169,6 +175,7 @@ function pluginGauges(host: Pick<Host, 'plugins' | 'readiness' | 'status'>, regi
     for (const { queue, depth, limit } of pressure.queues) self.set({ queue }, depth / limit);
   });
   gauge('gatehouse_pressure_shed', 'Messages sent away because queues were full, since the start.', [], async (self) => self.set((await status()).pressure.shed));
+  gauge('gatehouse_audit_size', 'Entries in the transparency log.', [], async (self) => self.set((await status()).audit.size));
   gauge('gatehouse_lanes', 'Accepted messages waiting and in work.', ['state'], async (self) => {
     const { lanes, deliveries } = await status();
     self.set({ state: 'waiting' }, lanes.waiting);

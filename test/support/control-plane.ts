@@ -10,6 +10,7 @@ import { GatehouseError } from '../../host/errors.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
+import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import { tempDir } from './temp.ts';
 
@@ -88,6 +89,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     pipeline: {}, identities: {}, trust: {},
     ...script.config,
   };
+  const audit = parts.use(await openAuditLog({ config, store, clock }));
   const asked: string[] = [];
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
   const plugin = (instance: string) => {
@@ -108,13 +110,13 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     return view;
   };
   const host: Host = {
-    config, clock, store, log: createLog('error'), startedAt: 0,
+    config, clock, store, audit, log: createLog('error'), startedAt: 0,
     booted: Promise.resolve({ active: [], degraded: [] }),
     lost: new Promise(() => undefined),
     readiness,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),
-    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: false, last: null } }),
+    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: false, last: null }, audit: { size: audit.head.size, keyid: audit.key.keyid } }),
     plugins: {
       list: () => [...plugins.values()],
       show: plugin,
@@ -158,7 +160,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'gatehouse_ready 1\n' };
   const control = parts.use(await startControl({ host, metrics, ...(script.sockets ? { sockets: script.sockets } : {}), ...(script.connections ? { connections: script.connections } : {}), ...(script.events ? { events: script.events } : {}) }));
   // What a command line needs to find it as it finds a host.
-  mkdirSync(config.manifestsDir);
+  mkdirSync(config.manifestsDir, { recursive: true });
   writeFileSync(join(config.manifestsDir, 'host.json'), '{}');
   writeRunFile(dataDir, { pid: process.pid, address: control.address, startedAt: '2026-11-21T00:00:00.000Z' });
   const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();

@@ -12,7 +12,7 @@ import { aHandClock } from '../support/hand-clock.ts';
 import { aHome } from '../support/home.ts';
 import { aPlugin } from '../support/control-plane.ts';
 
-const status = { version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local', strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: true, last: null } };
+const status = { audit: { size: 7, keyid: 'ed25519:0' }, version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local', strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: true, last: null } };
 const host: Pick<Host, 'plugins' | 'readiness' | 'status'> = {
   plugins: { list: () => [aPlugin(), aPlugin({ instance: 'b' }), aPlugin({ instance: 'c', state: 'backoff' })], show: () => aPlugin(), find: async () => [], enable: async () => aPlugin(), disable: async () => aPlugin(), quarantine: async () => aPlugin(), release: async () => aPlugin() },
   readiness: () => ({ ready: true, degraded: [{ instance: 'c', state: 'backoff', code: 'SANDBOX_DIED', message: '' }] }),
@@ -27,6 +27,7 @@ describe('metrics', () => {
     expect(text).toMatch(/^gatehouse_plugins\{state="backoff"\} 1$/m);
     expect(text).toMatch(/^gatehouse_plugins_degraded 1$/m);
     expect(text).toMatch(/^gatehouse_ready 1$/m);
+    expect(text).toMatch(/^gatehouse_audit_size 7$/m);
     expect(text).toMatch(/^gatehouse_lanes\{state="waiting"\} 3$/m);
     expect(text).toContain('nodejs_eventloop_lag_seconds');
   });

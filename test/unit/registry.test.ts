@@ -10,6 +10,7 @@ import { findingsOf } from '../../host/registry/instance.ts';
 import { STRIKE_WINDOW_MS, Registry } from '../../host/registry/registry.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { plugins as pluginTable, transitions, verifications, versions } from '../../host/store/tables.ts';
+import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
 import { SKILL, configOf, findings } from '../support/registry.ts';
 
@@ -20,7 +21,8 @@ async function opened(plugins: readonly TestPlugin[]) {
   const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   const open = async () => {
     const store = await openStore({ dir: join(home.path, 'data/store'), clock });
-    return { store, registry: await Registry.open({ config: configOf(home.path), store, clock, ids: createIds(clock), env: {} }) };
+    const audit = await openAuditLog({ config: configOf(home.path), store, clock });
+    return { store, audit, registry: await Registry.open({ config: configOf(home.path), store, audit, clock, ids: createIds(clock), env: {} }) };
   };
   let current = await open();
   return {

@@ -30,6 +30,7 @@ export function register(program: Command, io: Io): void {
         'dead letters': status.deadLetters,
         pressure: `${status.pressure.level}, the fullest queue at ${Math.round(status.pressure.ratio * 100)} %${status.pressure.shed > 0 ? `; ${status.pressure.shed} messages sent away` : ''}`,
         workers: status.workers.map(({ name, state, problem }) => (problem === undefined ? name : `${name} ${state}: ${problem}`)).join(', '),
+        'audit log': `${status.audit.size} entries, signed by ${status.audit.keyid}`,
         reload: status.reload.watching ? 'changes of the home are noticed' : 'changes of the home are not noticed; `gatehouse plugins reload` looks',
         'last look': status.reload.last ? `${status.reload.last.at}: ${status.reload.last.changes.map(changeLine).join('; ') || 'nothing changed'}${status.reload.last.refused.length === 0 ? '' : `; ${status.reload.last.refused.length} not taken up`}` : undefined,
         ...Object.fromEntries((status.reload.last?.refused ?? []).map(({ instance, manifest, code, message }) => [`not taken up ${instance ?? manifest ?? ''}`.trim(), `${code} ${message}`])),

@@ -1,0 +1,42 @@
+// What can be read from the log: single entries, pages of them, proofs. Used by the API's audit routes and by exports; needs the store alone.
+import type { AuditEntry } from '../../../schemas/audit.ts';
+import { GatehouseError } from '../../errors.ts';
+import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
+import type { Store } from '../../store/store.ts';
+import { auditEntries, auditKey, auditNodes, type AuditEntryRow } from '../../store/tables.ts';
+import type { ReadSubtree } from './merkle.ts';
+
+export interface AuditQuery extends PageQuery {
+  /** The action itself, or with a dot at the end everything that begins with it. */
+  readonly action?: string;
+  readonly actor?: string;
+  readonly resource?: string;
+  /** RFC 3339; then or later. */
+  readonly since?: string;
+}
+
+/** Newest first. */
+export function listEntries(store: Store, { action, actor, resource, since, ...page }: AuditQuery): Promise<Page<AuditEntry>> {
+  const fits = (entry: AuditEntry) =>
+    (action === undefined || entry.action === action || (action.endsWith('.') && entry.action.startsWith(action))) &&
+    (actor === undefined || entry.actor === actor) &&
+    (resource === undefined || entry.resource === resource) &&
+    (since === undefined || entry.at >= since);
+  return filteredPage(store, auditEntries, { ...page, newestFirst: true }, ({ entry }) => (fits(entry) ? entry : undefined));
+}
+
+/** Throws AUDIT_ENTRY_NOT_FOUND. */
+export async function readEntry(store: Store, index: number, size: number): Promise<AuditEntryRow> {
+  const row = Number.isSafeInteger(index) && index >= 0 && index < size ? await store.get(auditEntries, auditKey(index)) : undefined;
+  if (!row) throw new GatehouseError('AUDIT_ENTRY_NOT_FOUND', { index, size });
+  return row.value;
+}
+
+/** Throws AUDIT_BROKEN for a subtree that should be there. */
+export function subtreeReader(store: Store): ReadSubtree {
+  return async ({ level, index }) => {
+    const hash = level === 0 ? (await store.get(auditEntries, auditKey(index)))?.value.leaf : (await store.get(auditNodes, auditNodes.key(level, index)))?.value;
+    if (hash === undefined) throw new GatehouseError('AUDIT_BROKEN', { problem: level === 0 ? `entry ${index} is gone` : `the hash of entries ${index * 2 ** level} to ${(index + 1) * 2 ** level - 1} is gone` });
+    return Buffer.from(hash, 'base64');
+  };
+}
