@@ -1,6 +1,7 @@
 // Writes every published schema to schemas/json/. `--check` writes nothing and fails when a file differs.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ApprovalStatement, RevokedApprovals, ReviewerRecord, SealedKeyFile } from './approval.ts';
 import { Capability } from './capability.ts';
 import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem, SendMessageBody, SessionView } from './control.ts';
 import { Enablement } from './enablement.ts';
@@ -19,6 +20,7 @@ const PUBLISHED = {
   'channel-request': ChannelRequest, decision: Decision,
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
   'release-diff': ReleaseDiff,
+  'approval-statement': ApprovalStatement, 'reviewer-record': ReviewerRecord, 'sealed-key-file': SealedKeyFile, 'revoked-approvals': RevokedApprovals,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
   event: EventEnvelope,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,

@@ -30,7 +30,8 @@ export const ReleaseStatement = closed({
 });
 export type ReleaseStatement = Static<typeof ReleaseStatement>;
 
-const rawKey = Type.String({ minLength: 44, maxLength: 44, description: '32 bytes in standard padded base64.' });
+/** A raw Ed25519 key. */
+export const rawKey = Type.String({ minLength: 44, maxLength: 44, description: '32 bytes in standard padded base64.' });
 
 export const KeyFile = closed({ publisher: Publisher, keyid: KeyId, publicKey: rawKey, privateKey: rawKey });
 export type KeyFile = Static<typeof KeyFile>;

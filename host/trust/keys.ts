@@ -56,7 +56,7 @@ export function readPublicKey(base64: string, keyid: string): Buffer {
   return key;
 }
 
-export function sign(key: SigningKey, message: Uint8Array): Buffer {
+export function sign(key: Partial<SigningKey> & Pick<SigningKey, 'seed'>, message: Uint8Array): Buffer {
   return nodeSign(null, message, privateKeyOf(key.seed));
 }
 
@@ -101,6 +101,7 @@ function privateKeyOf(seed: Uint8Array) {
   return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
 }
 
-function publicKeyOf(seed: Uint8Array): Buffer {
+/** Of a private key, which is its seed. */
+export function publicKeyOf(seed: Uint8Array): Buffer {
   return createPublicKey(privateKeyOf(seed)).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
 }
