@@ -236,6 +236,10 @@ export const ERRORS = {
   UPGRADE_REQUIRED: row('remote', 426, 1, '{path} is a WebSocket.', 'Connect with a WebSocket client.'),
   SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets open, which is the most it may have.", 'Try again later.', true),
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
+  TOKEN_NOT_FOUND: row('remote', 404, 2, "There is no token '{id}'.", 'See `gatehouse tokens list`.'),
+  TOKEN_ENDED: row('remote', 409, 2, "The token '{id}' has ended.", 'Make a new one with `gatehouse tokens create`.'),
+  SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/operate.md lists them.'),
+  SCOPE_BEYOND: row('remote', 403, 3, "The token used here does not have the scope '{scope}' itself.", 'Use a token that has it.'),
   EVENT_STREAMS_BUSY: row('remote', 503, 1, '{depth} readers follow the events of this host already.', 'End one of them, or try again later.', true),
   STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
 } as const satisfies Record<string, ErrorRow>;

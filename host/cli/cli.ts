@@ -40,6 +40,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   deliveries: { summary: 'list and show what is on its way out', load: () => import('./commands/deliveries.ts') },
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },
   lanes: { summary: 'list lanes, set their mode, end a run', load: () => import('./commands/lanes.ts') },
+  tokens: { summary: 'list, create, rotate and revoke tokens', load: () => import('./commands/tokens.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },
   new: { summary: 'start a plugin of your own', load: () => import('./commands/new.ts') },

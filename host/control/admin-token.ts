@@ -27,6 +27,14 @@ export async function ensureAdminToken(store: Store, clock: Clock, dataDir: stri
   const earlier = (await store.range(tokens, tokens.prefix())).filter(({ value }) => value.label === LABEL && value.revokedAt === undefined);
   const revokedAt = toTimestamp(clock.now());
   await store.commit({ put: [putToken(row), ...earlier.map(({ key, value }) => put(tokens, key, { ...value, revokedAt }))] });
+  writeAdminToken(dataDir, token);
+}
+
+/** Whether the file holds this token. */
+export const isInAdminFile = (dataDir: string, tokenId: string): boolean => readAdminToken(dataDir)?.startsWith(`ght_${tokenId}_`) ?? false;
+
+/** Whole or not at all, for the owner alone. */
+export function writeAdminToken(dataDir: string, token: string): void {
   const temporary = `${adminTokenPath(dataDir)}.${process.pid}`;
   rmSync(temporary, { force: true });
   writeFileSync(temporary, `${token}\n`, { mode: 0o600, flag: 'wx' });

@@ -1,10 +1,11 @@
 // Who is asking, and may they: bearer tokens against the store, scopes, lockout. Called by server.ts before anything else of a request is looked at.
 import type { Clock } from '../clock.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, problemOf } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { createLockout } from './lockout.ts';
 import { permits, type Scope } from './scopes.ts';
-import { readToken, type Principal } from './tokens.ts';
+import { noteUse, readToken, type Principal } from './tokens.ts';
 
 export interface Credentials {
   readonly authorization: string | undefined;
@@ -16,7 +17,7 @@ export interface Auth {
   authenticate(credentials: Credentials): Promise<Principal>;
 }
 
-export function createAuth(store: Store, clock: Clock): Auth {
+export function createAuth(store: Store, clock: Clock, log: Log): Auth {
   const lockout = createLockout(clock);
   return {
     async authenticate({ authorization, address }) {
@@ -24,7 +25,10 @@ export function createAuth(store: Store, clock: Clock): Auth {
       const retryAfterMs = lockout.lockedForMs(address);
       if (retryAfterMs > 0) throw new GatehouseError('LOCKED_OUT', { retryAfterMs });
       const principal = await readToken(bearerOf(authorization), store, clock);
-      if (principal) return principal;
+      if (principal) {
+        noteUse(principal, store, clock).catch((error: unknown) => log.debug({ err: problemOf(error) }, 'the use of a token could not be noted'));
+        return principal;
+      }
       lockout.wrong(address);
       throw new GatehouseError('UNAUTHENTICATED');
     },

@@ -24,6 +24,7 @@ import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerOpenApi, type DescribedRoute } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { statusRoutes } from './routes/status.ts';
 import { isCurrent } from './tokens.ts';
 import { SOCKET_LIMITS, createSockets, handshakeOptions, type SocketLimits } from './sockets.ts';
@@ -49,7 +50,7 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...tokenRoutes(host)];
 
 /** All of them as documentation shows them, and the stream of events. */
 export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...apiRoutes(host), eventRoute];
@@ -58,7 +59,7 @@ export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...ap
 export async function startControl({ host, metrics, sockets: socketLimits, connections, events }: ControlParts): Promise<Control> {
   const { config, store, clock, log } = host;
   await ensureAdminToken(store, clock, config.dataDir);
-  const auth = createAuth(store, clock);
+  const auth = createAuth(store, clock, log);
   const answersTo = hostNames(config);
   const socketBounds = { ...SOCKET_LIMITS, ...socketLimits };
   const sockets = createSockets(log, socketBounds);

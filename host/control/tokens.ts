@@ -14,6 +14,7 @@ const TOKEN = /^ght_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 export interface Principal {
   readonly tokenId: string;
   readonly scopes: readonly string[];
+  readonly lastUsedAt?: string;
 }
 
 export interface NewToken {
@@ -37,7 +38,17 @@ export async function readToken(text: string, store: Store, clock: Clock): Promi
   const [, id = '', secret = ''] = TOKEN.exec(text) ?? [];
   const row = (await store.get(tokens, tokens.key(id)))?.value;
   const proven = timingSafeEqual(Buffer.from(hash('sha256', secret)), Buffer.from(row?.secretSha256 ?? NO_SECRET));
-  return row && proven && isInForce(row, clock) ? { tokenId: row.id, scopes: row.scopes } : undefined;
+  return row && proven && isInForce(row, clock) ? { tokenId: row.id, scopes: row.scopes, ...(row.lastUsedAt === undefined ? {} : { lastUsedAt: row.lastUsedAt }) } : undefined;
+}
+
+const USE_NOTED_EVERY_MS = 60_000;
+
+/** Remembers that a token was used, to the minute. In the background: nobody waits for it, and a change of the token meanwhile wins. */
+export async function noteUse({ tokenId, lastUsedAt }: Principal, store: Store, clock: Clock): Promise<void> {
+  const nowMs = clock.now();
+  if (lastUsedAt !== undefined && Math.abs(nowMs - Date.parse(lastUsedAt)) < USE_NOTED_EVERY_MS) return;
+  const found = await store.get(tokens, tokens.key(tokenId));
+  if (found) await store.commit({ expect: [{ table: tokens, key: tokens.key(tokenId), version: found.version }], put: [putToken({ ...found.value, lastUsedAt: toTimestamp(nowMs) })] });
 }
 
 /** Whether somebody who was let in would be still: their token is there, not expired and not revoked. */
@@ -46,7 +57,7 @@ export async function isCurrent({ tokenId }: Principal, store: Store, clock: Clo
   return row !== undefined && isInForce(row, clock);
 }
 
-const isInForce = ({ revokedAt, expiresAt }: TokenRow, clock: Clock) => revokedAt === undefined && (expiresAt === undefined || expiresAt > toTimestamp(clock.now()));
+export const isInForce = ({ revokedAt, expiresAt }: TokenRow, clock: Clock) => revokedAt === undefined && (expiresAt === undefined || expiresAt > toTimestamp(clock.now()));
 
 /** As long as a hash, and the hash of nothing. */
 const NO_SECRET = '0'.repeat(64);

@@ -353,6 +353,10 @@ export interface TokenRow {
   readonly createdAt: string;
   readonly expiresAt?: string;
   readonly revokedAt?: string;
+  /** To the minute. */
+  readonly lastUsedAt?: string;
+  /** The token that took its place. */
+  readonly rotatedTo?: string;
 }
 
 export const tokens = tenantTable<TokenRow, [tokenId: string]>('tokens', 'tokenId', 'control plane');

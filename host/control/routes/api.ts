@@ -9,6 +9,7 @@ import { BOUNDS } from '../../../schemas/bounds.ts';
 import { closed } from '../../../schemas/closed.ts';
 import { pathOf } from '../http-errors.ts';
 import type { Scope } from '../scopes.ts';
+import type { Principal } from '../tokens.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 
 export interface ApiCall<Body = unknown> {
@@ -18,6 +19,8 @@ export interface ApiCall<Body = unknown> {
   readonly body: Body;
   /** `token:<id>`, for the record. */
   readonly actor: string;
+  /** Who asks, and what they may. */
+  readonly principal: Principal;
 }
 
 export interface ApiRoute {
@@ -50,6 +53,9 @@ export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'
   };
 }
 
+/** Never asks: every route has a scope, and nobody has none of them. */
+const NOBODY: Principal = { tokenId: '', scopes: [] };
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): void {
@@ -67,7 +73,8 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): 
       url: route.path,
       config: { scope: route.scope },
       handler: async (request, reply) => {
-        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: `token:${request.principal?.tokenId ?? ''}` };
+        const principal = request.principal ?? NOBODY;
+        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: `token:${principal.tokenId}`, principal };
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
         return await route.run(call);
       },

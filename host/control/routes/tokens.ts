@@ -1,0 +1,47 @@
+// Tokens of the control plane: look at them, make, rotate and revoke them.
+import { NewTokenBody, NewTokenView, RotateTokenBody, TokenView } from '../../../schemas/token.ts';
+import type { Host } from '../../host.ts';
+import { createToken, listTokens, revokeToken, rotateToken, showToken } from '../token-desk.ts';
+import { asPage, PAGE_QUERY, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+
+export function tokenRoutes(host: Host): readonly ApiRoute[] {
+  const desk = () => ({ store: host.store, clock: host.clock, dataDir: host.config.dataDir });
+  return [
+    {
+      method: 'GET', path: '/tokens', scope: 'tokens:read',
+      summary: 'Every token, without its secret.',
+      query: [...PAGE_QUERY],
+      answer: pageSchema(TokenView),
+      run: async ({ query }) => asPage(await listTokens(desk(), pageOf(query))),
+    },
+    {
+      method: 'GET', path: '/tokens/:id', scope: 'tokens:read',
+      summary: 'One token, without its secret.',
+      answer: TokenView,
+      run: ({ params }) => showToken(desk(), params['id'] ?? ''),
+    },
+    withBody({
+      method: 'POST', path: '/tokens', scope: 'tokens:write',
+      summary: 'A new token, with scopes that the caller has. Its secret is in this answer and nowhere else.',
+      status: 201,
+      body: NewTokenBody,
+      answer: NewTokenView,
+      run: ({ principal, body }) => createToken(desk(), principal, body),
+    }),
+    withBody({
+      method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write',
+      summary: 'A new secret in the place of a token, which works on for an hour unless said otherwise.',
+      status: 201,
+      body: RotateTokenBody,
+      optionalBody: true,
+      answer: NewTokenView,
+      run: ({ principal, params, body }) => rotateToken(desk(), principal, params['id'] ?? '', body),
+    }),
+    {
+      method: 'POST', path: '/tokens/:id/revoke', scope: 'tokens:write',
+      summary: 'Refuse a token from now on.',
+      answer: TokenView,
+      run: ({ principal, params }) => revokeToken(desk(), principal, params['id'] ?? ''),
+    },
+  ];
+}

@@ -1,0 +1,90 @@
+// What is done to tokens by those who may: made, rotated, revoked. Nobody hands out, renews or ends more than they have themselves. Called by routes/tokens.ts.
+import type { NewTokenBody, NewTokenView, RotateTokenBody, TokenView } from '../../schemas/token.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
+import { GatehouseError } from '../errors.ts';
+import { nearestOf } from '../nearest.ts';
+import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
+import { put, type Store, type Stored } from '../store/store.ts';
+import { tokens, type TokenRow } from '../store/tables.ts';
+import { isInAdminFile, writeAdminToken } from './admin-token.ts';
+import { isScope, permitsAll, SCOPES, type Scope } from './scopes.ts';
+import { isInForce, mintToken, type Principal } from './tokens.ts';
+
+export interface TokenDeskParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly dataDir: string;
+}
+
+/** As the schema's default says. */
+const OVERLAP_SECONDS = 3600;
+
+export const listTokens = ({ store }: TokenDeskParts, query: PageQuery): Promise<Page<TokenView>> => filteredPage(store, tokens, query, viewOf);
+
+/** Throws TOKEN_NOT_FOUND. */
+export const showToken = async (parts: TokenDeskParts, id: string): Promise<TokenView> => viewOf((await rowOf(parts, id)).value);
+
+/** Throws SCOPE_UNKNOWN, SCOPE_BEYOND, REQUEST_INVALID for an expiry that is past. */
+export async function createToken({ store, clock }: TokenDeskParts, by: Principal, { label, scopes, expiresAt }: NewTokenBody): Promise<NewTokenView> {
+  const known = scopes.map(scopeOf);
+  refuseBeyond(by, known);
+  refusePast(expiresAt, clock);
+  const { token, row } = mintToken({ label, scopes: known, ...(expiresAt === undefined ? {} : { expiresAt }) }, clock);
+  await store.commit({ put: [put(tokens, tokens.key(row.id), row)] });
+  return { ...viewOf(row), token };
+}
+
+/** A new secret for the same purpose; the old one works on for a while, so that nobody who has it fails meanwhile. Throws TOKEN_NOT_FOUND, TOKEN_ENDED, SCOPE_BEYOND. */
+export async function rotateToken({ store, clock, dataDir }: TokenDeskParts, by: Principal, id: string, { overlapSeconds = OVERLAP_SECONDS, expiresAt }: RotateTokenBody): Promise<NewTokenView> {
+  const { value: old, version } = await rowOf({ store }, id);
+  refuseBeyond(by, old.scopes);
+  if (!isInForce(old, clock)) throw new GatehouseError('TOKEN_ENDED', { id });
+  refusePast(expiresAt, clock);
+  const until = expiresAt ?? old.expiresAt;
+  const { token, row } = mintToken({ label: old.label, scopes: old.scopes.filter(isScope), ...(until === undefined ? {} : { expiresAt: until }) }, clock);
+  const overlapEnds = toTimestamp(clock.now() + overlapSeconds * 1000);
+  const ending: TokenRow = { ...old, rotatedTo: row.id, expiresAt: old.expiresAt !== undefined && old.expiresAt < overlapEnds ? old.expiresAt : overlapEnds };
+  const result = await store.commit({ expect: [{ table: tokens, key: tokens.key(id), version }], put: [put(tokens, tokens.key(row.id), row), put(tokens, tokens.key(id), ending)] });
+  if (result === 'conflict') throw new GatehouseError('TOKEN_ENDED', { id });
+  // The command line of this machine reads its token from the file, and must not stand before a closed door when the overlap is over.
+  if (isInAdminFile(dataDir, id)) writeAdminToken(dataDir, token);
+  return { ...viewOf(row), token };
+}
+
+/** It is refused from the next request on. Throws TOKEN_NOT_FOUND, SCOPE_BEYOND; revoking one twice changes nothing. */
+export async function revokeToken({ store, clock }: TokenDeskParts, by: Principal, id: string): Promise<TokenView> {
+  for (;;) {
+    const { value: row, version } = await rowOf({ store }, id);
+    if (by.tokenId !== id) refuseBeyond(by, row.scopes);
+    if (row.revokedAt !== undefined) return viewOf(row);
+    const revoked = { ...row, revokedAt: toTimestamp(clock.now()) };
+    if ((await store.commit({ expect: [{ table: tokens, key: tokens.key(id), version }], put: [put(tokens, tokens.key(id), revoked)] })) === 'committed') return viewOf(revoked);
+  }
+}
+
+async function rowOf({ store }: Pick<TokenDeskParts, 'store'>, id: string): Promise<Stored<TokenRow>> {
+  const found = await store.get(tokens, tokens.key(id));
+  if (!found) throw new GatehouseError('TOKEN_NOT_FOUND', { id });
+  return found;
+}
+
+/** Without what proves it. */
+function viewOf(row: TokenRow): TokenView {
+  const { secretSha256: _, ...view } = row;
+  return { ...view, scopes: [...view.scopes] };
+}
+
+function scopeOf(name: string): Scope {
+  if (isScope(name)) return name;
+  const nearest = nearestOf(name, SCOPES);
+  throw new GatehouseError('SCOPE_UNKNOWN', { scope: name, known: nearest === undefined ? SCOPES.join(', ') : `did you mean ${nearest}?` });
+}
+
+function refuseBeyond(by: Principal, scopes: readonly string[]): void {
+  const beyond = scopes.find((scope) => !permitsAll(by.scopes, [scope]));
+  if (beyond !== undefined) throw new GatehouseError('SCOPE_BEYOND', { scope: beyond });
+}
+
+function refusePast(expiresAt: string | undefined, clock: Clock): void {
+  if (expiresAt !== undefined && !(Date.parse(expiresAt) > clock.now())) throw new GatehouseError('REQUEST_INVALID', { path: '/expiresAt', problem: `${expiresAt} is no time in the future` });
+}
