@@ -9,8 +9,9 @@ import { EventEnvelope } from './event.ts';
 import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
 import { PluginManifest } from './plugin-manifest.ts';
-import { DsseEnvelope, KeyFile, ReleaseStatement, Revocations, TrustRecord } from './release.ts';
+import { DsseEnvelope, KeyFile, ReleaseStatement, TrustRecord } from './release.ts';
 import { ReleaseDiff } from './release-diff.ts';
+import { KeySuccessionStatement, RevocationListStatement, RevocationView, Revocations, RevokerRecord } from './revocation.ts';
 import { ChildFrame, HostFrame } from './sandbox-protocol.ts';
 import { BOUNDS, LIMITS } from './bounds.ts';
 
@@ -21,6 +22,7 @@ const PUBLISHED = {
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
   'release-diff': ReleaseDiff,
   'approval-statement': ApprovalStatement, 'reviewer-record': ReviewerRecord, 'sealed-key-file': SealedKeyFile, 'revoked-approvals': RevokedApprovals,
+  'revocation-list-statement': RevocationListStatement, 'key-succession-statement': KeySuccessionStatement, 'revoker-record': RevokerRecord, 'revocation-view': RevocationView,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
   event: EventEnvelope,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,

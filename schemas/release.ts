@@ -1,7 +1,7 @@
-// Signed releases and trust: DSSE envelope, in-toto statement, key files, trust records, revocations.
+// Signed releases and trust: DSSE envelope, in-toto statement, key files, trust records.
 import { Type, type Static } from 'typebox';
 import { closed, text } from './closed.ts';
-import { Digest, KeyId, PluginId, Publisher, Timestamp, Version, VersionRange } from './ids.ts';
+import { KeyId, PluginId, Publisher, Timestamp, Version } from './ids.ts';
 
 /** DSSE v1 (https://github.com/secure-systems-lab/dsse); exactly one signature, standard padded base64. */
 export const DsseEnvelope = closed({
@@ -49,14 +49,3 @@ export const TrustRecord = closed(
   { title: 'Gatehouse publisher trust record' },
 );
 export type TrustRecord = Static<typeof TrustRecord>;
-
-export const Revocations = closed(
-  {
-    $schema: Type.Optional(text(300)),
-    keys: Type.Optional(Type.Array(KeyId, { maxItems: 10_000 })),
-    digests: Type.Optional(Type.Array(Digest, { maxItems: 100_000 })),
-    plugins: Type.Optional(Type.Array(closed({ id: PluginId, range: VersionRange }), { maxItems: 10_000 })),
-  },
-  { title: 'Gatehouse revocations' },
-);
-export type Revocations = Static<typeof Revocations>;

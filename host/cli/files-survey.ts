@@ -6,11 +6,14 @@ import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
+import { RememberedTrust } from '../registry/remembered-trust.ts';
 import type { Resolution } from '../registry/resolve.ts';
 import { survey } from '../registry/survey.ts';
+import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
 
 export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Resolution> {
-  return survey({ config, env, now: systemClock.now(), history: (await historyOf(config)) ?? NO_HISTORY, secondOpinion: 'always' });
+  const { history, trust } = (await rememberedOf(config)) ?? NOTHING_REMEMBERED;
+  return survey({ config, env, now: systemClock.now(), history, memory: trust, secondOpinion: 'always' });
 }
 
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
@@ -35,15 +38,27 @@ export function viewsOf({ plugins, refused, disabled }: Resolution): PluginView[
 export const storeFolder = (dataDir: string) => join(dataDir, 'store');
 
 /** What ran before, which rollbacks are judged by; undefined while a host has the store open. Where there is no store, nothing ran. */
-export async function historyOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Promise<History | undefined> {
+export async function historyOf(config: Pick<ResolvedConfig, 'dataDir'>): Promise<History | undefined> {
+  return (await rememberedOf(config))?.history;
+}
+
+export interface Remembered {
+  readonly history: History;
+  readonly trust: TrustMemory;
+}
+
+/** What the store knows beyond the files; undefined while a host has it open. */
+export async function rememberedOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Promise<Remembered | undefined> {
   const dir = storeFolder(dataDir);
-  if (!existsSync(dir)) return NO_HISTORY;
+  if (!existsSync(dir)) return NOTHING_REMEMBERED;
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
   try {
     await using store = await openStore({ dir, clock: systemClock });
-    return await loadHistory(store);
+    return { history: await loadHistory(store), trust: await RememberedTrust.open(store, systemClock) };
   } catch (thrown) {
     if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return undefined;
     throw thrown;
   }
 }
+
+const NOTHING_REMEMBERED: Remembered = { history: NO_HISTORY, trust: NO_MEMORY };

@@ -6,13 +6,12 @@ import { dirname, join } from 'node:path';
 import type { TrustRecord } from '../../schemas/release.ts';
 import { writeFileWhole } from '../authoring/write-file.ts';
 import type { Clock } from '../clock.ts';
-import { publisherFolders, type ResolvedConfig } from '../config.ts';
+import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import { revocationsFile } from '../registry/survey.ts';
-import { loadRevocations } from '../trust/revocation.ts';
-import { loadTrust, readTrustRecord } from '../trust/trust-store.ts';
+import { readTrustRecord } from '../trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifiedRelease } from '../trust/verify.ts';
 import { packageFolder } from './enable-package.ts';
+import { trustOfHome } from './home-trust.ts';
 
 /** The verdict of this home on a package, by both implementations. Throws what refuses it. */
 export async function verifyForHome(path: string, config: ResolvedConfig, clock: Clock): Promise<VerifiedRelease> {
@@ -22,8 +21,9 @@ export async function verifyForHome(path: string, config: ResolvedConfig, clock:
 }
 
 async function judgeForHome(path: string, config: ResolvedConfig, clock: Clock): Promise<Verification> {
-  const [{ store: trust }, revocations] = await Promise.all([loadTrust(publisherFolders(config)), loadRevocations(revocationsFile(config))]);
-  return verifyPackage(path, { trust, revocations, now: clock.now(), secondOpinion: 'always', profile: config.profile, strict: config.strict });
+  const now = clock.now();
+  const { trust, revocations } = await trustOfHome(config, now);
+  return verifyPackage(path, { trust, revocations, now, secondOpinion: 'always', profile: config.profile, strict: config.strict });
 }
 
 /**

@@ -17,6 +17,7 @@ import { Entry, findingsOf, type Because, type Findings, type Instance } from '.
 import { Journal } from './journal.ts';
 import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { membersOf, type Members } from './members.ts';
+import { RememberedTrust } from './remembered-trust.ts';
 import { openSecondOpinions } from './second-opinions.ts';
 import type { SecretPlaces } from './secrets.ts';
 import { survey, type LastLook, type Survey, type Understood } from './survey.ts';
@@ -42,6 +43,7 @@ export const STRIKE_WINDOW_MS = 60 * 60 * 1000;
 export class Registry {
   readonly #parts: RegistryParts;
   readonly #journal: Journal;
+  readonly #trust: RememberedTrust;
   /** By instance name, in their order. */
   readonly #entries = new Map<string, Entry>();
   /** What the store remembers of instances that no enablement names. */
@@ -52,16 +54,17 @@ export class Registry {
   #members: Members | undefined;
   #diagnostics: readonly Diagnostic[] = [];
 
-  private constructor(parts: RegistryParts, journal: Journal, rows: ReadonlyMap<string, PluginRow>) {
+  private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, rows: ReadonlyMap<string, PluginRow>) {
     this.#parts = parts;
     this.#journal = journal;
+    this.#trust = trust;
     this.#absent = new Map(rows);
   }
 
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const { journal, rows } = await Journal.open(parts.store, parts.audit);
-    const registry = new Registry(parts, journal, rows);
+    const registry = new Registry(parts, journal, await RememberedTrust.open(parts.store, parts.clock), rows);
     const found = await registry.#survey();
     for (const findings of findingsOf(found).values()) registry.#enter(findings);
     registry.#diagnostics = [...found.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
@@ -291,8 +294,15 @@ export class Registry {
     const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
     const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest) };
-    const found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, ...(last ? { last } : {}) });
+    let found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, memory: this.#trust, ...(last ? { last } : {}) });
     await secondOpinion.save();
+    try {
+      await this.#trust.learn(found.learned);
+    } catch (thrown) {
+      if (!last || !(thrown instanceof GatehouseError)) throw thrown;
+      // What is revoked stops whether or not the disk is full; the files still say it at the next look.
+      found = { ...found, diagnostics: [...found.diagnostics, diagnosticOf(thrown, { severity: 'degraded', stage: 'trust', rule: 'revocations' })] };
+    }
     this.#understood = found.understood;
     return found;
   }

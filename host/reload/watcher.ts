@@ -3,7 +3,7 @@ import { basename, join, relative } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import type { Clock } from '../clock.ts';
 import { hostConfigPath, publisherFolders, type ResolvedConfig } from '../config.ts';
-import { revocationsFile } from '../registry/survey.ts';
+import { trustFilesOf } from '../trust/trust-files.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { Settling } from './settling.ts';
 
@@ -35,9 +35,10 @@ const PACKAGE_DEPTH = 4;
 export async function openWatcher({ config, clock, ownWrites, onDue, onTrouble }: WatcherParts): Promise<Watcher> {
   const { watch } = await import('chokidar'); // after the start, and only if files are watched at all
   const { home, manifestsDir, dataDir, homeDataDir, reload: { quietMs, mostMs } } = config;
-  const revocations = revocationsFile(config);
+  const { revocations, signedList, signedLists } = trustFilesOf(config);
   const settings = hostConfigPath(home);
-  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => path === revocations || path === settings, onDue });
+  const urgent = new Set([revocations, signedList, settings]);
+  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => urgent.has(path) || isWithin(path, signedLists), onDue });
   const onChange = (path: string) => void ownWrites.holds(path).then((own) => own || settling.changed(path));
   const isNobodys = (path: string) => isDraft(path) || isWithin(path, dataDir) || isWithin(path, homeDataDir);
 

@@ -342,6 +342,43 @@ export interface VerificationRow {
 /** Package digests whose signature a second, independent implementation has confirmed. */
 export const verifications = hostTable<VerificationRow, [packageDigest: string]>('verifications', 'packageDigest', 'registry, after verifying');
 
+// ── Trust that was taken back, or handed on ─────────────────────────────────────────────────────────────────────────────────
+
+/** What was revoked once stays so until somebody lifts it, whatever the lists say later. */
+export interface RevocationRow {
+  readonly keyid?: string;
+  readonly digest?: string;
+  readonly id?: string;
+  readonly range?: string;
+  readonly reason?: string;
+  /** When it was revoked, by its list, or else when it was first seen. */
+  readonly at: string;
+  /** `file`, `list:<issuer>`, or who asked. */
+  readonly by: string;
+}
+
+export const revocations = hostTable<RevocationRow, [id: string]>('revocations', 'key, digest or plugin with range, as text', 'registry: a look at the home; operator: revoke, lift');
+
+/** The newest signed list of an issuer: an older one is refused. */
+export interface RevocationListRow {
+  readonly sequence: number;
+  readonly issuedAt: string;
+  readonly expiresAt: string;
+  readonly digest: string;
+}
+
+export const revocationLists = hostTable<RevocationListRow, [issuer: string]>('revocationLists', 'issuer', 'registry: a look at the home');
+
+/** The one key that a key has introduced. */
+export interface KeySuccessionRow {
+  readonly publisher: string;
+  readonly newKeyid: string;
+  readonly digest: string;
+  readonly acceptedAt: string;
+}
+
+export const keySuccessions = hostTable<KeySuccessionRow, [oldKeyid: string]>('keySuccessions', 'key id of the old key', 'registry: a look at the home');
+
 // ── The host ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TokenRow {
@@ -438,6 +475,6 @@ export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', '
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads,
 ];

@@ -19,8 +19,10 @@ export interface TrustedSigner {
   readonly notBefore?: string;
   readonly notAfter?: string;
   readonly development: boolean;
-  /** The record's file. */
+  /** The record's file, or of a key that an older one introduced, the succession's. */
   readonly source: string;
+  /** The key that introduced it, where no record names it. */
+  readonly introducedBy?: string;
 }
 
 export interface TrustStore {
@@ -69,8 +71,7 @@ export async function loadTrust(folders: readonly string[]): Promise<{ readonly 
     try {
       loaded.push({ ...readTrustRecord(await readRegularFile(source), source), source });
     } catch (thrown) {
-      const error = thrown instanceof GatehouseError ? thrown : new GatehouseError('TRUST_RECORD', { source, problem: `it cannot be read (${problemOf(thrown).split(':')[0]})` }, { cause: thrown });
-      diagnostics.push(diagnosticOf(error, source));
+      diagnostics.push(recordRefusal(thrown, source));
     }
   }
   const refused = new Set<Loaded>();
@@ -106,7 +107,8 @@ function storeOf(loaded: readonly Loaded[]): TrustStore {
   return { records, signers: (keyid) => signers.get(keyid) ?? [] };
 }
 
-async function recordFiles(folder: string): Promise<string[]> {
+/** Every record of a folder, in the order of their names. */
+export async function recordFiles(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
     return names.filter((name) => name.endsWith('.json') && !name.endsWith('.key.json') && !name.startsWith('.')).sort().map((name) => join(folder, name));
@@ -114,6 +116,11 @@ async function recordFiles(folder: string): Promise<string[]> {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
     throw thrown;
   }
+}
+
+/** How a record that is left out is told, whatever kept it from being read. */
+export function recordRefusal(thrown: unknown, source: string): Diagnostic {
+  return diagnosticOf(thrown instanceof GatehouseError ? thrown : new GatehouseError('TRUST_RECORD', { source, problem: `it cannot be read (${problemOf(thrown).split(':')[0]})` }, { cause: thrown }), source);
 }
 
 function diagnosticOf(error: GatehouseError, manifest: string): Diagnostic {

@@ -8,6 +8,7 @@ import { toTimestamp } from '../clock.ts';
 import { GatehouseError, type ErrorCode, type Fields } from '../errors.ts';
 import { newCheckList, type Check, type CheckList } from './checks.ts';
 import { ENVELOPE_FILE, preAuthEncoding, readEnvelope, type Envelope } from './dsse.ts';
+import { isWithin } from './key-window.ts';
 import { isCanonicalSignature, verifyWithNode, verifyWithTweetnacl } from './keys.ts';
 import { readManifest } from './manifest.ts';
 import { MANIFEST_FILE, SCRIPT_FILE } from './package-names.ts';
@@ -170,6 +171,7 @@ function checkRules({ statement, manifest, digest, keyid, signer }: Subject, { r
     const mayName = signer.publisher === publisher && signer.prefixes.some((prefix) => id.startsWith(prefix));
     checks.rule('prefix', mayName, `'${signer.publisher}' may sign ${prefixes}`, 'KEY_PREFIX', { plugin: id, keyid, publisher: signer.publisher, prefixes, expected: `an id of '${signer.publisher}' under ${prefixes}`, found: `'${id}' of '${publisher}'` });
     const { notBefore = 'the beginning', notAfter = 'further notice' } = signer;
+    // A thief of an old key can backdate a release, so the window must hold the present as well as the day of issue (attack 105 freeze).
     const inWindow = isWithin(signer, now) && isWithin(signer, Date.parse(issuedAt));
     checks.rule('key-valid', inWindow, `from ${notBefore} to ${notAfter}`, 'KEY_EXPIRED', { keyid, notBefore, notAfter, issuedAt, expected: `from ${notBefore} to ${notAfter}`, found: `issued ${issuedAt}, and it is ${toTimestamp(now)}` });
     const acceptable = !signer.development || (profile === 'local' && !strict);
@@ -183,11 +185,6 @@ function checkRules({ statement, manifest, digest, keyid, signer }: Subject, { r
     checks.skip(['revocation'], 'no revocation list was given');
   }
   checks.rule('hostApi', semver.satisfies(HOST_API_VERSION, manifest.hostApi), `${manifest.hostApi} holds ${HOST_API_VERSION}`, 'HOST_API_MISMATCH', { plugin: id, range: manifest.hostApi, offered: HOST_API_VERSION, expected: manifest.hostApi, found: HOST_API_VERSION });
-}
-
-/** A thief of an old key can backdate a release, so the window must hold the present as well as the day of issue (attack 105 freeze). */
-function isWithin({ notBefore, notAfter }: TrustedSigner, time: number): boolean {
-  return (notBefore === undefined || Date.parse(notBefore) <= time) && (notAfter === undefined || time <= Date.parse(notAfter));
 }
 
 /** Which keys could have signed it, of the publisher that it claims to come from. */

@@ -14,7 +14,7 @@ import { SandboxPool } from '../../host/sandbox/pool.ts';
 import { ENVELOPE_FILE, preAuthEncoding, writeEnvelope } from '../../host/trust/dsse.ts';
 import { keyIdOf, sign, type SigningKey } from '../../host/trust/keys.ts';
 import { nameProblem } from '../../host/trust/package-names.ts';
-import { revocationList } from '../../host/trust/revocation.ts';
+import { revocationList, revocationsIn } from '../../host/trust/revocation.ts';
 import { subjectOf, writeStatement } from '../../host/trust/statement.ts';
 import { loadTrust } from '../../host/trust/trust-store.ts';
 import { verifyPackage } from '../../host/trust/verify.ts';
@@ -339,7 +339,7 @@ describe('time', () => {
     await writeTrustRecord(dir.path, key, { notAfter: new Date(now + 5 * DAY_MS).toISOString() });
     const { store } = await loadTrust([join(dir.path, 'manifests/trust/publishers')]);
     const codes = async (later: number, revoked = {}) => {
-      const verdict = await verifyPackage(path, { trust: store, revocations: revocationList(revoked), now: now + later, secondOpinion: { known: () => true, remember: () => undefined }, profile: 'local', strict: false });
+      const verdict = await verifyPackage(path, { trust: store, revocations: revocationList(revocationsIn(revoked)), now: now + later, secondOpinion: { known: () => true, remember: () => undefined }, profile: 'local', strict: false });
       return verdict.checks.filter(({ ok }) => ok === false).map(({ name }) => name);
     };
     expect(await codes(0)).toEqual([]);

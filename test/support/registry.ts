@@ -4,6 +4,7 @@ import { loadConfig, type ResolvedConfig } from '../../host/config.ts';
 import { NO_HISTORY } from '../../host/registry/history.ts';
 import type { Resolution } from '../../host/registry/resolve.ts';
 import { survey, type SurveyContext } from '../../host/registry/survey.ts';
+import { NO_MEMORY } from '../../host/trust/trust-memory.ts';
 
 /** Skills that answer nothing: registry tests never run them. */
 export const SKILL = "gatehouse.register({ kind: 'skill', handlers: { respond: async () => null } });";
@@ -13,7 +14,7 @@ export function configOf(home: string, changes: Partial<ResolvedConfig> = {}): R
 }
 
 export function surveyHome(home: string, { config = {}, ...context }: Partial<Omit<SurveyContext, 'config'>> & { readonly config?: Partial<ResolvedConfig> } = {}): Promise<Resolution> {
-  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', ...context });
+  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', memory: NO_MEMORY, ...context });
 }
 
 /** `CODE severity instance`, sorted: what most tests of findings compare. */

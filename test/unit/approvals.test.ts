@@ -9,7 +9,7 @@ import { readApproval, sealApproval, writeApproval } from '../../host/trust/appr
 import { decisionsOn, type ApprovalTarget, type Standings, type StoredApproval } from '../../host/trust/approvals.ts';
 import { preAuthEncoding, writeEnvelope } from '../../host/trust/dsse.ts';
 import { generateKey, sign } from '../../host/trust/keys.ts';
-import { revocationList } from '../../host/trust/revocation.ts';
+import { revocationList, revocationsIn } from '../../host/trust/revocation.ts';
 import { loadReviewers, type Reviewers } from '../../host/trust/reviewers.ts';
 import { loadTrust, readTrustRecord } from '../../host/trust/trust-store.ts';
 import { verifyPackage } from '../../host/trust/verify.ts';
@@ -24,7 +24,7 @@ const OTHER = `sha256:${'c'.repeat(64)}`;
 const AUTHOR = generateKey('acme');
 const TARGET: ApprovalTarget = { instance: 'weather', subject: 'acme.weather-1.2.3', packageDigest: DIGEST, grantsDigest: GRANTS, keyid: AUTHOR.keyid, publisher: 'acme' };
 const NOW = Date.parse('2026-11-21T12:00:00.000Z');
-const STANDINGS: Standings = { revocations: revocationList({}), isRevoked: () => false, now: NOW };
+const STANDINGS: Standings = { revocations: revocationList([]), isRevoked: () => false, now: NOW };
 const KEYS = new Map(['alice', 'bob', 'carol', 'acme'].map((name) => [name, generateKey(name)]));
 
 /** An approval by alice of exactly the target, but for what the test changes. */
@@ -67,7 +67,7 @@ describe('approvals', () => {
     { title: 'of a clock that is a little ahead count', stored: [an({ issuedAt: at('12:04:00') })], approved: ['alice'] },
     { title: 'by a key whose window is over count no more', stored: [an({ key: window(undefined, at('11:00:00')) })], why: 'valid from' },
     { title: 'dated before their key began count for nothing', stored: [an({ key: window(at('10:30:00'), undefined) })], why: 'valid from' },
-    { title: 'by a revoked key count for nothing', stored: [an()], standings: { revocations: revocationList({ keys: [String(KEYS.get('alice')?.keyid)] }) }, why: 'revoked' },
+    { title: 'by a revoked key count for nothing', stored: [an()], standings: { revocations: revocationList(revocationsIn({ keys: [String(KEYS.get('alice')?.keyid)] })) }, why: 'revoked' },
     { title: 'that were revoked count for nothing', stored: [an({ id: 'gone' }), an({ reviewer: 'bob' })], standings: { isRevoked: (id) => id === 'gone' }, approved: ['bob'], why: 'it was revoked' },
     { title: 'give way to a later rejection by the same person', stored: [an(), an({ decision: 'reject', issuedAt: at('11:00:00') })], rejected: ['alice'] },
     { title: 'end an earlier rejection by the same person', stored: [an({ decision: 'reject' }), an({ issuedAt: at('11:00:00') })], approved: ['alice'] },

@@ -72,7 +72,7 @@ describe('opening', () => {
     await using it = await opened([{ ...A, enablement: { required: true }, manifest: { capabilities: [{ name: 'kv', quotaBytes: 1000 }] } }]);
     run(it.registry, 'a');
     expect(it.registry.views()).toEqual([
-      { instance: 'a', plugin: 'test.a', kind: 'skill', version: '1.0.0', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), state: 'active', required: true, grants: [{ name: 'kv', quotaBytes: 1000 }], restarts: 0, strikes: 0, cpuMs: 0, calls: 0 },
+      { instance: 'a', plugin: 'test.a', kind: 'skill', version: '1.0.0', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), state: 'active', required: true, grants: [{ name: 'kv', quotaBytes: 1000 }], grantsDigest: expect.stringMatching(/^sha256:/), restarts: 0, strikes: 0, cpuMs: 0, calls: 0 },
     ]);
   });
 

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { generateKey } from '../../host/trust/keys.ts';
-import { loadRevocations, revocationList } from '../../host/trust/revocation.ts';
+import { loadRevocations, revocationList, revocationsIn } from '../../host/trust/revocation.ts';
 import { loadTrust } from '../../host/trust/trust-store.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
 
@@ -66,11 +66,11 @@ describe('trust records', () => {
 describe('revocations', () => {
   const keyid = generateKey('acme').keyid;
   const digest = `sha256:${'0'.repeat(64)}`;
-  const list = revocationList({ keys: [keyid], digests: [digest], plugins: [{ id: 'acme.x', range: '<1.2.0' }] });
+  const list = revocationList(revocationsIn({ keys: [keyid], digests: [{ digest, reason: 'it steals.' }], plugins: [{ id: 'acme.x', range: '<1.2.0' }] }));
 
   it.each([
     ['a key', { keyid, id: 'acme.y', version: '1.0.0' }, 'key'],
-    ['a package', { digest, id: 'acme.y', version: '1.0.0' }, 'package'],
+    ['a package, and say why', { digest, id: 'acme.y', version: '1.0.0' }, 'is revoked (it steals)'],
     ['a range of versions', { id: 'acme.x', version: '1.1.9' }, '<1.2.0'],
     ['prereleases in the range', { id: 'acme.x', version: '1.2.0-rc.1' }, '<1.2.0'],
   ])('cover %s', (_, release, reason) => {
@@ -85,7 +85,7 @@ describe('revocations', () => {
   it('that are not there revoke nothing; that cannot be understood stop everything', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'revocations.json');
-    expect((await loadRevocations(file)).reasonFor({ keyid })).toBeUndefined();
+    expect(await loadRevocations(file)).toEqual([]);
     for (const [text, code] of [['{"keys":["oops"]}', 'SCHEMA_INVALID'], ['{', 'JSON_INVALID'], ['{"plugins":[{"id":"acme.x","range":"one or two"}]}', 'SCHEMA_INVALID']] as const) {
       await writeFile(file, text);
       await expect(loadRevocations(file)).rejects.toMatchObject({ code });

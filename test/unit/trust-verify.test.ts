@@ -9,12 +9,12 @@ import { preAuthEncoding, writeEnvelope } from '../../host/trust/dsse.ts';
 import { sign, type SigningKey } from '../../host/trust/keys.ts';
 import { readManifest } from '../../host/trust/manifest.ts';
 import { readPackage } from '../../host/trust/package.ts';
-import { revocationList } from '../../host/trust/revocation.ts';
+import { revocationList, revocationsIn } from '../../host/trust/revocation.ts';
 import { subjectOf, writeStatement, type Subject } from '../../host/trust/statement.ts';
 import { loadTrust } from '../../host/trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../../host/trust/verify.ts';
 import { HOST_API_VERSION } from '../../schemas/plugin-manifest.ts';
-import type { Revocations } from '../../schemas/release.ts';
+import type { Revocations } from '../../schemas/revocation.ts';
 import { aManifest, buildTestPackage, newTestKey, writeTrustRecord, type TestPackage, type TestTrust } from '../support/packages.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -41,7 +41,7 @@ async function verify({ package: given = {}, tamper, trust = {}, trusted, revoca
   await tamper?.(path);
   if (key && trust !== false) await writeTrustRecord(dir.path, trusted ?? key, trust);
   const { store } = await loadTrust([join(dir.path, 'manifests/trust/publishers')]);
-  const list = revocationList(key && revocations ? revocations(key, packageDigest ?? '') : {});
+  const list = revocationList(revocationsIn(key && revocations ? revocations(key, packageDigest ?? '') : {}));
   return await verifyPackage(path, { trust: store, revocations: list, now: NOW, secondOpinion: 'always', profile: 'local', strict: false, ...options });
 }
 
