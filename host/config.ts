@@ -53,8 +53,8 @@ export function findHome({ home, env, cwd }: { readonly home?: string | undefine
   return found;
 }
 
-/** Throws JSON_* and SCHEMA_* for the file, CONFIG_OVERRIDE for the environment, USAGE for a flag, CONFIG_UNSAFE for what must not run. */
-export function loadConfig(sources: ConfigSources): ResolvedConfig {
+/** Throws JSON_* and SCHEMA_* for the file, CONFIG_OVERRIDE for the environment, USAGE for a flag, CONFIG_UNSAFE for what must not run, unless `onUnsafe` takes that. */
+export function loadConfig(sources: ConfigSources, onUnsafe: OnUnsafe = refuseToRun): ResolvedConfig {
   const settings = settingsIn(readFileSync(hostConfigPath(sources.home)), sources);
   const config: ResolvedConfig = {
     home: sources.home,
@@ -75,14 +75,20 @@ export function loadConfig(sources: ConfigSources): ResolvedConfig {
     identities: settings.identities,
     trust: settings.trust,
   };
-  refuseUnsafe(config);
+  refuseUnsafe(config, onUnsafe);
   return config;
 }
+
+type OnUnsafe = (error: GatehouseError) => void;
+
+const refuseToRun: OnUnsafe = (error) => {
+  throw error;
+};
 
 /** Who is who by these bytes of host.json, for a host that runs. Throws as `loadConfig` does. */
 export function identitiesOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'home' | 'env'>): IdentityLinks {
   const { identities } = settingsIn(bytes, sources);
-  refuseTwiceLinked(identities);
+  refuseTwiceLinked(identities, refuseToRun);
   return identities;
 }
 
@@ -130,10 +136,8 @@ export function httpAddress({ host, port }: ResolvedConfig['listen']): string {
 }
 
 /** Combinations nobody should find out about afterwards. */
-function refuseUnsafe({ profile, listen, egress, pipeline, identities }: ResolvedConfig): void {
-  const refuse = (problem: string, remedy: string): never => {
-    throw new GatehouseError('CONFIG_UNSAFE', { problem, remedy });
-  };
+function refuseUnsafe({ profile, listen, egress, pipeline, identities }: ResolvedConfig, onUnsafe: OnUnsafe): void {
+  const refuse = (problem: string, remedy: string) => onUnsafe(new GatehouseError('CONFIG_UNSAFE', { problem, remedy }));
   const isExposed = !isLoopback(listen.host);
   if (profile === 'local' && isExposed) refuse(`profile local listens on ${listen.host}, beyond this machine`, 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.');
   for (const { host, address } of egress.allow) {
@@ -143,7 +147,7 @@ function refuseUnsafe({ profile, listen, egress, pipeline, identities }: Resolve
   }
   const zone = pipeline.session?.reset?.timeZone;
   if (zone !== undefined && !timeZone(zone)) refuse(`pipeline.session.reset names the time zone '${zone}', which this host does not know`, 'Write a name of the IANA time zone database, such as Europe/Berlin, in manifests/host.json.');
-  refuseTwiceLinked(identities);
+  refuseTwiceLinked(identities, onUnsafe);
   if (profile !== 'internet') return;
   const [exception] = egress.allow;
   if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');
@@ -151,12 +155,12 @@ function refuseUnsafe({ profile, listen, egress, pipeline, identities }: Resolve
 }
 
 /** A sender is one person. */
-function refuseTwiceLinked(links: IdentityLinks): void {
+function refuseTwiceLinked(links: IdentityLinks, onUnsafe: OnUnsafe): void {
   const seen = new Map<string, string>();
   for (const [identity, senders] of Object.entries(links)) {
     for (const sender of senders) {
       const one = seen.get(sender);
-      if (one !== undefined) throw new GatehouseError('CONFIG_UNSAFE', { problem: `identities link '${sender}' to '${one}' and to '${identity}'`, remedy: 'Leave it with one of them in manifests/host.json.' });
+      if (one !== undefined) onUnsafe(new GatehouseError('CONFIG_UNSAFE', { problem: `identities link '${sender}' to '${one}' and to '${identity}'`, remedy: 'Leave it with one of them in manifests/host.json.' }));
       seen.set(sender, identity);
     }
   }

@@ -33,6 +33,7 @@ export const ERRORS = {
   FILE_UNREADABLE: row('operator', 400, 2, 'The file {file} cannot be read: {problem}.', 'Name a file that exists and that you may read.'),
   FILE_EXISTS: row('operator', 409, 2, 'There is already a file {file}.', 'Choose another place, or move it away first.'),
   SYSTEM_REFUSED: row('operator', 500, 1, 'The system refused {call} of {path}: {problem}.', 'Check the path, who may read and write there, and the space left.'),
+  REPAIR_IMPOSSIBLE: row('operator', 409, 1, '{path} was left as it is: {problem}.', 'Look at the file, and audit again.'),
   FOLDER_NOT_EMPTY: row('operator', 409, 2, "The folder {folder} is not empty.", 'Choose a new folder.'),
   HOME_NOT_FOUND: row('operator', 400, 2, "No Gatehouse home: '{home}' holds no manifests/host.json.", 'Create one with `gatehouse init <dir>`, or name one with --home.'),
   CONFIG_OVERRIDE: row('operator', 400, 2, "The environment variable {name} is not usable: {problem}.", 'Correct or unset it.'),

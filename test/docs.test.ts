@@ -6,6 +6,8 @@ import { IsObject, type TSchema } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { errorsPage } from '../docs/generate-errors.ts';
 import { runCli } from '../host/cli/cli.ts';
+import type { SecurityCheck } from '../host/cli/security/check.ts';
+import { SECURITY_CHECKS } from '../host/cli/security/checks.ts';
 import { OVERRIDE_NAMES } from '../host/config.ts';
 import { describedRoutes } from '../host/control/server.ts';
 import { SCOPES } from '../host/control/scopes.ts';
@@ -77,6 +79,11 @@ describe('documentation', () => {
     const commands = await everyCommand();
     expect(commands.length).toBeGreaterThan(20);
     expect(commands.filter((command) => !new RegExp(`gatehouse ${command}(?![\\w-])`).test(text))).toEqual([]);
+  });
+
+  it('lists every check of the security audit with its severity and why it matters', () => {
+    const checks = Object.entries<SecurityCheck>(SECURITY_CHECKS).map(([name, { severity, exposed, why }]) => [name, exposed === undefined ? severity : `${severity}, ${exposed} where others reach the host`, why]);
+    expect(tableUnder(OPERATE, 'Security audit').map(([name, ...rest]) => [plain(name), ...rest])).toEqual(checks);
   });
 
   it('lists every route of the API with its scope', () => {

@@ -52,6 +52,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   inspect: { summary: 'show what a package is and asks for', load: () => import('./commands/inspect.ts') },
   diff: { summary: 'show what changes from one package to another', load: () => import('./commands/diff.ts') },
   trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
+  security: { summary: 'examine how safely a home is set up', load: () => import('./commands/security.ts') },
   'first-party': { summary: 'build the plugins that come with Gatehouse', load: () => import('./commands/first-party.ts') },
 });
 

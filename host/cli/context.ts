@@ -1,5 +1,6 @@
 // From a command's options to the operator's home and settings. Called by every command that needs them.
 import { findHome, loadConfig, type ResolvedConfig } from '../config.ts';
+import type { GatehouseError } from '../errors.ts';
 import type { Io } from './io.ts';
 
 /** Throws HOME_NOT_FOUND. */
@@ -10,4 +11,11 @@ export function homeOf(io: Io): string {
 /** Throws as `findHome` and `loadConfig` do. */
 export function configOf(io: Io, flags: { readonly listen?: string | undefined } = {}): ResolvedConfig {
   return loadConfig({ home: homeOf(io), data: io.options.data, listen: flags.listen, env: io.env, cwd: io.cwd });
+}
+
+/** The settings and what would refuse a start with them, for a look that must not end there. Throws as `findHome` does, and for settings that cannot be read. */
+export function auditConfigOf(io: Io): { readonly config: ResolvedConfig; readonly unsafe: readonly GatehouseError[] } {
+  const unsafe: GatehouseError[] = [];
+  const config = loadConfig({ home: homeOf(io), data: io.options.data, env: io.env, cwd: io.cwd }, (error) => unsafe.push(error));
+  return { config, unsafe };
 }

@@ -1,6 +1,6 @@
 // What `gatehouse doctor` examines: machine, home, data directory. One function a question, each answering with what it found and what to do. Called by commands/doctor.ts.
 import { existsSync } from 'node:fs';
-import { open, rm, stat, statfs } from 'node:fs/promises';
+import { open, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readAdminToken } from '../control/admin-token.ts';
 import type { Clock } from '../clock.ts';
@@ -11,6 +11,9 @@ import { PROVIDERS, WALLS } from '../sandbox/walls.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
 import { isAlive, readRunFile } from './run-file.ts';
+import { listensEverywhere } from './security/exposure.ts';
+import { looseAdminToken, looseData } from './security/file-modes.ts';
+import { keysThatEnd } from './security/trusted-releases.ts';
 
 export interface Finding {
   readonly check: string;
@@ -60,7 +63,7 @@ function settings({ config, env }: Patient): Finding[] {
 }
 
 function address({ config: { listen, hosts, egress } }: Patient): Finding[] {
-  const isEverywhere = listen.host === '0.0.0.0' || listen.host === '::';
+  const isEverywhere = listensEverywhere(listen.host);
   const findings =
     isEverywhere && hosts.length === 0
       ? [warning('address', 'it listens on every address, but answers only to loopback names', 'List the names it is reached by in `hosts` of manifests/host.json.')]
@@ -78,33 +81,21 @@ async function startWouldSucceed({ config, env }: Patient): Promise<Finding[]> {
   return diagnostics.map(({ severity, code, message, fix }) => (severity === 'fatal' ? failure : warning)('plugins', `${code}: ${message}`, fix));
 }
 
-const EXPIRES_SOON_MS = 30 * 24 * 3600 * 1000;
-
 async function trust({ config, clock }: Patient): Promise<Finding[]> {
   const { store, diagnostics } = await loadTrust(publisherFolders(config));
   const keys = store.records.flatMap(({ record }) => record.keys.map((key) => ({ publisher: record.publisher, ...key })));
-  const ending = keys.filter(({ notAfter }) => notAfter !== undefined && Date.parse(notAfter) < clock.now() + EXPIRES_SOON_MS);
   const publishers = store.records.map(({ record }) => record.publisher).join(', ');
   const development = keys.some((key) => key.development) ? ', development keys among them' : '';
   return [
     ok('trust', keys.length === 0 ? 'nobody is trusted yet' : `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} of ${publishers}${development}`),
-    ...ending.map(({ publisher, keyid, notAfter }) => warning('trust', `the key ${keyid} of ${publisher} ends ${notAfter}`, `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.`)),
+    ...keysThatEnd(store, clock.now()).map(({ publisher, keyid, notAfter }) => warning('trust', `the key ${keyid} of ${publisher} ends ${notAfter}`, `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.`)),
     ...diagnostics.map(({ message, fix }) => failure('trust', message, fix)),
   ];
 }
 
-/** What nobody but the host's user may read. */
-const PRIVATE: Readonly<Record<string, number>> = { '': 0o700, store: 0o700, 'admin-token': 0o600, keys: 0o700, 'run.json': 0o600 };
-
 async function dataDirectory({ config: { dataDir } }: Patient): Promise<Finding[]> {
   if (!existsSync(dataDir)) return [ok('data', `${dataDir} is made at the first start`)];
-  const findings: Finding[] = [];
-  for (const [name, mode] of Object.entries(PRIVATE)) {
-    const path = join(dataDir, name);
-    if (!existsSync(path)) continue;
-    const found = (await stat(path)).mode & 0o777;
-    if ((found & ~mode) !== 0) findings.push(failure('data', `${path} has mode ${found.toString(8)}: others may use it`, `chmod ${mode.toString(8)} ${path}`));
-  }
+  const findings = [...(await looseData(dataDir)), ...(await looseAdminToken(dataDir))].map(({ where, found, fix }) => failure('data', `${where} has ${found}`, fix));
   const wasStarted = existsSync(storeFolder(dataDir));
   if (wasStarted && readAdminToken(dataDir) === undefined) findings.push(warning('data', 'there is no admin token', 'Start the host: it writes a new one, and the old one stops working.'));
   return findings.length === 0 ? [ok('data', `${dataDir} is private`)] : findings;

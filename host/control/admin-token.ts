@@ -6,7 +6,8 @@ import { tokens } from '../store/tables.ts';
 import { put, type Store } from '../store/store.ts';
 import { mintToken, putToken, readToken } from './tokens.ts';
 
-const LABEL = 'admin-token file';
+/** By it the token is told from those that people made. */
+export const ADMIN_TOKEN_LABEL = 'admin-token file';
 
 export const adminTokenPath = (dataDir: string) => join(dataDir, 'admin-token');
 
@@ -23,8 +24,8 @@ export function readAdminToken(dataDir: string): string | undefined {
 export async function ensureAdminToken(store: Store, clock: Clock, dataDir: string): Promise<void> {
   const present = readAdminToken(dataDir);
   if (present !== undefined && (await readToken(present, store, clock))) return;
-  const { token, row } = mintToken({ label: LABEL, scopes: ['*'] }, clock);
-  const earlier = (await store.range(tokens, tokens.prefix())).filter(({ value }) => value.label === LABEL && value.revokedAt === undefined);
+  const { token, row } = mintToken({ label: ADMIN_TOKEN_LABEL, scopes: ['*'] }, clock);
+  const earlier = (await store.range(tokens, tokens.prefix())).filter(({ value }) => value.label === ADMIN_TOKEN_LABEL && value.revokedAt === undefined);
   const revokedAt = toTimestamp(clock.now());
   await store.commit({ put: [putToken(row), ...earlier.map(({ key, value }) => put(tokens, key, { ...value, revokedAt }))] });
   writeAdminToken(dataDir, token);

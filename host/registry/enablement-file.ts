@@ -60,8 +60,8 @@ export async function writeEnabled(file: string, enabled: boolean, onWriting?: O
   await replaceFile(target, text);
 }
 
-/** The draft's name begins with a dot, so that nobody takes it for an enablement. */
-async function replaceFile(target: string, text: string): Promise<void> {
+/** Writes the whole text at once, with the mode that the file has. The draft's name begins with a dot, so that nobody takes it for an enablement. */
+export async function replaceFile(target: string, text: string): Promise<void> {
   const draft = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
   try {
     await using handle = await open(draft, 'wx', (await stat(target)).mode & 0o777);
