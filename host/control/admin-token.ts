@@ -2,8 +2,9 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toTimestamp, type Clock } from '../clock.ts';
-import { tokens } from '../store/tables.ts';
+import { tokens, type TokenRow } from '../store/tables.ts';
 import { put, type Store } from '../store/store.ts';
+import type { AuditLog } from '../trust/log/audit-log.ts';
 import { mintToken, putToken, readToken } from './tokens.ts';
 
 /** By it the token is told from those that people made. */
@@ -19,15 +20,16 @@ export function readAdminToken(dataDir: string): string | undefined {
 
 /**
  * Makes sure the file holds a token that works. An operator who loses it removes the file and starts the host: the new token replaces the old, which is
- * revoked in the same commit. The row is durable before the file appears, so the file never promises what the store does not know.
+ * revoked in the same commit; the transparency log tells of both. The row is durable before the file appears, so the file never promises what the store does not know.
  */
-export async function ensureAdminToken(store: Store, clock: Clock, dataDir: string): Promise<void> {
+export async function ensureAdminToken({ store, audit, clock, dataDir }: { readonly store: Store; readonly audit: Pick<AuditLog, 'commit'>; readonly clock: Clock; readonly dataDir: string }): Promise<void> {
   const present = readAdminToken(dataDir);
   if (present !== undefined && (await readToken(present, store, clock))) return;
   const { token, row } = mintToken({ label: ADMIN_TOKEN_LABEL, scopes: ['*'] }, clock);
   const earlier = (await store.range(tokens, tokens.prefix())).filter(({ value }) => value.label === ADMIN_TOKEN_LABEL && value.revokedAt === undefined);
   const revokedAt = toTimestamp(clock.now());
-  await store.commit({ put: [putToken(row), ...earlier.map(({ key, value }) => put(tokens, key, { ...value, revokedAt }))] });
+  const decision = (action: string, { id, scopes }: TokenRow) => ({ actor: 'host', action, resource: `token:${id}`, outcome: 'done', detail: { label: ADMIN_TOKEN_LABEL, scopes } }) as const;
+  await audit.commit([decision('token.create', row), ...earlier.map(({ value }) => decision('token.revoke', value))], { put: [putToken(row), ...earlier.map(({ key, value }) => put(tokens, key, { ...value, revokedAt }))] });
   writeAdminToken(dataDir, token);
 }
 

@@ -14,5 +14,7 @@ declare module 'fastify' {
     readonly socket?: boolean;
     /** What a token needs to reach it. */
     readonly scope?: Scope;
+    /** It changes something: its path below /api/v1, with `:name` for parameters. */
+    readonly mutates?: string;
   }
 }

@@ -11,7 +11,8 @@ import './fastify-types.ts';
 import { hostNames } from './host-names.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from './http-errors.ts';
 import { EventFeed } from './events/event-feed.ts';
-import { registerApi, type ApiRoute } from './routes/api.ts';
+import { mutationRecord } from './mutations.ts';
+import { actorOf, flat, registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
@@ -57,8 +58,9 @@ export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...ap
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
 export async function startControl({ host, metrics, sockets: socketLimits, connections, events }: ControlParts): Promise<Control> {
-  const { config, store, clock, log } = host;
-  await ensureAdminToken(store, clock, config.dataDir);
+  const { config, store, audit, clock, log } = host;
+  await ensureAdminToken({ store, audit, clock, dataDir: config.dataDir });
+  const mutations = mutationRecord(audit, clock, log);
   const auth = createAuth(store, clock, log);
   const answersTo = hostNames(config);
   const socketBounds = { ...SOCKET_LIMITS, ...socketLimits };
@@ -85,11 +87,16 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
     requireSoundRequest(request.raw);
     if (!answersTo(authorityOf(request.raw))) throw new GatehouseError('MISDIRECTED');
     if (stopping) throw new GatehouseError('STOPPING');
-    const { open, scope } = request.routeOptions.config;
+    const { open, scope, mutates } = request.routeOptions.config;
     if (open) return;
     const principal = await auth.authenticate({ authorization: request.headers.authorization, address: request.ip });
-    if (scope) requireScope(principal, scope);
     request.principal = principal;
+    try {
+      if (scope) requireScope(principal, scope);
+    } catch (refusal) {
+      if (mutates !== undefined) await mutations.refused({ actor: actorOf(request), method: request.method, path: mutates, params: flat(request.params) }, refusal);
+      throw refusal;
+    }
   }
 
   /** An address that cannot be routed runs no hooks, and is no way around them. */
@@ -126,7 +133,7 @@ export async function startControl({ host, metrics, sockets: socketLimits, conne
   const routes = apiRoutes(host);
   registerOpenApi(app, describedRoutes(host));
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
-  await app.register(async (api) => registerApi(api, routes), { prefix: '/api/v1' });
+  await app.register(async (api) => registerApi(api, routes, mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets));
 

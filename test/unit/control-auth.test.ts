@@ -42,14 +42,14 @@ describe('the admin token', () => {
 
   it('survives a restart', async () => {
     await using control = await startTestControl();
-    await ensureAdminToken(control.host.store, control.host.clock, control.dataDir);
+    await ensureAdminToken({ ...control.host, dataDir: control.dataDir });
     expect(readFileSync(join(control.dataDir, 'admin-token'), 'utf8').trim()).toBe(control.adminToken);
   });
 
   it('is replaced, and the old one revoked, when its file was removed', async () => {
     await using control = await startTestControl();
     await rm(join(control.dataDir, 'admin-token'));
-    await ensureAdminToken(control.host.store, control.host.clock, control.dataDir);
+    await ensureAdminToken({ ...control.host, dataDir: control.dataDir });
     const renewed = readFileSync(join(control.dataDir, 'admin-token'), 'utf8').trim();
     expect((await control.call('GET', '/api/v1/status', { token: renewed })).status).toBe(200);
     expect((await control.call('GET', '/api/v1/status', { token: true })).status).toBe(401);

@@ -1,5 +1,5 @@
 // The shape of a route under /api/v1 and how it meets Fastify. Each file beside this one lists its routes as data; server.ts registers them.
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type, type Static, type TSchema } from 'typebox';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
@@ -8,6 +8,7 @@ import { parseStrict } from '../../strict-json.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { closed } from '../../../schemas/closed.ts';
 import { pathOf } from '../http-errors.ts';
+import type { MutationRecord } from '../mutations.ts';
 import type { Scope } from '../scopes.ts';
 import type { Principal } from '../tokens.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
@@ -56,9 +57,13 @@ export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'
 /** Never asks: every route has a scope, and nobody has none of them. */
 const NOBODY: Principal = { tokenId: '', scopes: [] };
 
+/** Who asks, for the record. */
+export const actorOf = ({ principal }: Pick<FastifyRequest, 'principal'>): string => `token:${principal?.tokenId ?? ''}`;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): void {
+/** Everything but a GET is a mutation, and in the transparency log: before it is done, and how it ended. */
+export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], mutations: MutationRecord): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
     try {
@@ -71,12 +76,13 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[]): 
     app.route({
       method: route.method,
       url: route.path,
-      config: { scope: route.scope },
+      config: { scope: route.scope, ...(route.method === 'GET' ? {} : { mutates: route.path }) },
       handler: async (request, reply) => {
         const principal = request.principal ?? NOBODY;
-        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: `token:${principal.tokenId}`, principal };
+        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: actorOf(request), principal };
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
-        return await route.run(call);
+        if (route.method === 'GET') return await route.run(call);
+        return await mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(call));
       },
     });
   }
@@ -128,7 +134,7 @@ export function queryOf(query: unknown, known: readonly string[]): Record<string
 }
 
 /** As decoded: the server's own bound is on what was sent, where a character may take nine. */
-function flat(params: unknown): Record<string, string> {
+export function flat(params: unknown): Record<string, string> {
   const given = Object.entries({ ...Object(params) }).map(([name, value]) => [name, String(value)] as const);
   if (given.some(([, value]) => value.length > MOST_CHARACTERS)) throw new GatehouseError('URL_TOO_LONG');
   return Object.fromEntries(given);

@@ -1,0 +1,72 @@
+// What operators do through the API, in the transparency log: before it is done, and how it ended. api.ts and server.ts ask; no route has to.
+import { hash } from 'node:crypto';
+import { GatehouseError, problemOf } from '../errors.ts';
+import { SenderRates } from '../broker/quota.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { AuditLog } from '../trust/log/audit-log.ts';
+
+/** One call that would change something. Neither its body nor its query is told: they may hold what nobody else is to read. */
+export interface Mutation {
+  /** `token:<id>` */
+  readonly actor: string;
+  readonly method: string;
+  /** Below /api/v1, with `:name` for parameters. */
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface MutationRecord {
+  /**
+   * Writes `begun`, does it, writes how it ended. What cannot be written beforehand is not done: throws what the log throws. An end that cannot be written leaves a
+   * `begun` without one, which is what a crash in the middle leaves too; whoever asked hears what became of the action all the same.
+   */
+  carryOut<T>(mutation: Mutation, action: () => T | Promise<T>): Promise<T>;
+  /** It was refused before it could begin: the token may not do this. Never throws. */
+  refused(mutation: Mutation, error: unknown): Promise<void>;
+}
+
+/** Refusals of one token that are told; a token that may not do what it asks for must not be able to fill the disk by asking. */
+const REFUSALS_PER_SECOND = 1;
+const REFUSALS_AT_ONCE = 60;
+
+export function mutationRecord(audit: Pick<AuditLog, 'append'>, clock: Clock, log: Log): MutationRecord {
+  const refusals = new SenderRates(clock, 1000);
+  const unwritten = (error: unknown) => log.error({ err: problemOf(error) }, 'the end of an action could not be written to the audit log');
+  return {
+    async carryOut(mutation, action) {
+      const what = { actor: mutation.actor, action: actionOf(mutation), resource: resourceOf(mutation) };
+      const { index } = await audit.append({ ...what, outcome: 'begun' });
+      const end = (outcome: 'done' | 'refused' | 'failed', code?: string) => audit.append({ ...what, outcome, detail: { begun: index, code } }).catch(unwritten);
+      try {
+        const answer = await action();
+        await end('done');
+        return answer;
+      } catch (error) {
+        await end(outcomeOf(error), codeOf(error));
+        throw error;
+      }
+    },
+    async refused(mutation, error) {
+      if (!refusals.take(mutation.actor, REFUSALS_PER_SECOND, REFUSALS_AT_ONCE)) return;
+      await audit.append({ actor: mutation.actor, action: actionOf(mutation), resource: resourceOf(mutation), outcome: 'refused', detail: { code: codeOf(error) } }).catch(unwritten);
+    },
+  };
+}
+
+/** `POST /plugins/:instance/disable` → `api.plugins.disable`, `DELETE /dead-letters/:id` → `api.dead-letters.delete`. */
+function actionOf({ method, path }: Pick<Mutation, 'method' | 'path'>): string {
+  const words = path.split('/').filter((part) => part !== '' && !part.startsWith(':'));
+  return ['api', ...words, ...(method === 'POST' ? [] : [method.toLowerCase()])].join('.');
+}
+
+/** The path as it was called. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. */
+function resourceOf({ path, params }: Pick<Mutation, 'path' | 'params'>): string {
+  return path.replaceAll(/:(\w+)/g, (_, name: string) => {
+    const value = params[name] ?? '';
+    return name === 'key' ? hash('sha256', value).slice(0, 16) : encodeURIComponent(value);
+  });
+}
+
+const codeOf = (error: unknown) => (error instanceof GatehouseError ? error.code : 'INTERNAL');
+const outcomeOf = (error: unknown) => (error instanceof GatehouseError && error.row.httpStatus < 500 ? 'refused' : 'failed');
