@@ -230,7 +230,8 @@ function readOverride({ name, schema }: Override, text: string): unknown {
 
 /** Text as the setting's type; what does not read as that type stays text and is refused by the schema. */
 function fromText(schema: TSchema, text: string): unknown {
-  switch ('type' in schema ? schema.type : undefined) {
+  const type: unknown = 'type' in schema ? schema.type : undefined;
+  switch (Array.isArray(type) ? type[0] : type) {
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text;
     case 'integer':

@@ -313,7 +313,10 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     await registry.written();
     return settled;
   });
-  booted.then(() => (config.reload.watch ? reload.watch() : undefined)).catch(() => undefined); // a refused start is told by `booted`
+  booted.then(() => {
+    reload.expect();
+    return config.reload.watch ? reload.watch() : undefined;
+  }).catch(() => undefined); // a refused start is told by `booted`
   // Recovered work waits in its lanes for plugins that are still starting; each call waits for its instance.
   await pipeline.recover();
 

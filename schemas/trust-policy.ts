@@ -29,6 +29,7 @@ export const TrustPolicy = closed(
   {
     allow: Type.Optional(trustList('Once it names anybody, nobody else may run.')),
     deny: Type.Optional(trustList('Wins over `allow`.')),
+    minimumReleaseAgeHours: Type.Optional(Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, maximum: 8760, default: null, description: 'How long a release must be known here before it runs. Null: 48 in strict, else 0.' })),
   },
   { default: {} },
 );

@@ -8,12 +8,13 @@ import { GatehouseError } from '../errors.ts';
 import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
 import { RememberedTrust } from '../registry/remembered-trust.ts';
 import type { Resolution } from '../registry/resolve.ts';
+import { noSightings, openSightings, type Sightings } from '../registry/sightings.ts';
 import { survey } from '../registry/survey.ts';
 import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
 
 export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Resolution> {
-  const { history, trust } = (await rememberedOf(config)) ?? NOTHING_REMEMBERED;
-  return survey({ config, env, now: systemClock.now(), history, memory: trust, secondOpinion: 'always' });
+  const { history, trust, sightings } = (await rememberedOf(config)) ?? { ...nothingRemembered(), sightings: null };
+  return survey({ config, env, now: systemClock.now(), history, memory: trust, sightings, secondOpinion: 'always' });
 }
 
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
@@ -45,20 +46,22 @@ export async function historyOf(config: Pick<ResolvedConfig, 'dataDir'>): Promis
 export interface Remembered {
   readonly history: History;
   readonly trust: TrustMemory;
+  readonly sightings: Sightings;
 }
 
 /** What the store knows beyond the files; undefined while a host has it open. */
 export async function rememberedOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Promise<Remembered | undefined> {
   const dir = storeFolder(dataDir);
-  if (!existsSync(dir)) return NOTHING_REMEMBERED;
+  if (!existsSync(dir)) return nothingRemembered();
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
   try {
     await using store = await openStore({ dir, clock: systemClock });
-    return { history: await loadHistory(store), trust: await RememberedTrust.open(store, systemClock) };
+    return { history: await loadHistory(store), trust: await RememberedTrust.open(store, systemClock), sightings: await openSightings(store, () => systemClock.now()) };
   } catch (thrown) {
     if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return undefined;
     throw thrown;
   }
 }
 
-const NOTHING_REMEMBERED: Remembered = { history: NO_HISTORY, trust: NO_MEMORY };
+/** Where there is no store, nothing ran and nothing was seen. */
+const nothingRemembered = (): Remembered => ({ history: NO_HISTORY, trust: NO_MEMORY, sightings: noSightings(systemClock.now()) });

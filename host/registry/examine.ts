@@ -20,6 +20,7 @@ import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
 import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
 import { ingressHandles, ingressKeyProblem } from './ingress-key.ts';
+import type { Sightings } from './sightings.ts';
 import { headerProblem, readSecret, SHORTEST_SECRET, type SecretPlaces } from './secrets.ts';
 
 export interface ResolveContext {
@@ -31,6 +32,8 @@ export interface ResolveContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly secondOpinion: VerifyOptions['secondOpinion'];
+  /** Null where files alone are looked at, and nobody can say when they came. */
+  readonly sightings: Sightings | null;
 }
 
 /** One thing that is wrong, or with `warning` only worth knowing. */
@@ -40,6 +43,8 @@ export interface Finding {
   readonly warning?: true;
   /** The instance runs from another file, which the collision policy chose. */
   readonly superseded?: true;
+  /** Epoch milliseconds from which on it is no refusal any more. */
+  readonly untilMs?: number;
 }
 
 /** An enablement with all that is known about it; it may run when `findings` holds only warnings. */
@@ -77,11 +82,12 @@ export async function examine(loaded: LoadedEnablement, context: ResolveContext)
     findings.push({ rule: 'plugin', error: new GatehouseError('PACKAGE_OTHER_PLUGIN', { source: release.path, found: release.manifest.id, plugin: loaded.enablement.plugin }) });
     return nothing;
   }
+  context.sightings?.see(release.packageDigest);
   const wrongSettings: Finding[] = [];
   const applicant = { release, loaded, context, settings: await settings(release.manifest, loaded, context, wrongSettings) };
   for (const [rule, judge] of Object.entries(ADMISSION_RULES)) {
-    const { refusals = [], warnings = [] } = judge(applicant);
-    findings.push(...refusals.map((error): Finding => ({ rule, error })), ...warnings.map((error): Finding => ({ rule, error, warning: true })));
+    const { refusals = [], warnings = [], untilMs } = judge(applicant);
+    findings.push(...refusals.map((error): Finding => ({ rule, error, ...(untilMs === undefined ? {} : { untilMs }) })), ...warnings.map((error): Finding => ({ rule, error, warning: true })));
   }
   findings.push(...wrongSettings);
   return { ...nothing, release, ...applicant.settings };
@@ -124,7 +130,7 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
 }
 
 /** Granted handles, and those the host verifies ingress with: these need no grant. */
-function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
+export function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
   const granted = grants.flatMap((grant) => (grant.name === 'secret.use' ? [grant.handle] : []));
   return new Set([...granted, ...ingressHandles(channel)]);
 }

@@ -19,6 +19,7 @@ import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
 import { openSecondOpinions } from './second-opinions.ts';
+import { openSightings, type KeptSightings } from './sightings.ts';
 import type { SecretPlaces } from './secrets.ts';
 import { survey, type LastLook, type Survey, type Understood } from './survey.ts';
 import { updateOf } from './trust-decisions.ts';
@@ -44,6 +45,7 @@ export class Registry {
   readonly #parts: RegistryParts;
   readonly #journal: Journal;
   readonly #trust: RememberedTrust;
+  readonly #sightings: KeptSightings;
   /** By instance name, in their order. */
   readonly #entries = new Map<string, Entry>();
   /** What the store remembers of instances that no enablement names. */
@@ -54,17 +56,19 @@ export class Registry {
   #members: Members | undefined;
   #diagnostics: readonly Diagnostic[] = [];
 
-  private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, rows: ReadonlyMap<string, PluginRow>) {
+  private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, seen: KeptSightings, rows: ReadonlyMap<string, PluginRow>) {
     this.#parts = parts;
     this.#journal = journal;
     this.#trust = trust;
+    this.#sightings = seen;
     this.#absent = new Map(rows);
   }
 
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const { journal, rows } = await Journal.open(parts.store, parts.audit);
-    const registry = new Registry(parts, journal, await RememberedTrust.open(parts.store, parts.clock), rows);
+    const [trust, seen] = await Promise.all([RememberedTrust.open(parts.store, parts.clock), openSightings(parts.store, () => parts.clock.now())]);
+    const registry = new Registry(parts, journal, trust, seen, rows);
     const found = await registry.#survey();
     for (const findings of findingsOf(found).values()) registry.#enter(findings);
     registry.#diagnostics = [...found.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
@@ -294,7 +298,7 @@ export class Registry {
     const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
     const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest) };
-    let found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, memory: this.#trust, ...(last ? { last } : {}) });
+    let found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(last ? { last } : {}) });
     await secondOpinion.save();
     try {
       await this.#trust.learn(found.learned);
@@ -303,6 +307,9 @@ export class Registry {
       // What is revoked stops whether or not the disk is full; the files still say it at the next look.
       found = { ...found, diagnostics: [...found.diagnostics, diagnosticOf(thrown, { severity: 'degraded', stage: 'trust', rule: 'revocations' })] };
     }
+    // What cannot be written now is written with the next look; until then it is known all the same.
+    if (last) await this.#sightings.save().catch(() => undefined);
+    else await this.#sightings.save();
     this.#understood = found.understood;
     return found;
   }

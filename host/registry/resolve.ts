@@ -41,6 +41,8 @@ export interface RefusedPlugin {
   readonly state: 'rejected' | 'pending-approval' | 'revoked';
   readonly code: string;
   readonly message: string;
+  /** Epoch milliseconds at which it is worth another look, though nobody changes anything. */
+  readonly untilMs?: number;
   /** The name of the check that refused it. */
   readonly rule: string;
   /** Where its package lies; absent when none was found. */
@@ -50,6 +52,8 @@ export interface RefusedPlugin {
   /** Absent when the package itself was refused. */
   readonly release?: VerifiedRelease;
   readonly grantsDigest?: string;
+  /** What it would run with, where all that is wrong with it is to be waited for. */
+  readonly wouldRun?: ResolvedPlugin;
   /** Verified, or else only claimed: enough to know that a gate is missing, never enough to run anything. */
   readonly manifest?: PluginManifest;
 }
@@ -84,10 +88,13 @@ function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDi
   ];
 }
 
-function refusedOf({ loaded, findings, packagePath, claims, release, claimed, grantsDigest }: Candidate): RefusedPlugin {
+function refusedOf(candidate: Candidate): RefusedPlugin {
+  const { loaded, findings, packagePath, claims, release, claimed, grantsDigest } = candidate;
   const refusals = findings.filter(({ warning }) => !warning);
   const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
+  const [wouldRun] = refusals.every(({ error: { code } }) => stateFor(code) === 'pending-approval') ? resolvedOf(candidate) : [];
+  const untils = refusals.flatMap(({ untilMs }) => untilMs ?? []);
   return {
     instance: loaded.enablement.instance,
     loaded,
@@ -95,9 +102,11 @@ function refusedOf({ loaded, findings, packagePath, claims, release, claimed, gr
     code: error?.code ?? 'INTERNAL',
     message: error?.message ?? '',
     rule,
+    ...(untils.length === 0 ? {} : { untilMs: Math.min(...untils) }),
     ...(packagePath === undefined ? {} : { packagePath }),
     ...(claims ? { claims } : {}),
     ...(release ? { release } : {}),
+    ...(wouldRun ? { wouldRun } : {}),
     ...(grantsDigest === undefined ? {} : { grantsDigest }),
     ...(manifest ? { manifest } : {}),
   };

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Grant } from '../../schemas/capability.ts';
 import type { PluginState } from '../../schemas/control.ts';
 import type { ErrorCode } from '../errors.ts';
+import { handlesOf } from '../registry/examine.ts';
+import { grantsDigest } from '../registry/grants-digest.ts';
 import type { Findings } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
 import { commonGrants } from '../trust/powers/grants.ts';
@@ -95,7 +97,7 @@ function changesOf(standing: Standing, sighting: Sighting): Change[] {
   if (withdrawal) return [{ kind: 'withdraw', instance, code: withdrawal.code, message: withdrawal.message, found: now }];
   if (!now || now.enablement.plugin !== findings.enablement.plugin) return [{ kind: 'remove', instance }];
   if (!now.enablement.enabled) return [{ kind: 'disable', instance, found: now }];
-  if (now.refused) return [refusal(standing, before, now.refused, now, sighting)];
+  if (now.refused) return refusal(standing, before, now.refused, now, sighting);
   return now.resolved ? settled(standing, before, now.resolved, now, sighting) : [{ kind: 'unchanged', instance }];
 }
 
@@ -124,14 +126,15 @@ function isHalfWritten({ refused }: Findings, { isUnsettled }: Sighting): boolea
 
 // --- What runs and is refused --------------------------------------------------------------------------------------------------------------------------
 
-function refusal({ instance, findings }: Standing, before: ResolvedPlugin, refused: RefusedPlugin, now: Findings, { isUnsettled }: Sighting): Change {
-  const { code, message, state } = refused;
+function refusal(standing: Standing, before: ResolvedPlugin, refused: RefusedPlugin, now: Findings, sighting: Sighting): Change[] {
+  const { instance, findings } = standing;
+  const { code, message, wouldRun } = refused;
   const what = isAboutPackageOf(before, findings, refused) ? whatHappenedTo(before.release, refused) : 'edited';
   // Approvals asked for what runs stop it; approvals missing for what shall replace it do not.
-  if (what === 'distrusted' || (what === 'edited' && state === 'pending-approval' && refused.release?.packageDigest === before.release.packageDigest)) return { kind: 'withdraw', instance, code, message, found: now };
-  if (what === 'edited') return { kind: 'refuse', instance, code, message };
-  if (isUnsettled(before.packagePath)) return { kind: 'wait', instance, until: 'settled' };
-  return { kind: 'drift', instance, found: now, problem: message, expected: before.release.packageDigest, actual: refused.claims?.packageDigest ?? null };
+  if (what === 'distrusted' || (what === 'edited' && code === 'APPROVAL_MISSING' && refused.release?.packageDigest === before.release.packageDigest)) return [{ kind: 'withdraw', instance, code, message, found: now }];
+  if (what === 'edited') return [{ kind: 'refuse', instance, code, message }, ...(wouldRun ? meanwhile(standing, before, wouldRun, now, sighting) : [])];
+  if (sighting.isUnsettled(before.packagePath)) return [{ kind: 'wait', instance, until: 'settled' }];
+  return [{ kind: 'drift', instance, found: now, problem: message, expected: before.release.packageDigest, actual: refused.claims?.packageDigest ?? null }];
 }
 
 /** Whether it was the package of what runs that was looked at, and not one the operator leads to instead. */
@@ -156,11 +159,16 @@ function whatHappenedTo({ packageDigest, keyid }: VerifiedRelease, { claims, rul
 // --- What runs and may go on ---------------------------------------------------------------------------------------------------------------------------
 
 function settled(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
-  const { instance, findings } = standing;
+  const { instance } = standing;
   const powers = powerChanges(powersOf(before), powersOf(after));
   if (!isWider(powers) || sighting.confirmed === instance) return [taken(standing, before, after, now, sighting)];
-  const kept = withoutWidening(findings, before, now, after, sighting);
-  return [{ kind: 'hold', instance, powers }, ...(kept.resolved ? [taken(standing, before, kept.resolved, kept, sighting)].filter(({ kind }) => kind !== 'unchanged') : [])];
+  return [{ kind: 'hold', instance, powers }, ...meanwhile(standing, before, after, now, sighting)];
+}
+
+/** What takes effect of an edit while the rest of it waits: what got less. */
+function meanwhile(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
+  const kept = withoutWidening(standing.findings, before, now, after, sighting);
+  return kept.resolved ? [taken(standing, before, kept.resolved, kept, sighting)].filter(({ kind }) => kind !== 'unchanged') : [];
 }
 
 /** What an instance is given. */
@@ -186,10 +194,17 @@ export function needsOf({ release: { packageDigest }, config, limits }: Resolved
  */
 function withoutWidening(findings: Findings, before: ResolvedPlugin, now: Findings, after: ResolvedPlugin, { resolveGrants }: Sighting): Findings {
   const belongTogether = before.release.packageDigest !== after.release.packageDigest || !isDeepStrictEqual(before.config, after.config);
-  const base = belongTogether ? findings : now;
+  const base = belongTogether || !now.resolved ? findings : now;
   const enablement = { ...base.enablement, grants: commonGrants(findings.enablement.grants, now.enablement.grants) };
-  const resolved = base.resolved && { ...base.resolved, enablement, grants: resolveGrants(before.instance, enablement.grants, before.config) };
+  const grants = resolveGrants(before.instance, enablement.grants, before.config);
+  const resolved = base.resolved && { ...base.resolved, enablement, grants, grantsDigest: digestOf(base.resolved, grants) };
   return { file: base.file, enablement, ...(resolved ? { resolved } : {}) };
+}
+
+/** Of what is given now: a secret that no grant needs any more is none of it. */
+function digestOf({ release: { manifest }, limits, secrets, enablement: { onQuarantine } }: ResolvedPlugin, grants: readonly Grant[]): string {
+  const handles = handlesOf(manifest, grants);
+  return grantsDigest({ manifest, grants, limits, secrets: Object.fromEntries(Object.entries(secrets).filter(([handle]) => handles.has(handle))), onQuarantine });
 }
 
 // --- Comparing -----------------------------------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import type { Findings, Registry } from '../registry/registry.ts';
 import type { Survey } from '../registry/survey.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
+import { Due } from './due.ts';
 import type { IdentityFile } from './identity-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planOf, type Change, type Sighting, type Standing, type Withdrawal } from './plan.ts';
@@ -57,6 +58,7 @@ export class Reload implements AsyncDisposable {
   readonly #parts: ReloadParts;
   readonly #replacing: Replacing;
   readonly #trouble: Trouble;
+  readonly #due: Due;
   readonly #unsubscribe: () => void;
   /** Since when each package that looks changed does: condemned when it still does a time of quiet later. */
   #suspects: ReadonlyMap<string, number> = new Map();
@@ -78,6 +80,7 @@ export class Reload implements AsyncDisposable {
     this.#parts = parts;
     this.#replacing = new Replacing({ ...parts, onFree: () => this.#waiting.size > 0 && this.#soon() });
     this.#trouble = new Trouble(parts.registry, parts.log);
+    this.#due = new Due(parts.clock, () => this.#judgeUnasked());
     this.#unsubscribe = subscribe('plugin.state', ({ to }) => void (to === 'active' && queueMicrotask(() => this.#closed || this.#trouble.settleStates())));
   }
 
@@ -88,6 +91,11 @@ export class Reload implements AsyncDisposable {
   /** What the files say of an instance and is not taken up. Throws PLUGIN_NOT_FOUND. */
   diagnosticsOf(instance: string): Diagnostic[] {
     return this.#trouble.of(this.#parts.registry.get(instance));
+  }
+
+  /** Takes up by itself what only has to wait, from what the start found on. */
+  expect(): void {
+    if (!this.#closed) this.#expect(this.#parts.registry.list().map(({ findings }) => findings));
   }
 
   /** Notices changes from now on. Resolves once it does; a system that does not tell of changes is reported, not thrown. */
@@ -140,6 +148,7 @@ export class Reload implements AsyncDisposable {
     this.#unsubscribe();
     clearTimeout(this.#timer);
     clearInterval(this.#rounds);
+    this.#due[Symbol.dispose]();
     this.#replacing[Symbol.dispose]();
     await this.#watcher?.[Symbol.asyncDispose]();
   }
@@ -194,6 +203,7 @@ export class Reload implements AsyncDisposable {
     const steps = changes.map((change) => this.#carryOut(change));
     this.#watcher?.follow(this.#packages([...found.values(), ...registry.list().map(({ findings }) => findings)]));
     if (this.#suspects.size > 0) this.#soon();
+    this.#expect([...found.values()]);
     return steps;
   }
 
@@ -332,6 +342,10 @@ export class Reload implements AsyncDisposable {
       const path = resolved?.packagePath ?? refused?.packagePath ?? (source === undefined ? undefined : resolve(home, source));
       return path === undefined ? [] : [path];
     }));
+  }
+
+  #expect(all: readonly Findings[]): void {
+    this.#due.expect(all.flatMap(({ refused }) => refused?.untilMs ?? []));
   }
 
   /** Another look, a time of quiet from now. */

@@ -379,6 +379,14 @@ export interface KeySuccessionRow {
 
 export const keySuccessions = hostTable<KeySuccessionRow, [oldKeyid: string]>('keySuccessions', 'key id of the old key', 'registry: a look at the home');
 
+export interface SightingRow {
+  /** Epoch milliseconds. */
+  readonly firstSeenMs: number;
+}
+
+/** When this host first saw each release. */
+export const sightings = hostTable<SightingRow, [packageDigest: string]>('sightings', 'packageDigest', 'registry, with each look at the home');
+
 // ── The host ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TokenRow {
@@ -475,6 +483,6 @@ export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', '
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads,
 ];

@@ -14,7 +14,7 @@ export function configOf(home: string, changes: Partial<ResolvedConfig> = {}): R
 }
 
 export function surveyHome(home: string, { config = {}, ...context }: Partial<Omit<SurveyContext, 'config'>> & { readonly config?: Partial<ResolvedConfig> } = {}): Promise<Resolution> {
-  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', memory: NO_MEMORY, ...context });
+  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', memory: NO_MEMORY, sightings: null, ...context });
 }
 
 /** `CODE severity instance`, sorted: what most tests of findings compare. */

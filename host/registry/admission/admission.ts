@@ -1,5 +1,6 @@
 // What a genuine release must pass to run here as an instance: the rules in their order, and the state a refusal leads to. Asked by examine.ts and resolve.ts.
 import type { ErrorCode } from '../../errors.ts';
+import { age } from './age.ts';
 import { approvals } from './approvals.ts';
 import { digest } from './digest.ts';
 import { lists } from './lists.ts';
@@ -16,10 +17,11 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
   'same-version': sameVersion,
   ui,
   approvals,
+  age,
 };
 
 /** What time or a reviewer can mend; whatever else is wrong is told before it. */
-const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING']);
+const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'RELEASE_TOO_FRESH']);
 
 /** Where an instance stands that was refused for this reason. */
 export function stateFor(code: string | undefined): 'rejected' | 'pending-approval' | 'revoked' {

@@ -30,6 +30,8 @@ export interface Applicant {
 export interface Opinion {
   readonly refusals?: readonly GatehouseError[];
   readonly warnings?: readonly GatehouseError[];
+  /** Epoch milliseconds from which on it refuses no more, where time alone mends it. */
+  readonly untilMs?: number;
 }
 
 /** Looks only at what it is given; whatever else it must know is loaded once for all instances, in the context. */

@@ -1,0 +1,76 @@
+// What may not simply follow on what runs: a release nobody has known for long, one by another signer, an older one. The host goes on with what it has, says why, and takes up what got less.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { aClockAhead } from '../support/hand-clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { startGatehouse } from '../support/gatehouse.ts';
+import { aHome, type TestPlugin } from '../support/home.ts';
+import { SKILL } from '../support/registry.ts';
+
+const HOUR = 3_600_000;
+const reload = { quietMs: 50, mostMs: 200 };
+const skill: Omit<TestPlugin, 'version'> = { name: 'skill', kind: 'skill', source: SKILL };
+
+async function running(plugins: readonly TestPlugin[] = [skill]) {
+  const home = await aHome(plugins, { reload });
+  const clock = aClockAhead();
+  let gatehouse = await startGatehouse(home, { clock });
+  return {
+    home, clock,
+    /** Code of its trouble, and the version that runs. */
+    standing: async () => {
+      const { state, version, code } = gatehouse.host.plugins.show('skill');
+      return { state, version, ...(code === undefined ? {} : { code }) };
+    },
+    get host() {
+      return gatehouse.host;
+    },
+    async restart() {
+      await gatehouse[Symbol.asyncDispose]();
+      gatehouse = await startGatehouse(home, { clock });
+    },
+    async [Symbol.asyncDispose]() {
+      await gatehouse[Symbol.asyncDispose]();
+      await home[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('a fresh release', () => {
+  it('is held back while the older one goes on, and taken up by itself when its time has come', async () => {
+    await using it = await running();
+    expect(await it.standing()).toEqual({ state: 'active', version: '1.0.0' });
+    await it.home.write('manifests/host.json', { listen: '127.0.0.1:0', log: { level: 'error' }, reload, trust: { minimumReleaseAgeHours: 48 } });
+    await it.home.add({ ...skill, version: '1.1.0' });
+    const held = await eventually(async () => {
+      expect(await it.standing()).toEqual({ state: 'impaired', version: '1.0.0', code: 'RELEASE_TOO_FRESH' });
+      return it.host.plugins.show('skill').message ?? '';
+    });
+    const until = Date.parse(/until (\S+Z):/.exec(held)?.[1] ?? '');
+    expect(Math.abs(until - it.clock.now() - 48 * HOUR)).toBeLessThan(60_000);
+    it.clock.turn(until - it.clock.now() - 300);
+    await it.host.reload();
+    expect(await it.standing()).toMatchObject({ version: '1.0.0', code: 'RELEASE_TOO_FRESH' });
+    await eventually(async () => expect(await it.standing()).toEqual({ state: 'active', version: '1.1.0' })); // nobody asks it to look
+  });
+
+  it('waits at a start, too, by when it was first seen, and starts by itself; what was taken from it meanwhile is gone at once', async () => {
+    const capabilities = [{ name: 'kv', quotaBytes: 1000 } as const];
+    await using it = await running([{ ...skill, manifest: { capabilities } }]);
+    await it.home.write('manifests/host.json', { listen: '127.0.0.1:0', log: { level: 'error' }, reload, trust: { minimumReleaseAgeHours: 48 } });
+    await it.home.add({ ...skill, version: '1.1.0', manifest: { capabilities } });
+    await eventually(async () => expect(await it.standing()).toMatchObject({ version: '1.0.0', code: 'RELEASE_TOO_FRESH' }));
+    const file = join(it.home.path, 'manifests/plugins/skill.json');
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), grants: [{ name: 'kv', quotaBytes: 10 }] }));
+    await eventually(() => expect(it.host.plugins.show('skill').grants).toEqual([{ name: 'kv', quotaBytes: 10 }]));
+    expect(await it.standing()).toMatchObject({ version: '1.0.0', code: 'RELEASE_TOO_FRESH' });
+
+    it.clock.turn(47 * HOUR);
+    await it.restart();
+    expect(await it.standing()).toEqual({ state: 'pending-approval', version: '1.1.0', code: 'RELEASE_TOO_FRESH' });
+    it.clock.turn(HOUR);
+    await it.host.reload();
+    await eventually(async () => expect(await it.standing()).toEqual({ state: 'active', version: '1.1.0' }));
+  });
+});
