@@ -37,6 +37,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ['host/egress/'],
   'ipaddr.js': ['host/egress/'],
   chokidar: ['host/reload/'],
+  acorn: ['host/trust/scan/'],
 };
 
 const files = [...sources('host'), ...sources('plugin-sdk'), ...sources('schemas'), ...sources('plugins')];
