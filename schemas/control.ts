@@ -1,9 +1,10 @@
 // Bodies of the control plane: what scripts and the command line exchange with a running host.
 import { Type, type Static } from 'typebox';
 import { ABILITIES } from './abilities.ts';
+import { ApprovalDecision, ApprovalId, Reviewer } from './approval.ts';
 import { DirectoryResult } from './channel.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
-import { Digest, InstanceName, PluginId, Timestamp } from './ids.ts';
+import { Digest, InstanceName, KeyId, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
 import { Limits } from './plugin-manifest.ts';
@@ -260,6 +261,25 @@ export const ReplayManyBody = closed({
   limit: Type.Optional(whole(1, 10_000, { default: 10_000 })),
 });
 export type ReplayManyBody = Static<typeof ReplayManyBody>;
+
+/** An approval or a rejection as it lies in manifests/approvals/. */
+export const ApprovalView = closed({
+  id: ApprovalId,
+  subject: text(200, { description: 'The package, as acme.weather-1.2.3.' }),
+  instance: InstanceName,
+  reviewer: Reviewer,
+  keyid: KeyId,
+  decision: ApprovalDecision,
+  note: text(2000),
+  packageDigest: Digest,
+  grantsDigest: Digest,
+  issuedAt: Timestamp,
+  expiresAt: Type.Optional(Timestamp),
+  file: text(1000, { description: 'Relative to the home.' }),
+  counts: Type.Boolean({ description: 'Whether it approves or rejects something that is enabled now.' }),
+  problem: Type.Optional(text(1000, { description: 'Why it does not count.' })),
+});
+export type ApprovalView = Static<typeof ApprovalView>;
 
 export const DegradedPlugin = closed({ instance: InstanceName, state: PluginState, code: text(100), message: text(4000) });
 export type DegradedPlugin = Static<typeof DegradedPlugin>;

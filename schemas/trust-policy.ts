@@ -1,6 +1,6 @@
 // The block `trust` of host.json: what the operator's policy says of releases that are genuine.
 import { Type, type Static } from 'typebox';
-import { closed } from './closed.ts';
+import { closed, whole } from './closed.ts';
 import { Publisher } from './ids.ts';
 
 const SEGMENT = '[a-z][a-z0-9-]{0,39}';
@@ -27,6 +27,7 @@ export type TrustList = Static<ReturnType<typeof trustList>>;
 
 export const TrustPolicy = closed(
   {
+    approvals: Type.Optional(whole(0, 16, { default: 0, description: 'Reviewers who must approve before anything runs; an enablement may only ask for more.' })),
     allow: Type.Optional(trustList('Once it names anybody, nobody else may run.')),
     deny: Type.Optional(trustList('Wins over `allow`.')),
     minimumReleaseAgeHours: Type.Optional(Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, maximum: 8760, default: null, description: 'How long a release must be known here before it runs. Null: 48 in strict, else 0.' })),

@@ -10,6 +10,7 @@ import { readPackage } from '../trust/package.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import { verifyPackage, type Claims, type VerifiedRelease, type VerifyOptions } from '../trust/verify.ts';
+import type { ApprovalBook } from './approval-book.ts';
 import { ADMISSION_RULES } from './admission/admission.ts';
 import type { Settings } from './admission/rule.ts';
 import type { LoadedEnablement } from './discover.ts';
@@ -27,6 +28,7 @@ export interface ResolveContext {
   readonly config: ResolvedConfig;
   readonly trust: TrustStore;
   readonly revocations: RevocationList;
+  readonly approvals: ApprovalBook;
   readonly history: History;
   readonly env: SecretPlaces['env'];
   /** Milliseconds since the epoch. */

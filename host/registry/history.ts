@@ -1,16 +1,18 @@
 // What the store remembers of versions: which an instance ran, and what each version was. Resolve asks it about rollbacks and changed releases.
 import { scan, type Store } from '../store/store.ts';
-import { plugins, versions } from '../store/tables.ts';
+import { approvals, plugins, versions, type ApprovalRow } from '../store/tables.ts';
 
 export interface History {
   /** The highest version of this plugin that the instance ever ran. */
   highestVersion(instance: string, plugin: string): string | undefined;
   /** The package digest under which this version was first run here. */
   digestOf(plugin: string, version: string): string | undefined;
+  /** An approval that was seen before, by its id. */
+  approval(id: string): ApprovalRow | undefined;
 }
 
 /** For `check`, which works on files alone. */
-export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined };
+export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined };
 
 export async function loadHistory(store: Store): Promise<History> {
   const highest = new Map<string, string>();
@@ -21,8 +23,11 @@ export async function loadHistory(store: Store): Promise<History> {
   for await (const page of scan(store, versions, versions.prefix())) {
     for (const { key, value } of page) digests.set(`${key[1]} ${key[2]}`, value.digest);
   }
+  const seen = new Map<string, ApprovalRow>();
+  for await (const page of scan(store, approvals, approvals.prefix())) for (const { key, value } of page) seen.set(String(key.at(-1)), value);
   return {
     highestVersion: (instance, plugin) => highest.get(`${instance} ${plugin}`),
     digestOf: (plugin, version) => digests.get(`${plugin} ${version}`),
+    approval: (id) => seen.get(id),
   };
 }

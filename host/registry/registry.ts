@@ -1,6 +1,6 @@
 // The instances of this home and the state of each. host.ts opens it, the supervisor moves instances, the pipeline asks who takes part.
 import { resolve as resolvePath } from 'node:path';
-import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../../schemas/control.ts';
+import type { ApprovalView, DegradedPlugin, Diagnostic, PluginState, PluginView } from '../../schemas/control.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import type { AuditLog } from '../trust/log/audit-log.ts';
 import type { PluginRow, TransitionRow } from '../store/tables.ts';
 import { isExcused } from './crash-classes.ts';
+import { rememberApprovals } from './approval-memory.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
 import { writeEnabled, type OnWriting } from './enablement-file.ts';
 import { loadHistory } from './history.ts';
@@ -19,9 +20,10 @@ import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
 import { openSecondOpinions } from './second-opinions.ts';
+import type { ResolvedPlugin } from './resolve.ts';
 import { openSightings, type KeptSightings } from './sightings.ts';
 import type { SecretPlaces } from './secrets.ts';
-import { survey, type LastLook, type Survey, type Understood } from './survey.ts';
+import { survey, targetOf, type LastLook, type Survey, type Understood } from './survey.ts';
 import { updateOf } from './trust-decisions.ts';
 
 export type { Because, Findings, Instance } from './instance.ts';
@@ -54,6 +56,7 @@ export class Registry {
   #turn: Promise<unknown> = Promise.resolve();
   #understood: Understood | undefined;
   #members: Members | undefined;
+  #approvals: readonly ApprovalView[] = [];
   #diagnostics: readonly Diagnostic[] = [];
 
   private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, seen: KeptSightings, rows: ReadonlyMap<string, PluginRow>) {
@@ -84,6 +87,11 @@ export class Registry {
   /** By instance name. */
   list(): readonly Instance[] {
     return [...this.#entries.values()];
+  }
+
+  /** Every approval and rejection in the files, as of the last look. */
+  get approvals(): readonly ApprovalView[] {
+    return this.#approvals;
   }
 
   find(instance: string): Instance | undefined {
@@ -276,7 +284,7 @@ export class Registry {
       this.move(instance, refused.state, { actor: 'host', reason: refused.message, ...troubleOf(refused) });
     } else {
       this.move(instance, 'verified', host);
-      this.move(instance, 'approved', { actor: 'host', reason: 'it needs no approvals' });
+      this.move(instance, 'approved', { actor: 'host', reason: approvedBecause(findings) });
     }
   }
 
@@ -293,15 +301,17 @@ export class Registry {
   }
 
   async #survey(isUnsettled: LastLook['isUnsettled'] = () => false): Promise<Survey> {
-    const { config, store, clock, env } = this.#parts;
+    const { config, store, audit, clock, env } = this.#parts;
     await this.#journal.written();
     const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
-    const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest) };
-    let found = await survey({ config, history: await loadHistory(store), env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(last ? { last } : {}) });
+    const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest), targets: this.#running().map(targetOf) };
+    const history = await loadHistory(store);
+    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(last ? { last } : {}) });
     await secondOpinion.save();
     try {
       await this.#trust.learn(found.learned);
+      await rememberApprovals(found, { history, audit, now: clock.now() });
     } catch (thrown) {
       if (!last || !(thrown instanceof GatehouseError)) throw thrown;
       // What is revoked stops whether or not the disk is full; the files still say it at the next look.
@@ -311,11 +321,16 @@ export class Registry {
     if (last) await this.#sightings.save().catch(() => undefined);
     else await this.#sightings.save();
     this.#understood = found.understood;
+    this.#approvals = found.approvalViews;
     return found;
   }
 
   #isRunning(packageDigest: string): boolean {
-    return this.list().some(({ state, resolved }) => (isAvailable(state) || isComing(state)) && resolved?.release.packageDigest === packageDigest);
+    return this.#running().some(({ release }) => release.packageDigest === packageDigest);
+  }
+
+  #running(): ResolvedPlugin[] {
+    return this.list().flatMap(({ state, resolved }) => (resolved && (isAvailable(state) || isComing(state)) ? [resolved] : []));
   }
 
   /** Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile. */
@@ -335,6 +350,8 @@ export class Registry {
     return entry;
   }
 }
+
+const approvedBecause = ({ resolved }: Findings) => (resolved === undefined || resolved.approvedBy.length === 0 ? 'it needs no approvals' : `approved by ${resolved.approvedBy.join(', ')}`);
 
 const troubleOf = ({ code, message }: { readonly code: string; readonly message: string }) => ({ code, message });
 

@@ -5,6 +5,7 @@ import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
 import type { Claims, VerifiedRelease } from '../trust/verify.ts';
 import { stateFor } from './admission/admission.ts';
+import { decisionsFor } from './admission/approvals.ts';
 import { isSuperseded, judgeTogether, mayRun } from './among.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
 import type { LoadedEnablement } from './discover.ts';
@@ -29,6 +30,8 @@ export interface ResolvedPlugin {
   readonly secrets: Readonly<Record<string, SecretReference>>;
   /** Of what its files give it: what approvals of it are bound to. */
   readonly grantsDigest: string;
+  /** Reviewers who approved exactly this; as many as are asked for, or more. */
+  readonly approvedBy: readonly string[];
   readonly required: boolean;
   readonly order: number;
   readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
@@ -69,31 +72,32 @@ export async function resolve(enablements: readonly LoadedEnablement[], context:
   const candidates = await Promise.all(enablements.filter(({ enablement }) => enablement.enabled).map((loaded) => examine(loaded, context)));
   judgeTogether(candidates, context.config.collision);
   return {
-    plugins: candidates.filter(mayRun).flatMap(resolvedOf),
-    refused: candidates.filter((each) => !mayRun(each) && !isSuperseded(each)).map(refusedOf),
+    plugins: candidates.filter(mayRun).flatMap((candidate) => resolvedOf(candidate, context)),
+    refused: candidates.filter((each) => !mayRun(each) && !isSuperseded(each)).map((candidate) => refusedOf(candidate, context)),
     disabled: enablements.filter(({ enablement }) => !enablement.enabled),
     diagnostics: candidates.flatMap((candidate) => candidate.findings.map((finding) => findingOf(candidate, finding))),
   };
 }
 
-function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDigest }: Candidate): ResolvedPlugin[] {
+function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDigest }: Candidate, { approvals }: ResolveContext): ResolvedPlugin[] {
   const { enablement, file } = loaded;
   const { instance, required, order, onQuarantine } = enablement;
   if (!release || grantsDigest === undefined) return [];
+  const approvedBy = decisionsFor({ instance, release, grantsDigest }, approvals).approvals.map(({ reviewer }) => reviewer);
   return [
     {
-      instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, grantsDigest, required, order,
+      instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, grantsDigest, approvedBy, required, order,
       ...(onQuarantine === undefined ? {} : { onQuarantine }),
     },
   ];
 }
 
-function refusedOf(candidate: Candidate): RefusedPlugin {
+function refusedOf(candidate: Candidate, context: ResolveContext): RefusedPlugin {
   const { loaded, findings, packagePath, claims, release, claimed, grantsDigest } = candidate;
   const refusals = findings.filter(({ warning }) => !warning);
   const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
-  const [wouldRun] = refusals.every(({ error: { code } }) => stateFor(code) === 'pending-approval') ? resolvedOf(candidate) : [];
+  const [wouldRun] = refusals.every(({ error: { code } }) => stateFor(code) === 'pending-approval') ? resolvedOf(candidate, context) : [];
   const untils = refusals.flatMap(({ untilMs }) => untilMs ?? []);
   return {
     instance: loaded.enablement.instance,

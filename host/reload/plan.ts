@@ -28,7 +28,7 @@ export interface Standing {
 export interface Sighting {
   readonly found: ReadonlyMap<string, Findings>;
   /** Why a release that runs may run no more, wherever the files lead by now. */
-  readonly withdrawalOf: (release: VerifiedRelease) => Withdrawal | undefined;
+  readonly withdrawalOf: (running: ResolvedPlugin, now: Findings | undefined) => Withdrawal | undefined;
   /** Whether this path, or anything below it, is still being written. */
   readonly isUnsettled: (path: string) => boolean;
   /** The instance for which somebody agreed to what is wider, and to another try of what failed. */
@@ -38,7 +38,7 @@ export interface Sighting {
 }
 
 export interface Withdrawal {
-  readonly by: 'revocation' | 'trust' | 'lists';
+  readonly by: 'revocation' | 'trust' | 'lists' | 'approvals';
   readonly code: ErrorCode;
   readonly message: string;
 }
@@ -92,7 +92,7 @@ function changesOf(standing: Standing, sighting: Sighting): Change[] {
   const before = findings.resolved;
   if (!before || !runs(state)) return [atRest(standing, now, sighting)];
 
-  const withdrawal = sighting.withdrawalOf(before.release);
+  const withdrawal = sighting.withdrawalOf(before, now);
   if (withdrawal?.by === 'revocation') return [{ kind: 'revoke', instance, message: withdrawal.message, found: now }, ...(now?.resolved ? [{ kind: 'add', instance, found: now } as const] : [])];
   if (withdrawal) return [{ kind: 'withdraw', instance, code: withdrawal.code, message: withdrawal.message, found: now }];
   if (!now || now.enablement.plugin !== findings.enablement.plugin) return [{ kind: 'remove', instance }];
@@ -128,14 +128,29 @@ function isHalfWritten({ refused }: Findings, { isUnsettled }: Sighting): boolea
 
 function refusal(standing: Standing, before: ResolvedPlugin, refused: RefusedPlugin, now: Findings, sighting: Sighting): Change[] {
   const { instance, findings } = standing;
-  const { code, message, wouldRun } = refused;
+  const { code, message, release, grantsDigest, wouldRun } = refused;
   const what = isAboutPackageOf(before, findings, refused) ? whatHappenedTo(before.release, refused) : 'edited';
+  const isUnapproved = code === 'APPROVAL_MISSING' || code === 'APPROVAL_REJECTED';
+  const isWhatRuns = release?.packageDigest === before.release.packageDigest && grantsDigest === before.grantsDigest;
   // Approvals asked for what runs stop it; approvals missing for what shall replace it do not.
-  if (what === 'distrusted' || (what === 'edited' && code === 'APPROVAL_MISSING' && refused.release?.packageDigest === before.release.packageDigest)) return [{ kind: 'withdraw', instance, code, message, found: now }];
-  if (what === 'edited') return [{ kind: 'refuse', instance, code, message }, ...(wouldRun ? meanwhile(standing, before, wouldRun, now, sighting) : [])];
+  if (what === 'distrusted' || (what === 'edited' && isUnapproved && isWhatRuns)) return [{ kind: 'withdraw', instance, code, message, found: now }];
+  const inPart = isUnapproved ? lessened : meanwhile;
+  if (what === 'edited') return [{ kind: 'refuse', instance, code, message }, ...(wouldRun ? inPart(standing, before, wouldRun, now, sighting) : [])];
   if (sighting.isUnsettled(before.packagePath)) return [{ kind: 'wait', instance, until: 'settled' }];
   return [{ kind: 'drift', instance, found: now, problem: message, expected: before.release.packageDigest, actual: refused.claims?.packageDigest ?? null }];
 }
+
+/** As it was approved, without what its file no longer grants. */
+function lessened(standing: Standing, before: ResolvedPlugin, _: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
+  const { instance, findings } = standing;
+  const grants = commonGrants(findings.enablement.grants, now.enablement.grants);
+  if (grants.length === findings.enablement.grants.length && isDeepStrictEqual(sorted(grants), sorted(findings.enablement.grants))) return [];
+  const enablement = { ...findings.enablement, grants };
+  const resolved = { ...before, enablement, grants: sighting.resolveGrants(instance, grants, before.config) };
+  return [taken(standing, before, resolved, { file: findings.file, enablement, resolved }, sighting)];
+}
+
+const sorted = (grants: readonly Grant[]) => grants.map((grant) => JSON.stringify(grant)).sort();
 
 /** Whether it was the package of what runs that was looked at, and not one the operator leads to instead. */
 function isAboutPackageOf({ packagePath }: ResolvedPlugin, { enablement }: Findings, { packagePath: seen, rule, loaded }: RefusedPlugin): boolean {
@@ -161,7 +176,8 @@ function whatHappenedTo({ packageDigest, keyid }: VerifiedRelease, { claims, rul
 function settled(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
   const { instance } = standing;
   const powers = powerChanges(powersOf(before), powersOf(after));
-  if (!isWider(powers) || sighting.confirmed === instance) return [taken(standing, before, after, now, sighting)];
+  // A reviewer's word for exactly this is agreement, too.
+  if (!isWider(powers) || sighting.confirmed === instance || after.approvedBy.length > 0) return [taken(standing, before, after, now, sighting)];
   return [{ kind: 'hold', instance, powers }, ...meanwhile(standing, before, after, now, sighting)];
 }
 
@@ -211,7 +227,7 @@ function digestOf({ release: { manifest }, limits, secrets, enablement: { onQuar
 
 /** Everything of findings that can make a difference; of a release, its digest and its key say it all. */
 function faceOf({ file, enablement, resolved, refused }: Findings): Record<string, unknown> {
-  const { release, enablement: _, manifestFile: __, grantsDigest: ___, packagePath, ...settings } = resolved ?? {};
+  const { release, enablement: _, manifestFile: __, grantsDigest: ___, approvedBy: ____, packagePath, ...settings } = resolved ?? {};
   return {
     ...enablement, ...settings, file,
     source: [enablement.source, packagePath],

@@ -9,14 +9,15 @@ import { publish, subscribe } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { PluginLife } from '../plugin-life.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
+import { approvalsNeeded, refusalByApprovals } from '../registry/admission/approvals.ts';
 import { refusalByLists } from '../registry/admission/lists.ts';
 import { findingsOf } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
 import { resolveGrant } from '../registry/plugin-config.ts';
 import type { Findings, Registry } from '../registry/registry.ts';
+import type { ResolvedPlugin } from '../registry/resolve.ts';
 import type { Survey } from '../registry/survey.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
-import type { VerifiedRelease } from '../trust/verify.ts';
 import { Due } from './due.ts';
 import type { IdentityFile } from './identity-file.ts';
 import { OwnWrites } from './own-writes.ts';
@@ -214,16 +215,19 @@ export class Reload implements AsyncDisposable {
     });
   }
 
-  #sighting({ understood: { trust, revocations, policy } }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
+  #sighting({ understood: { trust, revocations, policy }, approvals }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
     const { egress } = this.#parts.config;
     const withdrawal = (by: Withdrawal['by'], { code, message }: GatehouseError): Withdrawal => ({ by, code, message });
-    const withdrawalOf = (release: VerifiedRelease): Withdrawal | undefined => {
+    const withdrawalOf = (running: ResolvedPlugin, now: Findings | undefined): Withdrawal | undefined => {
+      const { release } = running;
       const { keyid, packageDigest, publisher, manifest: { id, version } } = release;
       const revoked = revocations.reasonFor({ keyid, digest: packageDigest, id, version });
       if (revoked !== undefined) return withdrawal('revocation', new GatehouseError('REVOKED', { plugin: id, problem: revoked }));
       if (!trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return withdrawal('trust', new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }));
       const unlisted = refusalByLists(release, policy);
-      return unlisted && withdrawal('lists', unlisted);
+      if (unlisted) return withdrawal('lists', unlisted);
+      const unapproved = refusalByApprovals(running, approvalsNeeded((now ?? running).enablement, policy), approvals);
+      return unapproved && withdrawal('approvals', unapproved);
     };
     return { found, withdrawalOf, isUnsettled, confirmed, resolveGrants: (instance, grants, config) => grants.flatMap((grant) => resolveGrant(instance, grant, config, egress) ?? []) };
   }

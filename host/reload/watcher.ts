@@ -3,6 +3,7 @@ import { basename, join, relative } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import type { Clock } from '../clock.ts';
 import { hostConfigPath, publisherFolders, type ResolvedConfig } from '../config.ts';
+import { approvalsFolder } from '../registry/review-look.ts';
 import { trustFilesOf } from '../trust/trust-files.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { Settling } from './settling.ts';
@@ -37,13 +38,14 @@ export async function openWatcher({ config, clock, ownWrites, onDue, onTrouble }
   const { home, manifestsDir, dataDir, homeDataDir, reload: { quietMs, mostMs } } = config;
   const { revocations, signedList, signedLists } = trustFilesOf(config);
   const settings = hostConfigPath(home);
+  const approvals = approvalsFolder(config);
   const urgent = new Set([revocations, signedList, settings]);
-  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => urgent.has(path) || isWithin(path, signedLists), onDue });
+  const settling = new Settling({ clock, quietMs, mostMs, isUrgent: (path) => urgent.has(path) || isWithin(path, signedLists) || isWithin(path, approvals), onDue });
   const onChange = (path: string) => void ownWrites.holds(path).then((own) => own || settling.changed(path));
   const isNobodys = (path: string) => isDraft(path) || isWithin(path, dataDir) || isWithin(path, homeDataDir);
 
   const options = { persistent: false, ignorePermissionErrors: true };
-  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), settings], { ...options, depth: 2, ignored: isDraft });
+  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), approvals, settings], { ...options, depth: 2, ignored: isDraft });
   // First-party builds put their trust record into the data directory; nothing else in there is anyone's to change.
   const trust = watch(publisherFolders(config).slice(1), { ...options, depth: 0, ignored: isDraft });
   const shelf = watch(join(home, 'plugins'), { ...options, depth: 0, ignored: isNobodys });

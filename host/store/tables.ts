@@ -387,6 +387,15 @@ export interface SightingRow {
 /** When this host first saw each release. */
 export const sightings = hostTable<SightingRow, [packageDigest: string]>('sightings', 'packageDigest', 'registry, with each look at the home');
 
+/** An approval or rejection that a look has found, or one that was taken back: putting its file back does not revive it. */
+export interface ApprovalRow {
+  /** RFC 3339. */
+  readonly seenAt: string;
+  readonly revoked?: { readonly at: string; readonly actor: string; readonly reason: string };
+}
+
+export const approvals = hostTable<ApprovalRow, [approvalId: string]>('approvals', 'approvalId', 'registry, at a look that finds it or its revocation');
+
 // ── The host ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TokenRow {
@@ -484,5 +493,5 @@ export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', '
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
-  auditEntries, auditNodes, auditHeads,
+  auditEntries, auditNodes, auditHeads, approvals,
 ];

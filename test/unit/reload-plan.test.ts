@@ -25,16 +25,17 @@ interface Running {
   readonly limits?: Partial<ResolvedPlugin['limits']>;
   readonly config?: ResolvedPlugin['config'];
   readonly grants?: readonly Grant[];
+  readonly approvedBy?: readonly string[];
 }
 
 /** Findings of an instance that may run. */
-function mayRun({ enablement: given = {}, manifest: changes = {}, digest = 'sha256:1', keyid = 'ed25519:1', path = '/home/plugins/weather', limits, config = given.config ?? {}, grants = given.grants ?? [] }: Running = {}): Findings {
+function mayRun({ enablement: given = {}, manifest: changes = {}, digest = 'sha256:1', keyid = 'ed25519:1', path = '/home/plugins/weather', limits, config = given.config ?? {}, grants = given.grants ?? [], approvedBy = [] }: Running = {}): Findings {
   const enablement = anEnablement(given);
   const manifest: PluginManifest = { manifestVersion: 1, id: enablement.plugin, publisher: 'acme', version: '1.0.0', kind: 'skill', displayName: 'W', description: '', license: 'MIT', hostApi: '^1.0.0', ...changes };
   const release = { manifest, packageDigest: digest, keyid, publisher: 'acme', development: false, issuedAt: '', source: '', files: new Map(), path };
   const resolved: ResolvedPlugin = {
     instance: enablement.instance, kind: manifest.kind, enablement, manifestFile: 'manifests/plugins/weather.json', packagePath: path, release,
-    limits: { heapMb: 32, cpuMsPerCall: 50, wallMsPerCall: 2000, concurrency: 64, ...limits }, grants, config, secrets: enablement.secrets, grantsDigest: 'sha256:2', required: enablement.required, order: enablement.order,
+    limits: { heapMb: 32, cpuMsPerCall: 50, wallMsPerCall: 2000, concurrency: 64, ...limits }, grants, config, secrets: enablement.secrets, grantsDigest: 'sha256:2', approvedBy, required: enablement.required, order: enablement.order,
   };
   return { file: resolved.manifestFile, enablement, resolved };
 }
@@ -53,7 +54,7 @@ function refused({ enablement: given = {}, seen = { digest: 'sha256:1', keyid: '
   const release = seen?.digest == null ? undefined : mayRun({ digest: seen.digest }).resolved?.release;
   return {
     file, enablement,
-    refused: { instance: enablement.instance, loaded: { path: `/home/${file}`, file, enablement }, state: 'rejected', code: 'RELEASE_FILES', message: 'no.', rule: 'release', ...(seen ? { packagePath } : {}), ...(claims ? { claims } : {}), ...(release ? { release } : {}), ...changes },
+    refused: { instance: enablement.instance, loaded: { path: `/home/${file}`, file, enablement }, state: 'rejected', code: 'RELEASE_FILES', message: 'no.', rule: 'release', grantsDigest: 'sha256:2', ...(seen ? { packagePath } : {}), ...(claims ? { claims } : {}), ...(release ? { release } : {}), ...changes },
   };
 }
 
@@ -81,6 +82,7 @@ const told = (changes: readonly Change[]) => changes.map((change) => (change.kin
 const CHANGED = { seen: { digest: 'sha256:2', keyid: 'ed25519:1' } } as const;
 const revoked: Partial<Sighting> = { withdrawalOf: () => ({ by: 'revocation', code: 'REVOKED', message: 'revoked' }) };
 const distrusted: Partial<Sighting> = { withdrawalOf: () => ({ by: 'trust', code: 'KEY_UNTRUSTED', message: 'not trusted' }) };
+const WOULD_RUN = mayRun().resolved as ResolvedPlugin;
 const unsettled: Partial<Sighting> = { isUnsettled: () => true };
 
 describe('an instance that runs', () => {
@@ -143,6 +145,13 @@ describe('an instance that runs', () => {
     ['goes on when a genuine new package does not fit its config', { now: refused({ ...CHANGED, rule: 'config', code: 'PLUGIN_CONFIG_INVALID' }) }, 'refuse'],
     ['goes on when a new package lacks approvals', { now: refused({ ...CHANGED, rule: 'approvals', state: 'pending-approval', code: 'APPROVAL_MISSING' }) }, 'refuse'],
 
+    ['goes on as it was when other limits lack approvals', { now: refused({ rule: 'approvals', state: 'pending-approval', code: 'APPROVAL_MISSING', grantsDigest: 'sha256:3', enablement: { limits: { heapMb: 64 } } }) }, 'refuse'],
+    ['loses what was taken away while the rest of the edit lacks approvals', { before: mayRun({ enablement: { grants: [kv(5), read] } }), now: refused({ rule: 'approvals', state: 'pending-approval', code: 'APPROVAL_MISSING', grantsDigest: 'sha256:3', enablement: { grants: [kv(6)], order: 7 }, wouldRun: WOULD_RUN }) }, 'refuse; reconfigure grants'],
+    ['loses what was taken away while a new package lacks approvals', { before: mayRun({ enablement: { grants: [kv(5), read] } }), now: refused({ ...CHANGED, rule: 'approvals', state: 'pending-approval', code: 'APPROVAL_MISSING', enablement: { grants: [read] }, wouldRun: WOULD_RUN }) }, 'refuse; reconfigure grants'],
+    ['stops when what it runs by is not approved any more', { now: mayRun(), sighting: { withdrawalOf: () => ({ by: 'approvals', code: 'APPROVAL_MISSING', message: 'revoked' }) } }, 'withdraw'],
+    ['gets a new grant that reviewers approved', { now: mayRun({ enablement: { grants: [read] }, approvedBy: ['alice'] }) }, 'reconfigure grants'],
+    ['is upgraded to what is given more, once reviewers approved it', { now: mayRun({ digest: 'sha256:2', enablement: { grants: [read] }, approvedBy: ['alice'] }) }, 'upgrade'],
+    ['takes no notice of one more approval', { now: mayRun({ approvedBy: ['alice', 'bob'] }) }, 'unchanged'],
     ['stops when approvals are asked for', { now: refused({ rule: 'approvals', state: 'pending-approval', code: 'APPROVAL_MISSING' }) }, 'withdraw'],
     ['stops when its key is no longer trusted for it', { now: refused({ code: 'KEY_EXPIRED' }) }, 'withdraw'],
     ['stops when its release has expired', { now: refused({ code: 'RELEASE_EXPIRED' }) }, 'withdraw'],

@@ -21,7 +21,7 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
 };
 
 /** What time or a reviewer can mend; whatever else is wrong is told before it. */
-const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'RELEASE_TOO_FRESH']);
+const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'RELEASE_TOO_FRESH']);
 
 /** Where an instance stands that was refused for this reason. */
 export function stateFor(code: string | undefined): 'rejected' | 'pending-approval' | 'revoked' {
