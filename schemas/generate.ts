@@ -13,6 +13,7 @@ import { DsseEnvelope, KeyFile, ReleaseStatement, TrustRecord } from './release.
 import { ReleaseDiff } from './release-diff.ts';
 import { KeySuccessionStatement, RevocationListStatement, RevocationView, Revocations, RevokerRecord } from './revocation.ts';
 import { ScanResult } from './scan.ts';
+import { RebuildRecord } from './rebuild.ts';
 import { ChildFrame, HostFrame } from './sandbox-protocol.ts';
 import { BOUNDS, LIMITS } from './bounds.ts';
 
@@ -25,6 +26,7 @@ const PUBLISHED = {
   'approval-statement': ApprovalStatement, 'reviewer-record': ReviewerRecord, 'sealed-key-file': SealedKeyFile, 'revoked-approvals': RevokedApprovals,
   'revocation-list-statement': RevocationListStatement, 'key-succession-statement': KeySuccessionStatement, 'revoker-record': RevokerRecord, 'revocation-view': RevocationView,
   'scan-result': ScanResult,
+  'rebuild-record': RebuildRecord,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
   event: EventEnvelope,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,

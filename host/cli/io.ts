@@ -27,6 +27,8 @@ export interface Io {
   confirm(question: string): Promise<void>;
   /** The code the process ends with when the command returns; for results that are failures, such as a package that does not verify. */
   exitWith(code: ExitCode): void;
+  /** Columns of the terminal that stdout is; without one, text is not broken into lines. */
+  readonly width: number;
   /** Colour, where stdout is a terminal that wants it (https://no-color.org). */
   tone(tone: Tone, text: string): string;
 }
@@ -37,7 +39,7 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130 | 143;
 /** The process's own, or anything that acts like them. */
 export interface IoStreams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
@@ -59,6 +61,9 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     env,
     cwd,
     exitWith,
+    get width() {
+      return stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+    },
     print(value, render) {
       stdout.write(`${options().json ? JSON.stringify(value) : render()}\n`);
     },

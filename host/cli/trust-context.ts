@@ -1,8 +1,9 @@
 // Whose trust a package is held against: the home's, or a folder's named by --trust, or nobody's. Called by `verify`, `inspect` and `trust`.
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { hostConfigPath } from '../config.ts';
+import type { TrustStore } from '../trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../trust/verify.ts';
 import { configOf } from './context.ts';
 import { trustOfFolder, trustOfHome } from './home-trust.ts';
@@ -10,7 +11,25 @@ import { plain, type Io } from './io.ts';
 
 /** Verifies with both implementations, whatever was verified before. Reports broken trust records as talk. */
 export async function verifyFor(io: Io, path: string, trustDir: string | undefined): Promise<Verification> {
-  return verifyPackage(resolve(io.cwd, path), { ...(await trustFor(io, trustDir)), now: systemClock.now(), secondOpinion: 'always' });
+  return (await judgementFor(io, path, trustDir)).verification;
+}
+
+export interface Judgement {
+  readonly verification: Verification;
+  readonly trust: TrustStore | null;
+  /** Where what is known of packages lies beside the trust records; undefined where there is no home, nor a folder like its `manifests/trust`. */
+  readonly trustDir: string | undefined;
+  /** The same of the home, where something may be written. */
+  readonly homeTrustDir: string | undefined;
+}
+
+/** The same, with what it was held against. */
+export async function judgementFor(io: Io, path: string, trustDir: string | undefined): Promise<Judgement> {
+  const context = await trustFor(io, trustDir);
+  const verification = await verifyPackage(resolve(io.cwd, path), { ...context, now: systemClock.now(), secondOpinion: 'always' });
+  const homeTrustDir = hasHome(io) ? join(configOf(io).manifestsDir, 'trust') : undefined;
+  const named = trustDir === undefined ? undefined : resolve(io.cwd, trustDir);
+  return { verification, trust: context.trust, homeTrustDir, trustDir: named !== undefined && existsSync(join(named, 'publishers')) ? named : homeTrustDir };
 }
 
 async function trustFor(io: Io, trustDir: string | undefined): Promise<Pick<VerifyOptions, 'trust' | 'revocations' | 'profile' | 'strict'>> {

@@ -15,6 +15,25 @@ export const CHECKS = [
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
+/** What each check asks, what its failure means, and the file of the package that the answer is about. For reports; `files` names its own. */
+export const CHECK_FACTS: Readonly<Record<CheckName, { readonly title: string; readonly help: string; readonly file: string | null }>> = {
+  package: { title: 'The package can be read', help: 'A folder or .tgz within the bounds, of regular files whose names mean one file on every system. What cannot be read whole cannot be judged: obtain it again, or build it again.', file: null },
+  envelope: { title: 'The signature envelope is strict DSSE', help: 'Exactly one signature, of the right payload type, in standard base64, with nothing added. Sign the package again.', file: 'plugin.dsse.json' },
+  trust: { title: 'The signing key is in a trust record', help: 'The operator trusts nobody who signed this. Compare the key id with its publisher by another way before adding a record.', file: 'plugin.dsse.json' },
+  'signature-node': { title: 'The signature holds for node:crypto', help: 'The payload is not what this key signed. Somebody changed the release, or signed it with another key: do not use the package.', file: 'plugin.dsse.json' },
+  'signature-tweetnacl': { title: 'The signature holds for tweetnacl', help: 'The second implementation of Ed25519 does not agree. Do not use the package.', file: 'plugin.dsse.json' },
+  statement: { title: 'The payload is a release statement', help: 'What is signed is not an in-toto statement about a plugin release, in its one form. A signature over something else proves nothing about this package.', file: 'plugin.dsse.json' },
+  files: { title: 'The package holds exactly the signed files', help: 'A file was changed, added or taken away after signing. Obtain the package again.', file: null },
+  manifest: { title: 'plugin.json is right', help: 'The manifest breaks its schema or a rule that no schema can say. The author must correct it and sign again.', file: 'plugin.json' },
+  identity: { title: 'Release and manifest name one plugin', help: 'The signed statement speaks of another plugin, version or publisher than plugin.json.', file: 'plugin.json' },
+  prefix: { title: 'The publisher may sign this id', help: 'A publisher signs only ids under the prefixes of its trust record. The key signed a plugin of somebody else.', file: 'plugin.dsse.json' },
+  'key-valid': { title: 'The key is within its window', help: 'The window of the key must hold the day of issue and today. Obtain a release that is signed with a valid key.', file: 'plugin.dsse.json' },
+  expiry: { title: 'The release has not expired', help: 'The publisher vouched for it until a time that has passed. Obtain a newer release.', file: 'plugin.dsse.json' },
+  revocation: { title: 'Nothing of it is revoked', help: 'The operator revoked the key, this package or this version. Move to a release that is not revoked.', file: 'plugin.dsse.json' },
+  development: { title: 'A development key is acceptable here', help: 'Development keys count in profile local without strict only. Use a release that is signed with a publisher key.', file: 'plugin.dsse.json' },
+  hostApi: { title: 'This host offers the plugin API it needs', help: 'Use a version of the plugin, or of Gatehouse, that fits.', file: 'plugin.json' },
+};
+
 /** `ok: null` was not checked: the detail says why. */
 export interface Check {
   readonly name: CheckName;
@@ -24,6 +43,8 @@ export interface Check {
   readonly code?: ErrorCode;
   readonly expected?: string;
   readonly found?: string;
+  /** Which file of the package, where it is about one. */
+  readonly file?: string;
 }
 
 export interface CheckList {
@@ -39,9 +60,9 @@ export interface CheckList {
   list(): readonly Check[];
 }
 
-/** An error that knows both values carries them as the fields `expected` and `found`. */
-function valuesOf({ fields: { expected, found } }: GatehouseError): Pick<Check, 'expected' | 'found'> {
-  return { ...(expected === undefined ? {} : { expected: String(expected) }), ...(found === undefined ? {} : { found: String(found) }) };
+/** An error that knows them carries both values as the fields `expected` and `found`, and the file as `file`. */
+function valuesOf({ fields: { expected, found, file } }: GatehouseError): Pick<Check, 'expected' | 'found' | 'file'> {
+  return { ...(expected === undefined ? {} : { expected: String(expected) }), ...(found === undefined ? {} : { found: String(found) }), ...(file === undefined ? {} : { file: String(file) }) };
 }
 
 export function newCheckList(): CheckList {

@@ -1,4 +1,4 @@
-// Runs one command line in this process: everything but the launcher, and much faster than a process of its own. Streams are no terminals.
+// Runs one command line in this process: everything but the launcher, and much faster than a process of its own. Streams are no terminals, unless stdout is given columns.
 import { PassThrough } from 'node:stream';
 import { runCli } from '../../host/cli/cli.ts';
 import type { IoStreams } from '../../host/cli/io.ts';
@@ -11,8 +11,8 @@ export interface Ran {
   json(): unknown;
 }
 
-export async function runCommand(args: readonly string[], { cwd = '/', env = {} }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<Ran> {
-  const stdout = new PassThrough();
+export async function runCommand(args: readonly string[], { cwd = '/', env = {}, columns }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly columns?: number } = {}): Promise<Ran> {
+  const stdout = Object.assign(new PassThrough(), columns === undefined ? {} : { isTTY: true, columns });
   const stderr = new PassThrough();
   // oxlint-disable-next-line no-unsafe-type-assertion -- the command line writes, and asks whether they are terminals: they are not
   const streams = { stdin: new PassThrough(), stdout, stderr } as unknown as IoStreams;

@@ -1,33 +1,23 @@
-// `gatehouse verify`: may this package run here?
+// `gatehouse verify`: may this package run here? With --rebuild: is it what its source says?
 import type { Command } from 'commander';
-import type { Verification } from '../../trust/verify.ts';
+import { differenceLines } from '../difference-lines.ts';
 import { example } from '../help.ts';
-import { plainLine, type Io } from '../io.ts';
-import { checkLines } from '../check-lines.ts';
-import { verifyFor } from '../trust-context.ts';
+import type { Io } from '../io.ts';
+import { packageReport, printReport, type ReportFlags } from '../package-report.ts';
+import { reportLines, verdictLines } from '../report-lines.ts';
 
 export function register(program: Command, io: Io): void {
   program
     .command('verify <package>')
     .description('check signature, content and identity of a package, folder or .tgz')
     .option('--trust <dir>', "a folder of trust records (default: the home's)")
-    .addHelpText('after', example('gatehouse verify hello-1.0.0.tgz --trust manifests/trust', 'gatehouse verify plugins/acme.hello-1.0.0 --json'))
-    .action(async (path: string, { trust }: { trust?: string }) => {
-      const verification = await verifyFor(io, path, trust);
-      io.print(reportOf(verification), () => [...checkLines(io, verification.checks), '', verdict(io, verification)].join('\n'));
-      if (!verification.ok) io.exitWith(3);
+    .option('--rebuild <source>', 'build this source folder again, without running any of it, and compare every byte')
+    .option('--sarif', 'print SARIF 2.1.0')
+    .addHelpText('after', example('gatehouse verify hello-1.0.0.tgz --trust manifests/trust', 'gatehouse verify plugins/acme.hello-1.0.0 --json', 'gatehouse verify hello-1.0.0.tgz --rebuild ./hello-source'))
+    .action(async (path: string, flags: ReportFlags) => {
+      const made = await packageReport(io, path, flags);
+      const { report, rebuilt } = made;
+      printReport(io, made, flags, () => [reportLines(io, report, { brief: true }), ...(rebuilt ? differenceLines(io, rebuilt) : []), '', verdictLines(io, report)].join('\n'));
+      if (!report.ok || (rebuilt && rebuilt.verdict !== 'reproduced')) io.exitWith(3);
     });
-}
-
-function reportOf(verification: Verification) {
-  const { claims, checks, ok } = verification;
-  return { ok, ...claims, checks, ...(verification.ok ? {} : { code: verification.error.code, message: verification.error.message, fix: verification.error.fix }) };
-}
-
-function verdict(io: Io, verification: Verification): string {
-  if (!verification.ok) return `${io.tone('red', 'Refused.')} ${plainLine(verification.error.message, 400)}\n${plainLine(verification.error.fix, 400)}`;
-  const { manifest, packageDigest, publisher } = verification.release;
-  const name = `${manifest.id} ${manifest.version}\n${packageDigest}`;
-  if (verification.checks.some(({ ok, name: check }) => check === 'trust' && ok === null)) return `${io.tone('yellow', 'Intact, but nobody vouches for it:')} ${name}\nThe signature was not checked. Name trust records with --trust, or a home with --home.`;
-  return `${io.tone('green', `Verified, signed by '${publisher}':`)} ${name}`;
 }

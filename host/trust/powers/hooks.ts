@@ -16,6 +16,9 @@ export function hooksBeyond(one: PluginManifest, other: PluginManifest): string[
   return hooksOf(one).filter(({ text, within = [] }) => ![text, ...within].some((each) => known.has(each))).map(({ text }) => text);
 }
 
+/** All of them, a phrase each. */
+export const hooksInWords = (manifest: PluginManifest): string[] => hooksOf(manifest).map(({ text }) => text);
+
 function hooksOf({ channel, skill, moderation, kind }: PluginManifest): readonly Hook[] {
   return [...(channel ? channelHooks(channel) : []), ...(kind === 'skill' ? skillHooks(skill ?? {}) : []), ...(moderation ? moderationHooks(moderation) : [])];
 }
