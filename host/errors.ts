@@ -248,6 +248,11 @@ export const ERRORS = {
   TOKEN_ENDED: row('remote', 409, 2, "The token '{id}' has ended.", 'Make a new one with `gatehouse tokens create`.'),
   SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/operate.md lists them.'),
   SCOPE_BEYOND: row('remote', 403, 3, "The token used here does not have the scope '{scope}' itself.", 'Use a token that has it.'),
+  BACKUP_FAILED: row('host', 500, 1, 'The backup {path} could not be written: {problem}.', 'Make room or choose another place; nothing of it is left behind.'),
+  BACKUP_RUNNING: row('operator', 409, 1, "The backup '{name}' is being written.", 'Wait for its end: `gatehouse backup list`.', true),
+  BACKUP_NOT_FOUND: row('operator', 404, 2, "There is no backup '{name}'.", 'See `gatehouse backup list`.'),
+  BACKUP_DAMAGED: row('operator', 409, 3, 'The backup is not what was written: {file}: {problem}.', 'Use another copy of it.'),
+  RESTORE_NOT_EMPTY: row('operator', 409, 2, '{path} is not empty.', 'Name a folder that is not there yet, or move what is there away.'),
   EVENT_STREAMS_BUSY: row('remote', 503, 1, '{depth} readers follow the events of this host already.', 'End one of them, or try again later.', true),
   STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
 } as const satisfies Record<string, ErrorRow>;

@@ -50,6 +50,7 @@ import { Secrets } from './registry/secrets.ts';
 import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
+import { BackupDesk } from './backup/backup-desk.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
 import { pageSize, type Page, type PageQuery } from './store/page.ts';
@@ -167,6 +168,7 @@ export interface Host extends AsyncDisposable {
     interrupt(session: string, actor: string): { readonly session: string; readonly interrupted: boolean };
   };
   readonly deadLetters: DeadLetterDesk;
+  readonly backups: Pick<BackupDesk, 'begin' | 'list' | 'show' | 'remove'>;
   readonly media: {
     /** The stored file that the last part of a signed address leads to, once its bytes are found right. Undefined for what is forged, over or gone. Throws MEDIA_MISSING. */
     open(token: string): Promise<ServedFile | undefined>;
@@ -206,6 +208,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const startedAt = clock.now();
   const lost = Promise.withResolvers<string>();
   const store = parts.use(await openStore({ dir: join(config.dataDir, 'store'), clock }));
+  const backups = parts.use(new BackupDesk({ store, config, clock, log }));
   const ids = createIds(clock, await newestId(store));
   const ownWrites = new OwnWrites();
   const onWriting = (path: string, text: string) => ownWrites.remember(path, text);
@@ -402,6 +405,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       },
     },
     deadLetters: pipeline.letterDesk,
+    backups,
     media: {
       async open(token) {
         const linked = links.read(token);

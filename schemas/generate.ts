@@ -5,6 +5,7 @@ import { ApprovalStatement, RevokedApprovals, ReviewerRecord, SealedKeyFile } fr
 import { Capability } from './capability.ts';
 import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem, SendMessageBody, SessionView } from './control.ts';
 import { Enablement } from './enablement.ts';
+import { BackupIndex } from './backup.ts';
 import { EventEnvelope } from './event.ts';
 import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
@@ -28,7 +29,7 @@ const PUBLISHED = {
   'scan-result': ScanResult,
   'rebuild-record': RebuildRecord,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
-  event: EventEnvelope,
+  event: EventEnvelope, backup: BackupIndex,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };
 

@@ -41,6 +41,8 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },
   lanes: { summary: 'list lanes, set their mode, end a run', load: () => import('./commands/lanes.ts') },
   tokens: { summary: 'list, create, rotate and revoke tokens', load: () => import('./commands/tokens.ts') },
+  backup: { summary: 'back up home and data directory', load: () => import('./commands/backup.ts') },
+  restore: { summary: 'bring a backup back', load: () => import('./commands/restore.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },
   new: { summary: 'start a plugin of your own', load: () => import('./commands/new.ts') },

@@ -14,6 +14,7 @@ import { EventFeed } from './events/event-feed.ts';
 import { mutationRecord } from './mutations.ts';
 import { actorOf, flat, registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerMedia } from './routes/media.ts';
@@ -51,7 +52,7 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...tokenRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...backupRoutes(host), ...tokenRoutes(host)];
 
 /** All of them as documentation shows them, and the stream of events. */
 export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...apiRoutes(host), eventRoute];

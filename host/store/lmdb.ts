@@ -25,6 +25,8 @@ export interface StoreStats {
 
 export interface LmdbStore extends Store {
   stats(): StoreStats;
+  /** Writes the store as it is at one moment, without what is free in it, into an empty folder, while commits go on. Throws STORE_FAILED, STORE_CLOSED. */
+  snapshot(dir: string): Promise<void>;
 }
 
 export interface StoreOptions {
@@ -155,6 +157,15 @@ class LmdbEngine implements LmdbStore {
     if (this.#closing) throw new GatehouseError('STORE_CLOSED');
     const { lastPageNumber = 0, pageSize = 0 }: { lastPageNumber?: number; pageSize?: number } = this.#root.getStats();
     return { ...this.#counts, usedBytes: (lastPageNumber + 1) * pageSize };
+  }
+
+  async snapshot(dir: string): Promise<void> {
+    if (this.#closing) throw new GatehouseError('STORE_CLOSED');
+    try {
+      await this.#root.backup(dir, true);
+    } catch (thrown) {
+      throw new GatehouseError('STORE_FAILED', { problem: problemOf(thrown) }, { cause: thrown });
+    }
   }
 
   /** Waits for commits under way, then gives the directory back. */

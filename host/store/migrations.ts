@@ -14,6 +14,12 @@ export interface Migration {
 /** Every step since schema version 1, oldest first. */
 export const MIGRATIONS: readonly Migration[] = [];
 
+/** The schema version of an open store. */
+export async function storeSchema(store: Store): Promise<number> {
+  const stored = await store.get(meta, meta.key('schema'));
+  return stored && 'schema' in stored.value ? stored.value.schema : 0;
+}
+
 /** Brings the store to the newest version and returns it. A new store begins there. Throws STORE_VERSION for a store from the future. */
 export async function migrate(store: Store, dir: string, migrations: readonly Migration[] = MIGRATIONS): Promise<number> {
   const known = migrations.at(-1)?.to ?? 1;

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../../host/clock.ts';
 import type { ResolvedConfig } from '../../host/config.ts';
 import { startControl, type Control, type ControlParts } from '../../host/control/server.ts';
 import { GatehouseError } from '../../host/errors.ts';
+import { BackupDesk } from '../../host/backup/backup-desk.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
@@ -91,6 +92,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   };
   const audit = parts.use(await openAuditLog({ config, store, clock }));
   const asked: string[] = [];
+  const backups = parts.use(new BackupDesk({ store, config, clock, log: createLog('error') }));
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
   const plugin = (instance: string) => {
     const view = plugins.get(instance);
@@ -153,6 +155,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       replayMany: async (filter, actor) => (act('replay many', JSON.stringify(filter), actor), { marked: script.deadLetters?.length ?? 0, guarded: {}, more: false }),
       drop: async (id, actor) => (act('drop', id, actor), { id }),
     },
+    backups,
     media: { open: async () => undefined },
     stop: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

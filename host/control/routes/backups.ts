@@ -1,0 +1,32 @@
+// Backups of the running host: begin one, see how far it is, remove one. They lie in the data directory, and nothing of them leaves by this way.
+import { BackupView } from '../../../schemas/backup.ts';
+import type { Host } from '../../host.ts';
+import { pageSchema, type ApiRoute } from './api.ts';
+
+export const backupRoutes = (host: Pick<Host, 'backups'>): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/backups', scope: 'backups:read',
+    summary: 'Every backup in the data directory, newest first.',
+    answer: pageSchema(BackupView),
+    run: async () => ({ items: await host.backups.list(), cursor: null }),
+  },
+  {
+    method: 'GET', path: '/backups/:name', scope: 'backups:read',
+    summary: 'One backup: running, done, or why it failed.',
+    answer: BackupView,
+    run: ({ params }) => host.backups.show(params['name'] ?? ''),
+  },
+  {
+    method: 'POST', path: '/backups', scope: 'backups:write',
+    summary: 'Begin a backup of home and data directory, while the host goes on.',
+    status: 202,
+    answer: BackupView,
+    run: ({ actor }) => host.backups.begin(actor),
+  },
+  {
+    method: 'DELETE', path: '/backups/:name', scope: 'backups:write',
+    summary: 'Remove a backup from the data directory.',
+    answer: BackupView,
+    run: ({ params }) => host.backups.remove(params['name'] ?? ''),
+  },
+];
