@@ -21,7 +21,7 @@ async function aSource(dir: string, sources: Readonly<Record<string, string>> = 
 }
 
 describe('a source that is built again', () => {
-  it('attack g190 rebuild-runs: configurations, hooks, scripts, plugins of build tools and code at the top level do nothing', async () => {
+  it('attack g220 rebuild-runs: configurations, hooks, scripts, plugins of build tools and code at the top level do nothing', async () => {
     await using dir = await tempDir();
     await using plain = await tempDir();
     const trap = join(dir.path, 'trap');
@@ -59,7 +59,7 @@ describe('a source that is built again', () => {
     expect(await readdir(source, { recursive: true })).toEqual(before);
   });
 
-  it('attack g191 rebuild-waits: pipes and devices under the names of files are refused', async () => {
+  it('attack g221 rebuild-waits: pipes and devices under the names of files are refused', async () => {
     await using dir = await tempDir();
     const places = ['plugin.json', 'README.md', 'src/pipe.txt', 'node_modules/pad/index.js'];
     for (const [index, place] of places.entries()) {
@@ -77,7 +77,7 @@ describe('a source that is built again', () => {
     expect(await rebuild(head, new Map())).not.toHaveProperty('commit');
   });
 
-  it('attack g192 rebuild-reaches: a ref that leads out of .git is not followed', async () => {
+  it('attack g222 rebuild-reaches: a ref that leads out of .git is not followed', async () => {
     await using dir = await tempDir();
     await writeFile(join(dir.path, 'secret'), 'a'.repeat(40));
     const source = await aSource(join(dir.path, 'source'), { '.git/HEAD': 'ref: refs/../../../secret\n' });
