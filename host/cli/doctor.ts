@@ -84,11 +84,12 @@ async function startWouldSucceed({ config, env }: Patient): Promise<Finding[]> {
 async function trust({ config, clock }: Patient): Promise<Finding[]> {
   const { store, diagnostics } = await loadTrust(publisherFolders(config));
   const keys = store.records.flatMap(({ record }) => record.keys.map((key) => ({ publisher: record.publisher, ...key })));
+  const holders = store.records.map(({ record: { publisher: name, keys: own }, source }) => ({ name, keys: own, source }));
   const publishers = store.records.map(({ record }) => record.publisher).join(', ');
   const development = keys.some((key) => key.development) ? ', development keys among them' : '';
   return [
     ok('trust', keys.length === 0 ? 'nobody is trusted yet' : `${keys.length} ${keys.length === 1 ? 'key' : 'keys'} of ${publishers}${development}`),
-    ...keysThatEnd(store, clock.now()).map(({ publisher, keyid, notAfter }) => warning('trust', `the key ${keyid} of ${publisher} ends ${notAfter}`, `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.`)),
+    ...keysThatEnd(holders, clock.now()).map(({ name: publisher, keyid, notAfter }) => warning('trust', `the key ${keyid} of ${publisher} ends ${notAfter}`, `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.`)),
     ...diagnostics.map(({ message, fix }) => failure('trust', message, fix)),
   ];
 }

@@ -11,7 +11,7 @@ import { mintToken, putToken } from '../../host/control/tokens.ts';
 import { levelOf } from '../../host/sandbox/walls.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { toKeyFile } from '../../host/trust/keys.ts';
-import { secretShapeOf } from '../../host/trust/secret-shapes.ts';
+import { secretIn } from '../../host/trust/secret-formats.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { configOf } from '../support/registry.ts';
@@ -59,6 +59,7 @@ async function aCarelessHome(): Promise<TestHome> {
   await home.write('manifests/trust/reviewers/eve.json', { reviewer: 'eve', keys: [{ keyid: ending.keyid, publicKey: ending.publicKey.toString('base64') }] });
   await buildTestPackage({ dir: join(home.path, 'plugins/ending.last-1.0.0'), id: 'ending.last', kind: 'skill', source: '1', key: ending, expiresAt: systemClock.now() + 5 * DAY_MS });
   await home.write('manifests/plugins/last.json', { plugin: 'ending.last' });
+  await home.write('manifests/trust/revocations.dsse.json', '{}');
   await home.write('manifests/plugins/unreadable.json', '{');
   await home.write('signing', 'a secret for everybody');
   await home.write('acme.key.json', toKeyFile(newTestKey('acme')));
@@ -104,13 +105,16 @@ describe('a careless home', () => {
     ['secret-files', 'signing', /mode 644/],
     ['manifests-writable', 'manifests/plugins', /mode 777/],
     ['packages-writable', 'plugins', /mode 777/],
-    ['secrets-in-files', 'manifests/plugins/fetcher.json /config/note', /a Telegram bot token/],
+    ['secrets-in-files', 'manifests/plugins/fetcher.json /config/note', /the token of a Telegram bot/],
     ['marked-secrets', 'fetcher', /config \/login\/password/],
     ['endless-admins', 'token', /'for the intern' has every scope/],
     ['open-channels', 'door', /^(POST \/messages|the WebSocket \/ws)/],
     ['fails-open', 'door', /onVerifyFailure/],
     ['broken-trust', 'broken.json', /refused/],
     ['reviewers-own-plugins', 'ending', /is a reviewer's, too/],
+    ['stale-revocations', 'revocations', /signed list/],
+    ['no-reviews', 'caller', /without anybody/],
+    ['fresh-releases', 'minimumReleaseAgeHours', /as soon as/],
     ['ending-keys', 'ending', /ends/],
     ['ended-keys', 'ended', /ended/],
     ['ending-releases', 'last', /expires/],
@@ -148,7 +152,7 @@ it('a wall that this machine has not is told with what provides it', async () =>
 
 /** Strict, pinned, for a while: what the pages recommend. */
 async function aCarefulHome(): Promise<TestHome> {
-  const home = await aHome([{ name: 'echo', kind: 'skill', source: '1', manifest: { capabilities: [{ name: 'http.fetch', origins: ['https://api.example'], methods: ['GET'], quota: { perMinute: 60, bytesPerDay: 1_000_000 } }] } }], { strict: true });
+  const home = await aHome([{ name: 'echo', kind: 'skill', source: '1', manifest: { capabilities: [{ name: 'http.fetch', origins: ['https://api.example'], methods: ['GET'], quota: { perMinute: 60, bytesPerDay: 1_000_000 } }] } }], { strict: true, trust: { approvals: 1 } });
   const [file] = await pinnedIn(home, 'echo');
   expect(file).toContain('digest');
   const record = join(home.path, 'manifests/trust/publishers/test.json');
@@ -236,27 +240,21 @@ describe('--fix', () => {
 describe('what looks like a secret', () => {
   const make = (...parts: readonly string[]) => parts.join('');
   it.each([
-    ['a private key', make('-----BEGIN ', 'OPENSSH PRIVATE KEY-----')],
-    ['a Gatehouse token', make('ght_', '0123456789abcdef', '_', 'A'.repeat(43))],
-    ['an AWS access key', make('AKIA', 'ABCDEFGHIJKLMNOP')],
-    ['a GitHub token', make('ghp_', 'a1'.repeat(18))],
-    ['a GitLab token', make('glpat-', 'a1'.repeat(10))],
-    ['an npm token', make('npm_', 'a1'.repeat(18))],
-    ['a Slack token', make('xoxb-', '1234567890-abcdef')],
-    ['a Slack webhook', make('https://hooks.slack.com/services/', 'T0001/B0001/', 'a1'.repeat(12))],
-    ['a Stripe key', make('sk_live_', 'a1'.repeat(12))],
-    ['a key of a model provider', make('sk-', 'proj-', 'a1'.repeat(12))],
-    ['a Google API key', make('AIza', 'a1'.repeat(17), 'b')],
-    ['a Telegram bot token', TELEGRAM],
-    ['a Discord bot token', make('M', 'a'.repeat(24), '.', 'b'.repeat(6), '.', 'c'.repeat(30))],
-    ['a JSON Web Token', make('eyJ', 'hbGciOiJIUzI1', '.eyJ', 'zdWIiOiIxMjM0', '.', 's'.repeat(20))],
+    ['a private key', make('-----BEGIN ', 'OPENSSH PRIVATE KEY-----\n', 'b3BlbnNzaC1rZXktdjEAAAAABG5vbmU')],
+    ['a token of this host', make('ght_', '0123456789abcdef', '_', 'A'.repeat(43))],
+    ['an access key of Amazon', make('AKIA', 'QWERTYUIOPASDFGH')],
+    ['a token of GitHub', make('ghp_', 'a1'.repeat(18))],
+    ['a key of Stripe', make('sk_live_', 'a1'.repeat(12))],
+    ['a key of a model provider', make('sk-', 'proj-', 'a1'.repeat(24))],
+    ['the token of a Telegram bot', TELEGRAM],
+    ['a signed token', make('eyJ', 'hbGciOiJIUzI1', '.eyJ', 'zdWIiOiIxMjM0', '.', 's'.repeat(40))],
     ['an address with a password', 'postgres://app:hunter22@db.example/app'],
   ])('is told as %s, wherever it stands', (shape, text) => {
-    expect(secretShapeOf(text)).toBe(shape);
-    expect(secretShapeOf(`see ${text}.`)).toBe(shape);
+    expect(secretIn(text)).toBe(shape);
+    expect(secretIn(`see ${text} there`)).toBe(shape);
   });
 
   it.each(['https://api.example/v1?x=1', 'sha256:4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb', 'ed25519:4ccd089b28ff96da9db6c346ec114e0f', 'gatehouse.webchat', 'task-1234-with-a-rather-long-name-in-it', '2026-11-21T10:00:00.000Z', 'a sentence: with a colon, and nothing in it'])('is not %j', (text) => {
-    expect(secretShapeOf(text)).toBeUndefined();
+    expect(secretIn(text)).toBeUndefined();
   });
 });

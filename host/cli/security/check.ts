@@ -5,6 +5,10 @@ import type { Clock } from '../../clock.ts';
 import { isLoopback, publisherFolders, type ResolvedConfig } from '../../config.ts';
 import type { GatehouseError } from '../../errors.ts';
 import type { ResolvedEnablement } from '../../registry/enablement-file.ts';
+import { reviewersFolder } from '../../registry/review-look.ts';
+import { loadReviewers } from '../../trust/reviewers.ts';
+import { loadRevokers } from '../../trust/revokers.ts';
+import { trustFilesOf } from '../../trust/trust-files.ts';
 import { loadTrust, type TrustStore } from '../../trust/trust-store.ts';
 import type { VerifiedRelease } from '../../trust/verify.ts';
 import { examineConfinement } from '../../sandbox/demand.ts';
@@ -49,6 +53,12 @@ export interface AuditedInstance {
   readonly manifest?: PluginManifest;
 }
 
+export interface KeyHolder {
+  readonly name: string;
+  readonly keys: readonly { readonly keyid: string; readonly notAfter?: string; readonly development?: boolean }[];
+  readonly source: string;
+}
+
 /** Everything the checks look at, read once. */
 export interface AuditedHome {
   readonly config: ResolvedConfig;
@@ -59,7 +69,9 @@ export interface AuditedHome {
   /** Whether others than this machine reach the host: by its address, or through a proxy. */
   readonly isExposed: boolean;
   readonly instances: readonly AuditedInstance[];
-  readonly trust: { readonly store: TrustStore; readonly diagnostics: readonly Diagnostic[] };
+  readonly trust: TrustStore;
+  /** Everybody whose keys count for something, and where that is said. */
+  readonly keyHolders: readonly KeyHolder[];
   /** What holds a sandbox on this machine. */
   readonly confinement: Awaited<ReturnType<typeof examineConfinement>>;
   /** Of the whole look at the home. */
@@ -70,10 +82,16 @@ export type AuditSources = Pick<AuditedHome, 'config' | 'unsafe' | 'env' | 'cloc
 
 export async function readHome(sources: AuditSources): Promise<AuditedHome> {
   const { config, env } = sources;
-  const [{ plugins, refused, diagnostics }, trust, confinement] = await Promise.all([surveyFiles(config, env), loadTrust(publisherFolders(config)), examineConfinement(config)]);
+  const [{ plugins, refused, diagnostics }, { store: trust }, { revokers }, confinement] = await Promise.all([surveyFiles(config, env), loadTrust(publisherFolders(config)), loadRevokers(trustFilesOf(config).revokers), examineConfinement(config)]);
+  const { store: reviewers } = await loadReviewers(reviewersFolder(config), trust);
+  const keyHolders = [
+    ...trust.records.map(({ record: { publisher: name, keys }, source }) => ({ name, keys, source })),
+    ...reviewers.records.map(({ record: { reviewer: name, keys }, source }) => ({ name, keys, source })),
+    ...revokers.records.map(({ record: { revoker: name, keys }, source }) => ({ name, keys, source })),
+  ];
   const instances = [
     ...plugins.map(({ instance, manifestFile, enablement, release }) => ({ name: instance, file: manifestFile, enablement, release, manifest: release.manifest })),
     ...refused.map(({ instance, loaded, release, manifest }) => ({ name: instance, file: loaded.file, enablement: loaded.enablement, ...(release ? { release } : {}), ...(manifest ? { manifest } : {}) })),
   ];
-  return { ...sources, isExposed: config.profile !== 'local' || !isLoopback(config.listen.host), instances: instances.sort((a, b) => (a.name < b.name ? -1 : 1)), trust, confinement, diagnostics };
+  return { ...sources, isExposed: config.profile !== 'local' || !isLoopback(config.listen.host), instances: instances.sort((a, b) => (a.name < b.name ? -1 : 1)), trust, keyHolders, confinement, diagnostics };
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { hostConfigPath } from '../../config.ts';
 import { problemOf } from '../../errors.ts';
-import { secretShapeOf } from '../../trust/secret-shapes.ts';
+import { secretIn } from '../../trust/secret-formats.ts';
 import type { SecurityCheck, Sighting } from './check.ts';
 import { filesIn } from './file-modes.ts';
 
@@ -15,8 +15,8 @@ export const secretsInFiles: SecurityCheck = {
     const files = [hostConfigPath(home), ...(await filesIn(join(manifestsDir, 'plugins'), (name) => name.endsWith('.json')))];
     const found = await Promise.all(files.filter((file) => existsSync(file)).map(async (file) => ({ file, texts: textsIn(await documentIn(file)) })));
     return found.flatMap(({ file, texts }) => texts.flatMap(({ path, text }): Sighting[] => {
-      const shape = secretShapeOf(text);
-      return shape === undefined ? [] : [{ where: `${relative(home, file)} ${path}`, found: `it holds ${shape} in clear`, fix: 'Treat it as known: take another one from whoever issued it, and name where it is kept in `secrets` of the enablement (`env` or `file`).' }];
+      const kind = secretIn(text);
+      return kind === undefined ? [] : [{ where: `${relative(home, file)} ${path}`, found: `it holds ${kind} in clear`, fix: 'Treat it as known: take another one from whoever issued it, and name where it is kept in `secrets` of the enablement (`env` or `file`).' }];
     }));
   },
 };

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResolvedConfig } from '../../config.ts';
-import type { TrustStore } from '../../trust/trust-store.ts';
-import type { AuditedHome, SecurityCheck, Sighting } from './check.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { AuditedHome, KeyHolder, SecurityCheck, Sighting } from './check.ts';
 import { filesIn } from './file-modes.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -36,26 +36,26 @@ export const collisions: SecurityCheck = {
 
 export const endingKeys: SecurityCheck = {
   severity: 'medium',
-  why: 'With its key a publisher’s plugins end, too: what runs stops at the next look.',
-  look: ({ trust: { store }, clock }) => keysThatEnd(store, clock.now()).filter(({ isOver }) => !isOver).map(({ publisher, keyid, notAfter }) => ({ where: publisher, found: `the key ${keyid} ends ${notAfter}`, fix: `Obtain the new trust record of ${publisher} and add it with \`gatehouse trust add FILE\`.` })),
+  why: 'With its key ends what it speaks for: a publisher’s plugins stop at the next look, a reviewer’s approvals and a revoker’s lists count no more.',
+  look: ({ keyHolders, clock }) => keysThatEnd(keyHolders, clock.now()).filter(({ isOver }) => !isOver).map(({ name, keyid, notAfter }) => ({ where: name, found: `the key ${keyid} ends ${notAfter}`, fix: `Obtain the new trust record of ${name} and add it with \`gatehouse trust add FILE\`.` })),
 };
 
 export const endedKeys: SecurityCheck = {
   severity: 'low',
   why: 'A key that counts no more only confuses whoever reads the record.',
-  look: ({ trust: { store }, clock }) => keysThatEnd(store, clock.now()).filter(({ isOver }) => isOver).map(({ publisher, keyid, notAfter, source }) => ({ where: publisher, found: `the key ${keyid} ended ${notAfter}`, fix: `Remove it from ${source}; if it may have been stolen, revoke it.` })),
+  look: ({ keyHolders, clock }) => keysThatEnd(keyHolders, clock.now()).filter(({ isOver }) => isOver).map(({ name, keyid, notAfter, source }) => ({ where: name, found: `the key ${keyid} ended ${notAfter}`, fix: `Remove it from ${source}; if it may have been stolen, revoke it.` })),
 };
 
 export const endlessKeys: SecurityCheck = {
   severity: 'info',
   why: 'A key without an end counts for ever, whoever holds it by then.',
-  look: ({ trust: { store } }) => store.records.flatMap(({ record, source }) => record.keys.filter(({ notAfter, development }) => notAfter === undefined && development !== true).map(({ keyid }) => ({ where: record.publisher, found: `the key ${keyid} has no end`, fix: `Set "notAfter" in ${source} to when you want to hear from ${record.publisher} again.` }))),
+  look: ({ keyHolders }) => keyHolders.flatMap(({ name, keys, source }) => keys.filter(({ notAfter, development }) => notAfter === undefined && development !== true).map(({ keyid }) => ({ where: name, found: `the key ${keyid} has no end`, fix: `Set "notAfter" in ${source} to when you want to hear from ${name} again.` }))),
 };
 
 /** Keys whose end is near or past, the nearest first. */
-export function keysThatEnd(store: TrustStore, now: number): { readonly publisher: string; readonly keyid: string; readonly notAfter: string; readonly isOver: boolean; readonly source: string }[] {
-  return store.records
-    .flatMap(({ record: { publisher, keys }, source }) => keys.flatMap(({ keyid, notAfter }) => (notAfter === undefined || Date.parse(notAfter) >= now + EXPIRES_SOON_MS ? [] : [{ publisher, keyid, notAfter, isOver: Date.parse(notAfter) < now, source }])))
+export function keysThatEnd(holders: readonly KeyHolder[], now: number): { readonly name: string; readonly keyid: string; readonly notAfter: string; readonly isOver: boolean; readonly source: string }[] {
+  return holders
+    .flatMap(({ name, keys, source }) => keys.flatMap(({ keyid, notAfter }) => (notAfter === undefined || Date.parse(notAfter) >= now + EXPIRES_SOON_MS ? [] : [{ name, keyid, notAfter, isOver: Date.parse(notAfter) < now, source }])))
     .sort((a, b) => (a.notAfter < b.notAfter ? -1 : 1));
 }
 
@@ -72,22 +72,46 @@ export const developmentTrust: SecurityCheck = {
   severity: 'info',
   exposed: 'high',
   why: 'A development key lies on the machine where plugins are made, often without a passphrase: whoever gets in there signs with it.',
-  look: ({ trust: { store } }) => store.records.flatMap(({ record, source }) => record.keys.filter(({ development }) => development === true).map(({ keyid }) => ({ where: record.publisher, found: `the development key ${keyid} may sign ${record.prefixes.join(', ')}`, fix: `Use releases of a publisher key, and remove it from ${source}; "strict": true refuses them all.` }))),
+  look: ({ trust }) => trust.records.flatMap(({ record, source }) => record.keys.filter(({ development }) => development === true).map(({ keyid }) => ({ where: record.publisher, found: `the development key ${keyid} may sign ${record.prefixes.join(', ')}`, fix: `Use releases of a publisher key, and remove it from ${source}; "strict": true refuses them all.` }))),
 };
 
 export const brokenTrust: SecurityCheck = {
   severity: 'high',
-  why: 'A record that is refused trusts nobody: its publisher’s plugins do not start, or nobody knows which of two records was meant.',
-  look: ({ trust: { diagnostics } }) => diagnostics.map(({ manifest = '', message, fix }) => ({ where: manifest, found: message, fix })),
+  why: 'A record or a statement that is refused counts for nothing: plugins do not start, reviewers are not heard, or nobody knows which of two records was meant.',
+  look: ({ diagnostics }) => diagnostics.filter(({ code }) => BROKEN_TRUST.has(code)).map(({ manifest = '', message, fix }) => ({ where: manifest, found: message, fix })),
+};
+
+const BROKEN_TRUST: ReadonlySet<string> = new Set<ErrorCode>(['TRUST_RECORD', 'TRUST_OVERLAP', 'KEY_REFUSED', 'KEY_SUCCESSION', 'APPROVAL_REFUSED']);
+
+export const staleRevocations: SecurityCheck = {
+  severity: 'high',
+  why: 'Whoever keeps the list of revocations from being read, or from being current, keeps alive what was revoked.',
+  look: ({ diagnostics }) => diagnostics.filter(({ code, rule }) => STALE_REVOCATIONS.has(code) || rule === 'revocations').map(({ manifest = 'revocations', message, fix }) => ({ where: manifest, found: message, fix })),
+};
+
+const STALE_REVOCATIONS: ReadonlySet<string> = new Set<ErrorCode>(['REVOCATION_LIST', 'REVOCATIONS_STALE', 'REVOCATION_VANISHED']);
+
+export const noReviews: SecurityCheck = {
+  severity: 'info',
+  exposed: 'medium',
+  why: 'Whoever may write into the home then decides alone what runs, and with which powers.',
+  look: ({ config, instances }) => ((config.trust.approvals ?? 0) > 0 ? [] : instances.filter(({ enablement: { approvals }, release }) => approvals === 0 && release?.publisher !== 'gatehouse').map(({ name, file }) => ({ where: name, found: 'it runs without anybody’s approval', fix: `Set trust.approvals in manifests/host.json, or "approvals" in ${file}, to how many reviewers must agree.` }))),
+};
+
+export const freshReleases: SecurityCheck = {
+  severity: 'info',
+  exposed: 'low',
+  why: 'A stolen key is used at once; most thefts are noticed within days.',
+  look: ({ config: { trust, strict } }) => ((trust.minimumReleaseAgeHours ?? (strict ? 48 : 0)) > 0 ? [] : [{ where: 'trust.minimumReleaseAgeHours', found: 'a release may run as soon as it is there', fix: 'Set it in manifests/host.json; 48 is what strict takes.' }]),
 };
 
 /** Read as it stands: a record that is refused for this very reason is a finding all the same. */
 export const reviewersOwnPlugins: SecurityCheck = {
   severity: 'high',
   why: 'Who signs a plugin is not who reviews it: such an approval says nothing.',
-  async look({ trust: { store }, config }: AuditedHome) {
+  async look({ trust, config }: AuditedHome) {
     const reviewers = await keysOfReviewers(config);
-    return reviewers.flatMap(({ keyid, source }) => store.signers(keyid).map(({ publisher }) => ({ where: publisher, found: `the key ${keyid} is a reviewer's, too (${source})`, fix: 'Have reviewers make keys of their own, and remove this one from one of the records.' })));
+    return reviewers.flatMap(({ keyid, source }) => trust.signers(keyid).map(({ publisher }) => ({ where: publisher, found: `the key ${keyid} is a reviewer's, too (${source})`, fix: 'Have reviewers make keys of their own, and remove this one from one of the records.' })));
   },
 };
 
