@@ -10,7 +10,6 @@ import { relaxToOf } from './registry/gate-rules.ts';
 import { isAvailable, isBarred, isComing } from './registry/lifecycle.ts';
 import type { Members } from './registry/members.ts';
 import type { Instance, Registry } from './registry/registry.ts';
-import type { Secrets } from './registry/secrets.ts';
 import { compilePluginSchema } from './schema.ts';
 
 interface View {
@@ -27,7 +26,8 @@ export interface Directory extends PluginDirectory {
 
 /** What the registry does not know of channels. */
 export interface ChannelFacts {
-  readonly secrets: Secrets;
+  /** The value of a secret; undefined when it cannot be read, or is not the instance's to use any more. */
+  readonly secretOf: (instance: string, handle: string) => string | undefined;
   /** What host.json says for every channel. */
   readonly defaults: PipelineSettings;
   /** What the newest sandbox of an instance has registered; undefined before its first. */
@@ -81,12 +81,12 @@ function skillOf(each: Instance): SkillEntry {
 }
 
 /** Ingress secrets are read when a request is verified, and stay in the host. */
-function channelOf(each: Instance, { secrets, defaults, handlersOf }: ChannelFacts): [string, ChannelEntry][] {
+function channelOf(each: Instance, { secretOf, defaults, handlersOf }: ChannelFacts): [string, ChannelEntry][] {
   const { instance, resolved } = each;
   const section = resolved?.release.manifest.channel;
   if (!resolved || !section) return [];
   const can = (ability: Ability) => section.abilities.includes(ability) && (handlersOf(instance)?.includes(ability) ?? true);
-  return [[instance, { instance, wallMs: wallMsOf(each), section, policy: { ...resolved.enablement, defaults }, reachesOut: reachesOut(resolved.grants), can, secret: (handle) => secrets.valueOf(resolved.secrets[handle]) }]];
+  return [[instance, { instance, wallMs: wallMsOf(each), section, policy: { ...resolved.enablement, defaults }, reachesOut: reachesOut(resolved.grants), can, secret: (handle) => secretOf(instance, handle) }]];
 }
 
 /** Compiled once for each package, however often membership changes. */

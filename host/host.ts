@@ -24,6 +24,7 @@ import { directoryOf } from './directory.ts';
 import { DailyBytes } from './egress/daily-bytes.ts';
 import { Egress } from './egress/egress.ts';
 import { systemResolver, type Resolve } from './egress/resolver.ts';
+import { GatehouseError } from './errors.ts';
 import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
@@ -42,7 +43,10 @@ import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PRESSURE_DEFAULTS, type PressureView } from './pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
-import { Registry } from './registry/registry.ts';
+import { quarantineDesk, type QuarantineDesk } from './quarantine/desk.ts';
+import { Recent } from './quarantine/recent.ts';
+import { isAvailable, isComing } from './registry/lifecycle.ts';
+import { Registry, type Instance } from './registry/registry.ts';
 import { IdentityFile } from './reload/identity-file.ts';
 import { OwnWrites } from './reload/own-writes.ts';
 import { Reload, type ReloadStatus } from './reload/reload.ts';
@@ -138,6 +142,7 @@ export interface Host extends AsyncDisposable {
     quarantine(instance: string, actor: string, reason: string): Promise<PluginView>;
     release(instance: string, actor: string, reason: string): Promise<PluginView>;
   };
+  readonly quarantine: QuarantineDesk;
   /** Looks at the home now and takes up what changed; resolves once what that began has ended. */
   reload(): Promise<ReloadView>;
   readonly messages: {
@@ -217,12 +222,17 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
   const secrets = new Secrets({ home: config.home, env }, clock);
-  const directory = directoryOf(registry, { secrets, defaults: config.pipeline, handlersOf: (instance) => supervisor.handlers(instance) });
+  /** No secret of an instance that may not run is used, or kept. */
+  const secretOf = (instance: string, handle: string) => {
+    const entry = registry.find(instance);
+    return entry && holdsSecrets(entry) ? secrets.valueOf(entry.resolved?.secrets[handle]) : undefined;
+  };
+  const directory = directoryOf(registry, { secretOf, defaults: config.pipeline, handlersOf: (instance) => supervisor.handlers(instance) });
   const ledger = new KvLedger(store);
   const quotas = new MinuteQuotas(clock);
   const bytes = parts.use(await DailyBytes.open({ store, clock, log }));
   const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen }));
-  const fetching = { egress, secretOf: (instance: string, handle: string) => secrets.valueOf(registry.get(instance).resolved?.secrets[handle]) };
+  const fetching = { egress, secretOf };
   const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
   const links = await MediaLinks.open(join(config.dataDir, 'media.key'), clock);
   const broker: Broker = new Broker({
@@ -239,6 +249,11 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     ],
   });
 
+  /** For what a channel asked for and nobody waits with: throws INSTANCE_UNAVAILABLE where it was stopped meanwhile. */
+  const standing = (instance: string): Caller => {
+    if (directory.isFrozen(instance)) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'stopped', written: false });
+    return callerOf(instance, registry);
+  };
   const pool = parts.use(new SandboxPool({ dataDir: config.dataDir, warm: config.sandbox.warm, jitless: config.sandbox.jitless, clock, log }));
   pool.prepare();
   if (config.strict) await refuseWeak(pool, config, registry.diagnostics);
@@ -276,12 +291,17 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       media,
       links,
       filesUrl: config.pipeline.files?.url ?? '',
-      request: (instance, request, isRead) => fetchAs(fetching, callerOf(instance, registry), { ...request, unread: !isRead }),
-      download: (instance, request, into, signal) => fetchAs(fetching, callerOf(instance, registry), { ...request, method: 'GET', into, unread: true }, signal),
+      request: async (instance, request, isRead) => fetchAs(fetching, standing(instance), { ...request, unread: !isRead }),
+      download: async (instance, request, into, signal) => fetchAs(fetching, standing(instance), { ...request, method: 'GET', into, unread: true }, signal),
       onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`),
     }),
   );
-  const onMembershipChange = () => void (pipeline.held.waiting > 0 && pipeline.held.release());
+  const onMembershipChange = () => {
+    // Whatever the host holds for instances that are gone, it lets go: values of secrets, connections, requests under way.
+    secrets.keepOnly(registry.list().filter(holdsSecrets).flatMap(({ resolved }) => Object.values(resolved?.secrets ?? {})));
+    void egress.leave((instance) => directory.isFrozen(instance));
+    if (pipeline.held.waiting > 0) void pipeline.held.release();
+  };
   const channels: ChannelLife = parts.use(new ChannelLife({ clock, log, registry, supervisor, calls, directory, keep: (scope) => pipeline.keep(scope), perform: (instance, actions) => pipeline.performAside(instance, actions) }));
   const life: PluginLife = new PluginLife({
     config,
@@ -291,6 +311,12 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     supervisor,
     channels,
     onMembershipChange,
+    recent: parts.use(new Recent(clock)),
+    about: (entry) => ({
+      host: { version: VERSION, hostApi: HOST_API_VERSION, node: process.version, platform: `${process.platform} ${process.arch}`, profile: config.profile, strict: config.strict, confinement: pool.level?.name ?? null, startedAt: toTimestamp(startedAt) },
+      egressBytesToday: bytes.used(entry.instance),
+      secretValues: Object.values(entry.resolved?.secrets ?? {}).flatMap((reference) => secrets.valueOf(reference) ?? []),
+    }),
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
   parts.defer(() => life.close());
@@ -372,6 +398,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),
       release: (instance, actor, reason) => life.release(instance, actor, reason),
     },
+    quarantine: quarantineDesk({ store, dataDir: config.dataDir, written: () => registry.written(), enablementOf: (instance) => registry.find(instance)?.enablement }),
     reload: () => reload.judge(),
     messages: {
       list: (query) => listMessages(store, query),
@@ -436,6 +463,9 @@ function hooksFor(instance: string, registry: Registry, broker: Broker): Sandbox
     onLog: (line) => publish('plugin.log', { instance, plugin, ...line }),
   };
 }
+
+/** It runs, or is on its way up or down: everybody else has no use for them. */
+const holdsSecrets = ({ state }: Instance) => isAvailable(state) || isComing(state) || state === 'draining';
 
 /** Whoever acts as the instance now: grants may change while it runs. */
 function callerOf(instance: string, registry: Registry): Caller {

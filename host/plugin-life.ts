@@ -1,12 +1,15 @@
 // The life of instances while the host runs: starts them in order, follows what becomes of their sandboxes, and does what the operator asks. The registry owns the states, the supervisor the processes.
 import type { DegradedPlugin, Diagnostic, PluginState, PluginView } from '../schemas/control.ts';
-import type { Clock } from './clock.ts';
+import type { Trigger } from '../schemas/quarantine.ts';
+import { toTimestamp, type Clock } from './clock.ts';
 import type { ChannelLife } from './channels/channel-life.ts';
 import type { ResolvedConfig } from './config.ts';
 import { GatehouseError, problemOf, type ErrorCode } from './errors.ts';
 import { publish, subscribe } from './events.ts';
-import { bundleOf, writeBundle } from './evidence.ts';
 import type { Log } from './log.ts';
+import { bundleOf, sweepEvidence, writeBundle, type Bundle, type Findings } from './quarantine/evidence.ts';
+import type { Recent } from './quarantine/recent.ts';
+import { triggerOfCode, triggerOfStrike, triggerOfViolation } from './quarantine/triggers.ts';
 import { isExcused, LOSSES, lossOf } from './registry/crash-classes.ts';
 import { diagnosticOf, severityFor } from './registry/diagnostics.ts';
 import { isAvailable, isComing, MOVES } from './registry/lifecycle.ts';
@@ -14,6 +17,7 @@ import { inStartOrder } from './registry/members.ts';
 import type { Because, Instance, Registry } from './registry/registry.ts';
 import type { ResolvedPlugin } from './registry/resolve.ts';
 import type { SandboxSpec } from './sandbox/sandbox.ts';
+import type { VerifiedRelease } from './trust/verify.ts';
 import { ALWAYS_UP, type Standing } from './supervisor/hibernation.ts';
 import type { QuarantineEvidence, StateChange, Strike, Supervisor } from './supervisor/supervisor.ts';
 import { Violations, type Violation } from './supervisor/violations.ts';
@@ -25,8 +29,12 @@ export interface PluginLifeParts {
   readonly registry: Registry;
   readonly supervisor: Supervisor;
   readonly channels: Pick<ChannelLife, 'onActive' | 'onDown' | 'view'>;
-  /** Somebody came back, or left for good; what was held for a gate may go on. */
+  /** Somebody came back, or left; what was held for a gate may go on, and what the host holds for whoever left is let go. */
   readonly onMembershipChange: () => void;
+  /** What happened lately, for evidence. */
+  readonly recent: Pick<Recent, 'of'>;
+  /** What else belongs into the evidence of an instance: asked while it still has its secrets. */
+  readonly about: (entry: Instance) => Pick<Findings, 'host' | 'secretValues' | 'review'> & { readonly egressBytesToday: number };
   /** The host must not go on without this instance: a loss of class `fatal` at run time. Its evidence is written. */
   onFatalLoss(instance: string, reason: string): void;
 }
@@ -35,6 +43,8 @@ export interface PluginLifeParts {
 export interface Sentence {
   readonly code: ErrorCode;
   readonly reason: string;
+  /** Default: what the code stands for, else a reviewer's word. */
+  readonly trigger?: Trigger;
   /** Default `quarantined`. */
   readonly to?: 'quarantined' | 'revoked';
 }
@@ -47,13 +57,9 @@ export interface Settled {
 /** Strikes within the registry's window that end an instance. */
 const STRIKES_TO_QUARANTINE = 3;
 
-/** Facts kept for an evidence bundle, the newest of each instance. */
-const HISTORY_KEPT = 50;
-
 export class PluginLife {
   readonly #parts: PluginLifeParts;
   readonly #violations: Violations;
-  readonly #history = new Map<string, unknown[]>();
   readonly #unsubscribe: readonly (() => void)[];
   /** Until then a loss is a finding of the start, told together with all others. */
   #settled = false;
@@ -62,22 +68,9 @@ export class PluginLife {
     this.#parts = parts;
     this.#violations = new Violations(parts.clock);
     this.#unsubscribe = [
-      subscribe('sandbox.ended', ({ instance, ...event }) => event.cause !== 'stopped' && this.#remember(instance, { event: 'sandbox.ended', ...event })),
-      subscribe('plugin.strike', ({ instance, ...event }) => this.#remember(instance, { event: 'plugin.strike', ...event })),
-      subscribe('plugin.drift', ({ instance, ...event }) => this.#remember(instance, { event: 'plugin.drift', ...event })),
-      subscribe('capability.denied', ({ instance, ...event }) => {
-        this.#remember(instance, { event: 'capability.denied', ...event });
-        if (REACHING.has(event.code)) this.#onViolation(instance, 'reach');
-      }),
-      subscribe('egress.request', ({ instance, code, origin }) => {
-        if (code !== 'EGRESS_DENIED') return;
-        this.#remember(instance, { event: 'egress.request', code, origin });
-        this.#onViolation(instance, 'reach');
-      }),
-      subscribe('secret.leaked', ({ instance, ...event }) => {
-        this.#remember(instance, { event: 'secret.leaked', ...event });
-        if (event.isRead) this.#onViolation(instance, 'leak');
-      }),
+      subscribe('capability.denied', ({ instance, capability, code }) => void (REACHING.has(code) && this.#onViolation(instance, 'reach', capability))),
+      subscribe('egress.request', ({ instance, code }) => void (code === 'EGRESS_DENIED' && this.#onViolation(instance, 'reach', 'http.fetch'))),
+      subscribe('secret.leaked', ({ instance, isRead }) => void (isRead && this.#onViolation(instance, 'leak', 'secret.use'))),
     ];
   }
 
@@ -157,7 +150,7 @@ export class PluginLife {
   async quarantine(instance: string, actor: string, reason: string): Promise<PluginView> {
     const { registry } = this.#parts;
     if (registry.get(instance).state === 'quarantined') return this.view(instance);
-    await this.#giveUp(instance, { actor, reason, code: 'PLUGIN_QUARANTINED' }, 'operator');
+    await this.#giveUp(instance, { actor, reason, code: 'PLUGIN_QUARANTINED', trigger: 'reviewer' }, 'operator');
     return this.view(instance);
   }
 
@@ -165,10 +158,10 @@ export class PluginLife {
    * The host's own judgement: the instance is out of every stage at once, its calls are cancelled, its evidence is written, and where docs/operate.md says so the
    * host ends. Resolves when all that is done; nothing happens to one that is given up already. Throws PLUGIN_NOT_FOUND, and what the store throws.
    */
-  async condemn(instance: string, { code, reason, to = 'quarantined' }: Sentence): Promise<void> {
+  async condemn(instance: string, { code, reason, trigger = triggerOfCode(code), to = 'quarantined' }: Sentence): Promise<void> {
     const { state } = this.#parts.registry.get(instance);
     if (state === to || state === 'disabled' || (state === 'revoked' && to === 'quarantined')) return;
-    await this.#giveUp(instance, { actor: 'host', reason, code }, 'host', to);
+    await this.#giveUp(instance, { actor: 'host', reason, code, trigger }, 'host', to);
   }
 
   async release(instance: string, actor: string, reason: string): Promise<PluginView> {
@@ -203,13 +196,13 @@ export class PluginLife {
   }
 
   /** Strikes are remembered in the store, so that restarting the host forgives nothing. */
-  strike(instance: string, { detail }: Strike): void {
-    if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#condemnSoon(instance, `three strikes in 60 minutes, the last: ${detail}`);
+  strike(instance: string, { cause, detail }: Strike): void {
+    if (this.#parts.registry.strike(instance) >= STRIKES_TO_QUARANTINE) this.#condemnSoon(instance, triggerOfStrike(cause), `three strikes in 60 minutes, the last: ${detail}`);
   }
 
   /** The supervisor gave the instance up. */
-  exhausted(instance: string, { reason }: QuarantineEvidence): void {
-    this.#condemnSoon(instance, reason);
+  exhausted(instance: string, { reason, strikes }: QuarantineEvidence): void {
+    this.#condemnSoon(instance, triggerOfStrike(strikes.at(-1)?.cause ?? 'load'), reason);
   }
 
   close(): void {
@@ -224,14 +217,14 @@ export class PluginLife {
     else if (state !== to) log.debug({ instance, state, to }, 'a state change came too late');
   }
 
-  #onViolation(instance: string, violation: Violation): void {
+  #onViolation(instance: string, violation: Violation, capability: string): void {
     if (!this.#parts.registry.find(instance)) return;
     const streak = this.#violations.count(instance, violation);
-    if (streak !== undefined) this.#condemnSoon(instance, `${streak}: it reaches for what it was not given`);
+    if (streak !== undefined) this.#condemnSoon(instance, triggerOfViolation(violation, capability), `${streak}: it reaches for what it was not given`);
   }
 
-  #condemnSoon(instance: string, reason: string): void {
-    this.condemn(instance, { code: 'PLUGIN_QUARANTINED', reason }).catch((error: unknown) => this.#parts.log.error({ instance, err: problemOf(error) }, 'a quarantine could not be recorded'));
+  #condemnSoon(instance: string, trigger: Trigger, reason: string): void {
+    this.condemn(instance, { code: 'PLUGIN_QUARANTINED', trigger, reason }).catch((error: unknown) => this.#parts.log.error({ instance, err: problemOf(error) }, 'a quarantine could not be recorded'));
   }
 
   /** Starts an approved instance; resolves once its first try has ended, however it ended. */
@@ -248,37 +241,60 @@ export class PluginLife {
     }
   }
 
-  async #giveUp(instance: string, { actor, reason, code }: { readonly actor: string; readonly reason: string; readonly code: ErrorCode }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined'): Promise<void> {
-    const { registry, supervisor, clock, config, log } = this.#parts;
-    const { plugin, version, digest, grants, calls, cpuMs, restarts, strikes } = this.view(instance);
+  async #giveUp(instance: string, sentence: Required<Pick<Sentence, 'code' | 'reason' | 'trigger'>> & { readonly actor: string }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined'): Promise<void> {
+    const { registry, supervisor, log, onMembershipChange } = this.#parts;
     const loss = lossOf(registry.get(instance), by, to);
-    const facts = { instance, plugin, version, packageDigest: digest, grants, counters: { calls, cpuMs, restarts, strikes } };
-    const bundle = bundleOf(config.dataDir, { ...facts, actor, code, reason, atMs: clock.now(), history: this.#history.get(instance) ?? [] });
-    try {
-      writeBundle(bundle);
-    } catch (error) {
-      log.error({ instance, err: problemOf(error) }, 'the evidence of a quarantine could not be written'); // a full disk keeps nobody in
-    }
+    const bundle = this.#bundle(instance, sentence, to);
+    this.#keep(bundle, instance);
     // Out of every stage: from this moment nothing is given to it any more, and nothing it gave is committed.
-    registry.move(instance, to, { actor, reason, code, evidenceDigest: bundle.digest });
+    registry.move(instance, to, { ...sentence, evidenceDigest: bundle.digest });
     this.#violations.forget(instance);
+    onMembershipChange();
     try {
       await supervisor.stop(instance);
       await registry.written();
     } finally {
       if (this.#settled && LOSSES[loss].class === 'fatal') {
-        log.fatal({ instance, loss, reason }, 'the host ends: it must not go on without this plugin');
-        this.#parts.onFatalLoss(instance, reason);
+        log.fatal({ instance, loss, reason: sentence.reason }, 'the host ends: it must not go on without this plugin');
+        this.#parts.onFatalLoss(instance, sentence.reason);
       }
     }
   }
 
-  #remember(instance: string, fact: object): void {
-    const facts = this.#history.get(instance) ?? [];
-    facts.push({ at: this.#parts.clock.now(), ...fact });
-    if (facts.length > HISTORY_KEPT) facts.shift();
-    this.#history.set(instance, facts);
+  #bundle(instance: string, sentence: Pick<Findings, 'code' | 'reason' | 'trigger' | 'actor'>, state: Findings['state']): Bundle {
+    const { registry, clock, config, recent, about } = this.#parts;
+    const entry = registry.get(instance);
+    const { plugin, kind, version, digest, grants, grantsDigest, calls, cpuMs, restarts, strikes } = this.view(instance);
+    const { required, enablement: { onQuarantine }, findings: { file }, resolved } = entry;
+    const { egressBytesToday, ...others } = about(entry);
+    return bundleOf(config.dataDir, {
+      instance, plugin, kind, version, packageDigest: digest, at: toTimestamp(clock.now()), state, ...sentence,
+      ...(resolved ? { release: signedBy(resolved.release), limits: resolved.limits } : {}),
+      enablement: { file, required, ...(onQuarantine === undefined ? {} : { onQuarantine }) },
+      grants,
+      ...(grantsDigest === undefined ? {} : { grantsDigest }),
+      secrets: resolved?.secrets ?? {},
+      counters: { calls, cpuMs, restarts, strikes, egressBytesToday },
+      lately: recent.of(instance),
+      ...others,
+    });
   }
+
+  /** A full disk keeps nobody in. */
+  #keep(bundle: Bundle, instance: string): void {
+    const { registry, config, log } = this.#parts;
+    try {
+      writeBundle(bundle);
+      const stopped = registry.list().filter(({ state }) => state === 'quarantined' || state === 'revoked');
+      sweepEvidence(config.dataDir, new Set([instance, ...stopped.map((each) => each.instance)]));
+    } catch (error) {
+      log.error({ instance, err: problemOf(error) }, 'the evidence of a quarantine could not be written');
+    }
+  }
+}
+
+function signedBy({ publisher, keyid, development, issuedAt, expiresAt, provenance, path }: VerifiedRelease): NonNullable<Findings['release']> {
+  return { publisher, keyid, development, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }), ...(provenance && { provenance }), path };
 }
 
 /** Refusals that say the plugin reached for what it was not given; others are mistakes, or quotas. Addresses are counted where they are judged, for channels' actions too. */

@@ -121,6 +121,13 @@ export const BOUNDS = {
   /** Of one instance: so many refusals within a minute, or leaked secrets within an hour, end in quarantine. */
   refusalsPerMinute: 100,
   leaksPerHour: 10,
+  /** Of one evidence bundle: facts and refusals each, log lines, characters of one text. */
+  evidenceFacts: 50,
+  evidenceLogLines: 30,
+  evidenceTextLength: 1000,
+  /** Of all bundles together; beyond it the oldest go, but for the last of each instance that is still stopped. */
+  evidenceFiles: 500,
+  evidenceBytes: 64 * 1024 * 1024,
   lanesInFlight: 256,
   deliveriesInFlight: 512,
   deliveriesInFlightPerInstance: 64,

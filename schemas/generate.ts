@@ -15,6 +15,7 @@ import { ReleaseDiff } from './release-diff.ts';
 import { KeySuccessionStatement, RevocationListStatement, RevocationView, Revocations, RevokerRecord } from './revocation.ts';
 import { ScanResult } from './scan.ts';
 import { RebuildRecord } from './rebuild.ts';
+import { Evidence, QuarantineView } from './quarantine.ts';
 import { ChildFrame, HostFrame } from './sandbox-protocol.ts';
 import { BOUNDS, LIMITS } from './bounds.ts';
 
@@ -30,6 +31,7 @@ const PUBLISHED = {
   'rebuild-record': RebuildRecord,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
   event: EventEnvelope, backup: BackupIndex,
+  evidence: Evidence, 'quarantine-view': QuarantineView,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };
 

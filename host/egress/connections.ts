@@ -60,6 +60,11 @@ export class Connections implements AsyncDisposable {
     void connection.client.destroy();
   }
 
+  /** Closes what is kept for instances that are not among these. */
+  keepOnly(isKept: (instance: string) => boolean): void {
+    for (const [instance, kept] of this.#idle) if (!isKept(instance)) for (const connection of kept.slice()) this.drop(connection);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#busy, ...[...this.#idle.values()].flat()];
     this.#busy.clear();

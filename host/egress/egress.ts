@@ -59,7 +59,7 @@ export class Egress implements AsyncDisposable {
   readonly #turns = new Turns();
   /** Files have turns of their own: large ones must not stand in the way of what a channel sends. */
   readonly #downloads = new Turns();
-  readonly #running = new Set<AbortController>();
+  readonly #running = new Map<AbortController, string>();
   #isClosed = false;
 
   constructor(parts: EgressParts) {
@@ -86,7 +86,7 @@ export class Egress implements AsyncDisposable {
     const run = new AbortController();
     const endWithCall = () => run.abort(new GatehouseError('CALL_OVER'));
     signal?.addEventListener('abort', endWithCall);
-    this.#running.add(run);
+    this.#running.set(run, caller.instance);
     if (signal?.aborted) endWithCall();
     if (this.#isClosed) run.abort(new GatehouseError('STOPPING'));
     try {
@@ -103,9 +103,15 @@ export class Egress implements AsyncDisposable {
     }
   }
 
+  /** Ends the requests of instances that are gone, with INSTANCE_UNAVAILABLE, and closes their connections. */
+  async leave(isGone: (instance: string) => boolean): Promise<void> {
+    for (const [run, instance] of this.#running) if (isGone(instance)) run.abort(new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'stopped' }));
+    (await this.#connections)?.keepOnly((instance) => !isGone(instance));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    for (const run of this.#running) run.abort(new GatehouseError('STOPPING'));
+    for (const run of this.#running.keys()) run.abort(new GatehouseError('STOPPING'));
     await (await this.#connections)?.[Symbol.asyncDispose]();
   }
 

@@ -148,6 +148,9 @@ function failed({ code, message: problem, fields }: GatehouseError): Performed {
       return { outcome: 'later', class: 'rate-limited', code, problem, whose: 'host' };
     case 'EGRESS_BUSY':
       return { outcome: 'later', class: 'retryable', code, problem, whose: 'host' };
+    case 'INSTANCE_UNAVAILABLE':
+      // Stopped before it was sent, or while it was under way.
+      return { outcome: 'later', class: fields['written'] === false ? 'retryable' : 'unknown', code, problem, whose: 'host' };
     case 'STOPPING':
       return { outcome: 'later', class: 'unknown', code, problem, whose: 'host' };
     case 'SECRET_MISSING':

@@ -1,6 +1,7 @@
 // One instance as the registry keeps it: what the files say of it, and what the store remembers. Built at opening, and taught what the files say whenever that is taken up.
 import semver from 'semver';
 import { InstanceId } from '../../schemas/ids.ts';
+import type { Trigger } from '../../schemas/quarantine.ts';
 import type { PluginState } from '../../schemas/control.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import type { PluginRow } from '../store/tables.ts';
@@ -37,6 +38,8 @@ export interface Because {
   readonly code?: string;
   readonly message?: string;
   readonly evidenceDigest?: string;
+  /** Of a quarantine: what it is for. */
+  readonly trigger?: Trigger;
 }
 
 /** What the files say. */
@@ -128,12 +131,12 @@ export class Entry implements Instance {
     return this.row.strikesAtMs.filter((atMs) => atMs >= sinceMs);
   }
 
-  moved(to: PluginState, { actor, reason, code, message = code === undefined ? undefined : reason, evidenceDigest }: Because, at: string): void {
+  moved(to: PluginState, { actor, reason, code, message = code === undefined ? undefined : reason, evidenceDigest, trigger }: Because, at: string): void {
     this.state = to;
     this.code = code;
     this.message = message;
     const { code: _, message: __, quarantine, ...facts } = this.row;
-    const entered = to === 'quarantined' && !quarantine ? { at, actor, reason, code: code ?? 'PLUGIN_QUARANTINED', ...(evidenceDigest === undefined ? {} : { evidenceDigest }) } : quarantine;
+    const entered = to === 'quarantined' && !quarantine ? { at, actor, reason, code: code ?? 'PLUGIN_QUARANTINED', ...(evidenceDigest === undefined ? {} : { evidenceDigest }), ...(trigger === undefined ? {} : { trigger }) } : quarantine;
     this.row = {
       ...facts, state: to, actor, reason, at,
       ...(code === undefined ? {} : { code }),

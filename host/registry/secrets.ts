@@ -74,6 +74,12 @@ export class Secrets {
     return next.reading;
   }
 
+  /** Forgets every value that none of these references leads to: of whoever uses them no more. */
+  keepOnly(references: Iterable<SecretReference>): void {
+    const kept = new Set(Array.from(references, (reference) => JSON.stringify(reference)));
+    for (const key of this.#known.keys()) if (!kept.has(key)) this.#known.delete(key);
+  }
+
   /** Undefined where there is no value to be had. */
   valueOf(reference: SecretReference | undefined): string | undefined {
     const reading = this.read(reference);

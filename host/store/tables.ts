@@ -8,6 +8,7 @@ import type { Direction, Message, Room, StageRecord } from '../../schemas/messag
 import type { QueueMode } from '../../schemas/policy.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
+import type { Trigger } from '../../schemas/quarantine.ts';
 import type { DeliveryFailure } from '../../schemas/control.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
 import type { Key, Table } from './store.ts';
@@ -310,7 +311,7 @@ export interface PluginRow {
   /** Epoch milliseconds of recent strikes, oldest first. */
   readonly strikesAtMs: readonly number[];
   /** Present while quarantined. */
-  readonly quarantine?: { readonly at: string; readonly actor: string; readonly reason: string; readonly code: string; readonly evidenceDigest?: string };
+  readonly quarantine?: { readonly at: string; readonly actor: string; readonly reason: string; readonly code: string; readonly evidenceDigest?: string; readonly trigger?: Trigger };
 }
 
 export const plugins = tenantTable<PluginRow, [instance: string]>('plugins', 'instance', 'registry');

@@ -9,6 +9,7 @@ import { startControl, type Control, type ControlParts } from '../../host/contro
 import { GatehouseError } from '../../host/errors.ts';
 import { BackupDesk } from '../../host/backup/backup-desk.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
+import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
@@ -128,6 +129,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       quarantine: async (instance, actor, reason) => (act('quarantine', instance, actor, reason), plugin(instance)),
       release: async (instance, actor, reason) => (act('release', instance, actor, reason), plugin(instance)),
     },
+    quarantine: quarantineDesk({ store, dataDir, written: async () => undefined, enablementOf: () => undefined }),
     reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
