@@ -101,6 +101,7 @@ describe('an install', () => {
     }
     const verified = await gatehouse(['verify', 'greeter', '--trust', 'keys', '--json'], outside.path);
     expect(verified.json()).toMatchObject({ ok: true, id: 'acme.greeter', publisher: 'acme' });
+    expect(await withFaultyTweetnacl(() => gatehouse(['verify', 'greeter', '--trust', 'keys', '--json'], outside.path))).toMatchObject({ code: 3, stdout: expect.stringContaining('"SIGNATURE_DISPUTED"') });
     expect(await run(process.execPath, ['--test', '--test-reporter=tap'], join(outside.path, 'greeter'))).toMatch(/^# fail 0/m);
     expect(await run(process.execPath, [TSC, '-p', '.'], join(outside.path, 'greeter'))).toBe('');
   });
@@ -132,6 +133,18 @@ defineSkill({ respond: () => ({ replies: [{ txt: '' }] }) });
 // @ts-expect-error a message's text is no number
 export const wrong: number = aMessage().text;
 `;
+
+/** While one of the two implementations of Ed25519 that were installed says no to everything. */
+async function withFaultyTweetnacl<T>(work: () => Promise<T>): Promise<T> {
+  const file = join(consumer.path, 'node_modules/tweetnacl/nacl-fast.js');
+  const right = await readFile(file);
+  await writeFile(file, `${right.toString()}\nmodule.exports.sign.detached.verify = () => false;\n`);
+  try {
+    return await work();
+  } finally {
+    await writeFile(file, right);
+  }
+}
 
 const launcher = () => join(consumer.path, 'node_modules/@gatehouse/host/bin/gatehouse.js');
 
