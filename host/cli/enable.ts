@@ -8,8 +8,10 @@ import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { writeEnabled } from '../registry/enablement-file.ts';
 import type { LoadedEnablement } from '../registry/discover.ts';
+import type { VerifiedRelease } from '../trust/verify.ts';
 import { grantChanges, grantsOf } from '../trust/powers/grant-changes.ts';
 import { locatePackage } from '../registry/package-source.ts';
+import { agreeToSigner } from './agree-offline.ts';
 import { findHost } from './client.ts';
 import { configOf } from './context.ts';
 import { defaultInstance, enablementFor, requestInWords, type Choices } from './enable-package.ts';
@@ -28,13 +30,15 @@ export async function enable(target: string, options: EnableOptions, io: Io): Pr
   const present = await findEnablement(config, target);
   if (!present) return enablePackage(await packagePath(target, config, io), choices, config, io);
   if (isChoice(choices)) return enablePackage(await locatePackage(config.home, present), { ...choices, instance: target }, config, io);
-  return enableInstance(present, io);
+  return enableInstance(present, config, io);
 }
 
 /** Only what was switched off is switched on again: grants stay as they were. */
-async function enableInstance({ path, enablement: { instance } }: LoadedEnablement, io: Io): Promise<void> {
+async function enableInstance(present: LoadedEnablement, config: ResolvedConfig, io: Io): Promise<void> {
+  const { path, enablement: { instance } } = present;
   await writeEnabled(path, true);
   const host = findHost(io);
+  if (!host) await agreeOffline(present, config);
   const view = host && (await takeUp(instance, host, io));
   io.print(view ?? { instance, enabled: true, file: path }, () => (view ? becameOf(io, view) : `${instance} is enabled; it starts with the host.`));
 }
@@ -63,16 +67,37 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   const { grants = [] } = enablement;
   const changes = grantsToTell({ asked: grantsOf(manifest.capabilities ?? []), earlier: earlier?.grants ?? [], now: grants });
   describe(manifest, io);
+  if (present) await tellChange(present, release, config, io);
   if (earlier) tellGrants(grants, changes, io);
   else if (changes.missing.length > 0) io.say('It is given none of what it asks for.');
   await io.confirm(`${present ? 'Change' : 'Enable'} '${instance}' with this?`);
   if ((await installPackage(config, release, systemClock)) === 'repaired') io.say(`The copy in ${enablement.source} was not what its publisher signed; it was replaced.`);
   const file = await writeEnablement(config, enablement, present);
   const host = findHost(io);
+  if (!host) await agreeToSigner(instance, release, config);
   if (host) io.say(`${file} is written; the running host takes it up.`);
   const view = host && (await takeUp(instance, host, io));
   const enabled = { instance, plugin: manifest.id, version: manifest.version, digest: release.packageDigest, source: enablement.source, file, grants, ...changes, running: view !== undefined };
   io.print(view ? { ...enabled, state: view.state, code: view.code, message: view.message } : enabled, () => `${instance} is enabled: ${file}\n${view ? becameOf(io, view) : 'It starts with the host.'}`);
+}
+
+/** Its files may lead to a release that a start would ask about. What cannot be read or does not verify is the start's to tell. */
+async function agreeOffline(present: LoadedEnablement, config: ResolvedConfig): Promise<void> {
+  try {
+    await agreeToSigner(present.enablement.instance, await verifyForHome(await locatePackage(config.home, present), config, systemClock), config);
+  } catch (thrown) {
+    if (!(thrown instanceof GatehouseError)) throw thrown;
+  }
+}
+
+/** Another signer than of the package that is enabled now, as far as that can still be read. */
+async function tellChange(present: LoadedEnablement, after: VerifiedRelease, config: ResolvedConfig, io: Io): Promise<void> {
+  try {
+    const before = await verifyForHome(await locatePackage(config.home, present), config, systemClock);
+    if (before.keyid !== after.keyid) io.say(io.tone('red', `It is signed by ${after.keyid}; the package that is enabled now (${before.manifest.version}) by ${before.keyid}.`));
+  } catch (thrown) {
+    if (!(thrown instanceof GatehouseError)) throw thrown;
+  }
 }
 
 /** What a person agrees to, on stderr; shown with --yes too, for whoever reads the log of a script. */

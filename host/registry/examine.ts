@@ -34,6 +34,8 @@ export interface ResolveContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly secondOpinion: VerifyOptions['secondOpinion'];
+  /** The instance for which an operator agrees, with this look, to whatever its files lead to. */
+  readonly agreed?: string;
   /** Null where files alone are looked at, and nobody can say when they came. */
   readonly sightings: Sightings | null;
 }
@@ -132,7 +134,7 @@ async function settings(manifest: PluginManifest, { enablement }: LoadedEnableme
 }
 
 /** Granted handles, and those the host verifies ingress with: these need no grant. */
-export function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
+function handlesOf({ channel }: PluginManifest, grants: readonly Grant[]): ReadonlySet<string> {
   const granted = grants.flatMap((grant) => (grant.name === 'secret.use' ? [grant.handle] : []));
   return new Set([...granted, ...ingressHandles(channel)]);
 }

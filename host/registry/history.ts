@@ -1,6 +1,6 @@
 // What the store remembers of versions: which an instance ran, and what each version was. Resolve asks it about rollbacks and changed releases.
 import { scan, type Store } from '../store/store.ts';
-import { approvals, plugins, versions, type ApprovalRow } from '../store/tables.ts';
+import { approvals, plugins, versions, type ApprovalRow, type PluginRow } from '../store/tables.ts';
 
 export interface History {
   /** The highest version of this plugin that the instance ever ran. */
@@ -9,15 +9,21 @@ export interface History {
   digestOf(plugin: string, version: string): string | undefined;
   /** An approval that was seen before, by its id. */
   approval(id: string): ApprovalRow | undefined;
+  /** Who signed what the instance last ran of this plugin. */
+  signerOf(instance: string, plugin: string): PluginRow['signer'];
 }
 
 /** For `check`, which works on files alone. */
-export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined };
+export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined, signerOf: () => undefined };
 
 export async function loadHistory(store: Store): Promise<History> {
   const highest = new Map<string, string>();
+  const signers = new Map<string, PluginRow['signer']>();
   for await (const page of scan(store, plugins, plugins.prefix())) {
-    for (const { key, value } of page) if (value.highestVersion !== null) highest.set(`${key[1]} ${value.plugin}`, value.highestVersion);
+    for (const { key, value } of page) {
+      if (value.highestVersion !== null) highest.set(`${key[1]} ${value.plugin}`, value.highestVersion);
+      signers.set(`${key[1]} ${value.plugin}`, value.signer);
+    }
   }
   const digests = new Map<string, string>();
   for await (const page of scan(store, versions, versions.prefix())) {
@@ -29,5 +35,6 @@ export async function loadHistory(store: Store): Promise<History> {
     highestVersion: (instance, plugin) => highest.get(`${instance} ${plugin}`),
     digestOf: (plugin, version) => digests.get(`${plugin} ${version}`),
     approval: (id) => seen.get(id),
+    signerOf: (instance, plugin) => signers.get(`${instance} ${plugin}`),
   };
 }

@@ -62,13 +62,14 @@ export function findingsOf({ plugins, refused, disabled }: Resolution): Readonly
 
 const about = ({ file, enablement }: LoadedEnablement): Findings => ({ file, enablement });
 
-type Facts = Pick<PluginRow, 'plugin' | 'kind' | 'moderation' | 'version' | 'digest' | 'highestVersion' | 'strikesAtMs' | 'quarantine'>;
+type Facts = Pick<PluginRow, 'plugin' | 'kind' | 'moderation' | 'version' | 'digest' | 'highestVersion' | 'signer' | 'strikesAtMs' | 'quarantine'>;
 
 /** What stays true of an instance whatever its state: genuine facts, else what the store remembers, else, for a gate, what the package claims. */
 function factsOf({ enablement: { plugin }, resolved, refused }: Findings, stored: PluginRow | undefined): Facts {
   const release = resolved?.release ?? refused?.release;
   const remembered = stored?.plugin === plugin ? stored : undefined;
   const kind = release ? release.manifest.kind : (remembered?.kind ?? null);
+  const signer = resolved ? { keyid: resolved.release.keyid, development: resolved.release.development } : remembered?.signer;
   const moderation = release ? release.manifest.moderation : (remembered?.moderation ?? refused?.manifest?.moderation);
   return {
     plugin, kind,
@@ -76,6 +77,7 @@ function factsOf({ enablement: { plugin }, resolved, refused }: Findings, stored
     version: release?.manifest.version ?? remembered?.version ?? null,
     digest: release?.packageDigest ?? remembered?.digest ?? null,
     highestVersion: remembered?.highestVersion ?? null,
+    ...(signer ? { signer } : {}),
     strikesAtMs: stored?.strikesAtMs ?? [],
     ...(stored?.quarantine ? { quarantine: stored.quarantine } : {}),
   };

@@ -56,6 +56,7 @@ export class Registry {
   #turn: Promise<unknown> = Promise.resolve();
   #understood: Understood | undefined;
   #members: Members | undefined;
+  #changesAt: number | undefined;
   #approvals: readonly ApprovalView[] = [];
   #diagnostics: readonly Diagnostic[] = [];
 
@@ -82,6 +83,11 @@ export class Registry {
   /** What was found at opening; a `fatal` one ends the start. */
   get diagnostics(): readonly Diagnostic[] {
     return this.#diagnostics;
+  }
+
+  /** Epoch milliseconds at which a look would find something else, though nobody changes a file; by the newest look. */
+  get changesAt(): number | undefined {
+    return this.#changesAt;
   }
 
   /** By instance name. */
@@ -132,9 +138,9 @@ export class Registry {
     return result;
   }
 
-  /** What the files say now; nothing is changed. Where one cannot be read, or is still being written, it counts as it was last understood. */
-  look(isUnsettled: LastLook['isUnsettled']): Promise<Survey> {
-    return this.#survey(isUnsettled);
+  /** What the files say now, and for an instance with an operator's word for it; nothing is changed. Where one cannot be read, or is still being written, it counts as it was last understood. */
+  look(isUnsettled: LastLook['isUnsettled'], agreed?: string): Promise<Survey> {
+    return this.#survey(isUnsettled, agreed);
   }
 
   /** Takes up what the files say of an instance that does not run: a new one, or one that was stopped, rejected, revoked, disabled. It is then `approved`, or says why not. Throws TRANSITION_ILLEGAL. */
@@ -159,6 +165,15 @@ export class Registry {
     if (hasRun) entry.ran();
     const decisions = updateOf(entry.instance, before, entry.row);
     this.#journal.record({ instance: entry.instance, row: entry.row, decisions, ...(hasRun ? entry.versionSeen(toTimestamp(this.#parts.clock.now())) : {}) });
+  }
+
+  /** An operator agrees to whoever signed what the files lead to; kept, since something else may make it wait. */
+  agree({ enablement: { instance }, refused }: Findings): void {
+    const entry = this.#entries.get(instance);
+    const keyid = refused?.release?.keyid;
+    if (!entry?.row.signer || keyid === undefined || entry.row.signer.keyid === keyid) return;
+    entry.row = { ...entry.row, signer: { ...entry.row.signer, agreed: keyid } };
+    this.#journal.record({ instance, row: entry.row });
   }
 
   /** Its enablement is gone. The store goes on remembering versions, strikes and quarantine: coming back makes nobody innocent. */
@@ -249,7 +264,9 @@ export class Registry {
     const entry = this.#entry(instance);
     assertMove(instance, entry.state, 'discovered');
     await writeEnabled(this.#fileOf(entry), true, this.#parts.onWriting);
-    entry.learn(await this.#lookAgain(instance), entry.row);
+    const findings = await this.#lookAgain(instance, instance);
+    this.agree(findings);
+    entry.learn(findings, entry.row);
     this.move(instance, 'discovered', { actor, reason });
     this.#place(entry, 'discovered');
     await this.written();
@@ -300,14 +317,14 @@ export class Registry {
     return entry;
   }
 
-  async #survey(isUnsettled: LastLook['isUnsettled'] = () => false): Promise<Survey> {
+  async #survey(isUnsettled: LastLook['isUnsettled'] = () => false, agreed?: string): Promise<Survey> {
     const { config, store, audit, clock, env } = this.#parts;
     await this.#journal.written();
     const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
     const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest), targets: this.#running().map(targetOf) };
     const history = await loadHistory(store);
-    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(last ? { last } : {}) });
+    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(agreed === undefined ? {} : { agreed }), ...(last ? { last } : {}) });
     await secondOpinion.save();
     try {
       await this.#trust.learn(found.learned);
@@ -322,6 +339,7 @@ export class Registry {
     else await this.#sightings.save();
     this.#understood = found.understood;
     this.#approvals = found.approvalViews;
+    this.#changesAt = found.changesAt;
     return found;
   }
 
@@ -334,8 +352,8 @@ export class Registry {
   }
 
   /** Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile. */
-  async #lookAgain(instance: string): Promise<Findings> {
-    const findings = findingsOf(await this.#survey()).get(instance);
+  async #lookAgain(instance: string, agreed?: string): Promise<Findings> {
+    const findings = findingsOf(await this.#survey(undefined, agreed)).get(instance);
     if (!findings) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
     return findings;
   }

@@ -69,6 +69,7 @@ export async function survey({ last, memory, ...context }: SurveyContext): Promi
   const views = approvalViews(reviews.book, home, [...targetsOf(resolution), ...(last?.targets ?? [])]);
   const switchedOff = new Set(resolution.disabled.map(({ enablement }) => enablement.instance));
   const unused = unusedApprovals(views.filter(({ instance }) => !switchedOff.has(instance)), reviews.book);
+  const waits = resolution.refused.flatMap(({ untilMs }) => untilMs ?? []);
   const ends = resolution.plugins.flatMap(({ release: { expiresAt } }) => (expiresAt === undefined ? [] : [Date.parse(expiresAt)]));
   return {
     ...resolution,
@@ -78,7 +79,7 @@ export async function survey({ last, memory, ...context }: SurveyContext): Promi
     approvalViews: views,
     learned,
     listed: revocations.listed,
-    changesAt: earliestAfter(now, [...ends, ...reviews.instants, ...(trust.changesAt === undefined ? [] : [trust.changesAt])]),
+    changesAt: earliestAfter(now, [...ends, ...waits, ...reviews.instants, ...(trust.changesAt === undefined ? [] : [trust.changesAt])]),
   };
 }
 

@@ -17,10 +17,10 @@ export class Due implements Disposable {
   }
 
   /** Epoch milliseconds; in the place of what was expected before. */
-  expect(moments: readonly number[]): void {
+  expect(atMs: number | undefined): void {
     clearTimeout(this.#timer);
-    if (moments.length === 0) return;
-    const inMs = Math.min(...moments) - this.#clock.now();
+    if (atMs === undefined) return;
+    const inMs = atMs - this.#clock.now();
     this.#timer = setTimeout(this.#onDue, Math.min(Math.max(inMs, LEAST_MS), MOST_MS)).unref();
   }
 

@@ -1,10 +1,9 @@
 // What a look at the home comes to, as a list of changes: pure, from what runs and what the files say. reload.ts carries them out.
 import { isDeepStrictEqual } from 'node:util';
+import semver from 'semver';
 import type { Grant } from '../../schemas/capability.ts';
 import type { PluginState } from '../../schemas/control.ts';
 import type { ErrorCode } from '../errors.ts';
-import { handlesOf } from '../registry/examine.ts';
-import { grantsDigest } from '../registry/grants-digest.ts';
 import type { Findings } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
 import { commonGrants } from '../trust/powers/grants.ts';
@@ -59,8 +58,8 @@ export type Change =
   | { readonly kind: 'drift'; readonly instance: string; readonly found: Findings; readonly problem: string; readonly expected: string; readonly actual: string | null }
   | { readonly kind: 'remove'; readonly instance: string }
   | { readonly kind: 'disable'; readonly instance: string; readonly found: Findings }
-  /** More than it may do now; held back until somebody agrees. */
-  | { readonly kind: 'hold'; readonly instance: string; readonly powers: PowerChanges }
+  /** More than it may do now, another signer, or an older version; held back until somebody agrees. */
+  | { readonly kind: 'hold'; readonly instance: string; readonly powers: PowerChanges; readonly from: ReleaseName; readonly to: ReleaseName }
   /** What its files say now cannot be taken up; what runs goes on. */
   | { readonly kind: 'refuse'; readonly instance: string; readonly code: string; readonly message: string }
   /** What its files ask for did not pass its self test, and they still ask for it. */
@@ -73,6 +72,12 @@ export type Change =
   /** Not now: its files are being written, or its sandbox is being replaced. */
   | { readonly kind: 'wait'; readonly instance: string; readonly until: 'settled' | 'free' }
   | { readonly kind: 'unchanged'; readonly instance: string };
+
+/** What a person tells releases apart by. */
+export interface ReleaseName {
+  readonly version: string;
+  readonly keyid: string;
+}
 
 type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
 
@@ -134,6 +139,7 @@ function refusal(standing: Standing, before: ResolvedPlugin, refused: RefusedPlu
   const isWhatRuns = release?.packageDigest === before.release.packageDigest && grantsDigest === before.grantsDigest;
   // Approvals asked for what runs stop it; approvals missing for what shall replace it do not.
   if (what === 'distrusted' || (what === 'edited' && isUnapproved && isWhatRuns)) return [{ kind: 'withdraw', instance, code, message, found: now }];
+  if (what === 'edited' && code === 'SIGNER_CHANGED' && wouldRun) return [unlessBusy(standing, holdOf(instance, before, wouldRun)), ...meanwhile(standing, before, wouldRun, now, sighting)];
   const inPart = isUnapproved ? lessened : meanwhile;
   if (what === 'edited') return [{ kind: 'refuse', instance, code, message }, ...(wouldRun ? inPart(standing, before, wouldRun, now, sighting) : [])];
   if (sighting.isUnsettled(before.packagePath)) return [{ kind: 'wait', instance, until: 'settled' }];
@@ -175,11 +181,23 @@ function whatHappenedTo({ packageDigest, keyid }: VerifiedRelease, { claims, rul
 
 function settled(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
   const { instance } = standing;
-  const powers = powerChanges(powersOf(before), powersOf(after));
-  // A reviewer's word for exactly this is agreement, too.
-  if (!isWider(powers) || sighting.confirmed === instance || after.approvedBy.length > 0) return [taken(standing, before, after, now, sighting)];
-  return [{ kind: 'hold', instance, powers }, ...meanwhile(standing, before, after, now, sighting)];
+  const hold = holdOf(instance, before, after);
+  // A reviewer's word for exactly this is agreement, too; but one for an older version may be as old as that.
+  const isAgreed = sighting.confirmed === instance || (after.approvedBy.length > 0 && !isRollback(hold));
+  if (isAgreed || (!isWider(hold.powers) && !isRollback(hold))) return [taken(standing, before, after, now, sighting)];
+  return [unlessBusy(standing, hold), ...meanwhile(standing, before, after, now, sighting)];
 }
+
+/** What is under way may be just this, agreed to a moment ago; whether it is shows when it has ended. */
+const unlessBusy = ({ instance, isBusy }: Standing, hold: ChangeOf<'hold'>): Change => (isBusy ? { kind: 'wait', instance, until: 'free' } : hold);
+
+function holdOf(instance: string, before: ResolvedPlugin, after: ResolvedPlugin): ChangeOf<'hold'> {
+  const nameOf = ({ release: { manifest, keyid } }: ResolvedPlugin): ReleaseName => ({ version: manifest.version, keyid });
+  return { kind: 'hold', instance, powers: powerChanges(powersOf(before), powersOf(after)), from: nameOf(before), to: nameOf(after) };
+}
+
+/** Permitted by the enablement, which may have said so for another occasion. */
+export const isRollback = ({ from, to }: Pick<ChangeOf<'hold'>, 'from' | 'to'>): boolean => semver.lt(to.version, from.version);
 
 /** What takes effect of an edit while the rest of it waits: what got less. */
 function meanwhile(standing: Standing, before: ResolvedPlugin, after: ResolvedPlugin, now: Findings, sighting: Sighting): Change[] {
@@ -213,14 +231,8 @@ function withoutWidening(findings: Findings, before: ResolvedPlugin, now: Findin
   const base = belongTogether || !now.resolved ? findings : now;
   const enablement = { ...base.enablement, grants: commonGrants(findings.enablement.grants, now.enablement.grants) };
   const grants = resolveGrants(before.instance, enablement.grants, before.config);
-  const resolved = base.resolved && { ...base.resolved, enablement, grants, grantsDigest: digestOf(base.resolved, grants) };
+  const resolved = base.resolved && { ...base.resolved, enablement, grants };
   return { file: base.file, enablement, ...(resolved ? { resolved } : {}) };
-}
-
-/** Of what is given now: a secret that no grant needs any more is none of it. */
-function digestOf({ release: { manifest }, limits, secrets, enablement: { onQuarantine } }: ResolvedPlugin, grants: readonly Grant[]): string {
-  const handles = handlesOf(manifest, grants);
-  return grantsDigest({ manifest, grants, limits, secrets: Object.fromEntries(Object.entries(secrets).filter(([handle]) => handles.has(handle))), onQuarantine });
 }
 
 // --- Comparing -----------------------------------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import type { IdentityFile } from './identity-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planOf, type Change, type Sighting, type Standing, type Withdrawal } from './plan.ts';
 import { Replacing } from './replacing.ts';
-import { goesOn, Trouble, widened } from './trouble.ts';
+import { goesOn, held as heldBack, Trouble } from './trouble.ts';
 import { openWatcher, type Watcher } from './watcher.ts';
 
 export interface ReloadParts {
@@ -96,7 +96,7 @@ export class Reload implements AsyncDisposable {
 
   /** Takes up by itself what only has to wait, from what the start found on. */
   expect(): void {
-    if (!this.#closed) this.#expect(this.#parts.registry.list().map(({ findings }) => findings));
+    if (!this.#closed) this.#due.expect(this.#parts.registry.changesAt);
   }
 
   /** Notices changes from now on. Resolves once it does; a system that does not tell of changes is reported, not thrown. */
@@ -189,9 +189,11 @@ export class Reload implements AsyncDisposable {
     const { registry, clock, config } = this.#parts;
     const isUnsettled = (path: string) => this.#watcher?.isUnsettled(path) ?? false;
     this.#identityTrouble = await this.#parts.identityFile.look();
-    const survey = await registry.look(isUnsettled);
+    const survey = await registry.look(isUnsettled, confirmed);
     if (this.#closed) throw new GatehouseError('STOPPING');
     const found = findingsOf(survey);
+    const agreed = confirmed === undefined ? undefined : found.get(confirmed);
+    if (agreed) registry.agree(agreed);
     const plan = planOf(this.#standings(), this.#sighting(survey, found, isUnsettled, confirmed));
     const drifted = plan.filter(({ kind }) => kind === 'drift').map(({ instance }) => instance);
     const now = clock.monotonicMs();
@@ -204,7 +206,7 @@ export class Reload implements AsyncDisposable {
     const steps = changes.map((change) => this.#carryOut(change));
     this.#watcher?.follow(this.#packages([...found.values(), ...registry.list().map(({ findings }) => findings)]));
     if (this.#suspects.size > 0) this.#soon();
-    this.#expect([...found.values()]);
+    this.expect();
     return steps;
   }
 
@@ -323,17 +325,18 @@ export class Reload implements AsyncDisposable {
   #explain(survey: Survey, changes: readonly Change[]): () => Diagnostic[] {
     const { registry } = this.#parts;
     const waiting = new Set(changes.filter(({ kind }) => kind === 'wait').map(({ instance }) => instance));
-    const going = new Set(changes.filter(({ kind }) => kind === 'refuse').map(({ instance }) => instance));
+    const going = new Set(changes.filter(({ kind }) => kind === 'refuse' || kind === 'hold').map(({ instance }) => instance));
+    const held = changes.flatMap((change) => (change.kind === 'hold' ? [heldBack(registry.get(change.instance), change)] : []));
     const found = survey.diagnostics
       .filter(({ instance }) => instance === undefined || !waiting.has(instance))
+      .filter(({ instance, rule }) => !(rule === 'signer' && held.some((each) => each.instance === instance))) // told with all that goes with it
       .map((each) => ((each.instance !== undefined && going.has(each.instance)) || each.rule === 'enablement' ? goesOn(each) : each));
-    const held = changes.flatMap((change) => (change.kind === 'hold' ? [widened(registry.get(change.instance), change.powers)] : []));
     for (const { kind, instance } of changes) if (kind !== 'keep' && kind !== 'wait') this.#replacing.forgive(instance);
     return () => [
       ...(this.#watchTrouble ? [this.#watchTrouble] : []),
       ...(this.#identityTrouble ? [this.#identityTrouble] : []),
-      ...found,
       ...held,
+      ...found,
       ...registry.list().flatMap(({ instance }) => this.#replacing.failureOf(instance)?.diagnostic ?? []),
     ];
   }
@@ -346,10 +349,6 @@ export class Reload implements AsyncDisposable {
       const path = resolved?.packagePath ?? refused?.packagePath ?? (source === undefined ? undefined : resolve(home, source));
       return path === undefined ? [] : [path];
     }));
-  }
-
-  #expect(all: readonly Findings[]): void {
-    this.#due.expect(all.flatMap(({ refused }) => refused?.untilMs ?? []));
   }
 
   /** Another look, a time of quiet from now. */

@@ -4,7 +4,10 @@ import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
 import type { Instance, Registry } from '../registry/registry.ts';
-import { isWider, powerChangesInWords, type PowerChanges } from '../trust/powers/powers.ts';
+import { isWider, powerChangesInWords } from '../trust/powers/powers.ts';
+import { isRollback, type Change } from './plan.ts';
+
+type Hold = Extract<Change, { kind: 'hold' }>;
 
 /** Of a diagnostic's message; the rest of a long list of changes is in the files. */
 const MOST_CHARACTERS = 3000;
@@ -60,10 +63,16 @@ export class Trouble {
 
 const textOf = ({ code, instance, manifest, message }: Diagnostic) => `${code} ${instance} ${manifest} ${message}`;
 
-/** What would be wider and waits for somebody to agree. */
-export function widened({ instance, plugin, findings: { file } }: Instance, powers: PowerChanges): Diagnostic {
-  const changes = (isWider(powers) ? powerChangesInWords(powers) : []).join('; ').slice(0, MOST_CHARACTERS);
-  return diagnosticOf(new GatehouseError('GRANTS_WIDENED', { instance, changes }), { severity: 'degraded', stage: 'reload', rule: 'grants', manifest: file, plugin, instance });
+/** What waits for somebody to agree: the gravest of it gives the code, and all of it is told, since all of it is agreed to at once. */
+export function held({ instance, plugin, findings: { file } }: Instance, hold: Hold): Diagnostic {
+  const { powers, from, to } = hold;
+  const wider = isWider(powers) ? powerChangesInWords(powers).join('; ').slice(0, MOST_CHARACTERS) : undefined;
+  const changes = wider === undefined ? '' : `, and it would be given more: ${wider}`;
+  const older = isRollback(hold) ? `, and is older than ${from.version}, which runs` : '';
+  const place = { severity: 'degraded', stage: 'reload', manifest: file, plugin, instance } as const;
+  if (from.keyid !== to.keyid) return diagnosticOf(new GatehouseError('SIGNER_CHANGED', { instance, plugin, version: to.version, before: from.keyid, after: to.keyid, changes: `${older}${changes}, so that it goes on as it was` }), { ...place, rule: 'signer' });
+  if (isRollback(hold)) return diagnosticOf(new GatehouseError('ROLLBACK_HELD', { instance, running: from.version, version: to.version, changes }), { ...place, rule: 'rollback' });
+  return diagnosticOf(new GatehouseError('GRANTS_WIDENED', { instance, changes: wider ?? '' }), { ...place, rule: 'grants' });
 }
 
 /** The same finding, told of an instance that does not mind. */

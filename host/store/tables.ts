@@ -308,6 +308,8 @@ export interface PluginRow {
   readonly at: string;
   /** The highest version this instance ever ran: less is a rollback. */
   readonly highestVersion: string | null;
+  /** Who signed what it was last taken up with, and another whom an operator agreed to since. Absent before anything was taken up. */
+  readonly signer?: { readonly keyid: string; readonly development: boolean; readonly agreed?: string };
   /** Epoch milliseconds of recent strikes, oldest first. */
   readonly strikesAtMs: readonly number[];
   /** Present while quarantined. */

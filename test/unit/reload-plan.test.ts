@@ -58,6 +58,14 @@ function refused({ enablement: given = {}, seen = { digest: 'sha256:1', keyid: '
   };
 }
 
+/** Findings of an instance that may run once somebody agrees, or time has passed. */
+function waiting(running: Running, code: string): Findings {
+  const { enablement, resolved } = mayRun(running);
+  const { digest = 'sha256:1', keyid = 'ed25519:1', path = '/home/plugins/weather' } = running;
+  const found = refused({ enablement, seen: { digest, keyid }, packagePath: path, code, state: 'pending-approval', rule: 'waits' });
+  return resolved && found.refused ? { ...found, refused: { ...found.refused, wouldRun: resolved } } : found;
+}
+
 interface Case {
   readonly state?: PluginState;
   readonly before?: Findings;
@@ -106,7 +114,7 @@ describe('an instance that runs', () => {
     ['takes another order, requirement and admission as it is', { now: mayRun({ enablement: { order: 5, required: true, admit: { denySenders: ['x'] } } }) }, 'reconfigure admit,order,required'],
     ['takes order at once even while its sandbox is replaced', { now: mayRun({ enablement: { order: 5 } }), standing: { isBusy: true } }, 'reconfigure order'],
     ['takes other secrets as it is', { now: mayRun({ enablement: { secrets: { key: { env: 'KEY' } } } }) }, 'reconfigure secrets'],
-    ['takes another signature over the same content as it is', { now: mayRun({ keyid: 'ed25519:2' }) }, 'reconfigure signature'],
+    ['takes another signature over the same content as it is, once somebody agreed to its signer', { now: mayRun({ keyid: 'ed25519:2' }) }, 'reconfigure signature'],
     ['takes the same package from another folder as it is', { now: mayRun({ path: '/home/plugins/moved' }) }, 'reconfigure source'],
     ['takes another pin of what runs as it is', { now: mayRun({ enablement: { digest: 'sha256:1' } }) }, 'reconfigure digest'],
 
@@ -122,6 +130,15 @@ describe('an instance that runs', () => {
     ['keeps its config while an address in the new one waits', { before: mayRun({ enablement: { config: { to: 'a' } }, grants: [{ name: 'http.fetch', origins: ['https://a.example'], methods: ['GET'] }] }), now: mayRun({ enablement: { config: { to: 'b' } }, grants: [{ name: 'http.fetch', origins: ['https://b.example'], methods: ['GET'] }] }), sighting: { resolveGrants: () => [{ name: 'http.fetch', origins: ['https://a.example'], methods: ['GET'] }] } }, 'hold'],
     ['waits for somebody to agree to a trigger of a new package', { before: mayRun({ manifest: { skill: { triggers: { commands: ['weather'] } } } }), now: mayRun({ digest: 'sha256:2', manifest: { skill: { triggers: { commands: ['weather', 'all'] } } } }) }, 'hold'],
     ['waits for somebody to agree to a limit that a new package raises', { now: mayRun({ digest: 'sha256:2', limits: { heapMb: 512 } }) }, 'hold'],
+    ['waits for somebody to agree to an older version that its enablement permits', { before: mayRun({ manifest: { version: '1.1.0' } }), now: mayRun({ digest: 'sha256:2', enablement: { allowRollback: true } }) }, 'hold'],
+    ['does not ask again while what was agreed to is under way', { before: mayRun({ manifest: { version: '1.1.0' } }), now: mayRun({ digest: 'sha256:2', enablement: { allowRollback: true } }), standing: { isBusy: true } }, 'wait'],
+    ['goes back once somebody agreed', { before: mayRun({ manifest: { version: '1.1.0' } }), now: mayRun({ digest: 'sha256:2', enablement: { allowRollback: true } }), sighting: { confirmed: 'weather' } }, 'upgrade'],
+    ['waits for somebody to agree to another signer, of other content', { now: waiting({ digest: 'sha256:2', keyid: 'ed25519:2', path: '/home/plugins/weather-2' }, 'SIGNER_CHANGED') }, 'hold'],
+    ['waits for somebody to agree to another signer, of the same content', { now: waiting({ keyid: 'ed25519:2' }, 'SIGNER_CHANGED') }, 'hold'],
+    ['loses what was taken away while another signer waits', { before: mayRun({ enablement: { grants: [kv(5)] } }), now: waiting({ digest: 'sha256:2', keyid: 'ed25519:2', enablement: { grants: [kv(2)] } }, 'SIGNER_CHANGED') }, 'hold; reconfigure grants'],
+    ['goes on while a release is too fresh', { now: waiting({ digest: 'sha256:2' }, 'RELEASE_TOO_FRESH') }, 'refuse'],
+    ['loses what was taken away while a release is too fresh', { before: mayRun({ enablement: { grants: [kv(5), read] } }), now: waiting({ digest: 'sha256:2', enablement: { grants: [kv(5)] } }, 'RELEASE_TOO_FRESH') }, 'refuse; reconfigure grants'],
+    ['gains nothing while a release is too fresh', { now: waiting({ digest: 'sha256:2', enablement: { grants: [read] } }, 'RELEASE_TOO_FRESH') }, 'refuse'],
     ['takes a raised limit that the operator wrote', { now: mayRun({ digest: 'sha256:2', limits: { heapMb: 512 }, enablement: { limits: { heapMb: 512 } } }) }, 'upgrade'],
 
     ['has drifted when its package is broken', { now: refused(CHANGED) }, 'drift'],

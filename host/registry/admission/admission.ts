@@ -5,6 +5,7 @@ import { approvals } from './approvals.ts';
 import { digest } from './digest.ts';
 import { lists } from './lists.ts';
 import type { AdmissionRule } from './rule.ts';
+import { signer } from './signer.ts';
 import { ui } from './ui.ts';
 import { rollback, sameVersion, version } from './version.ts';
 
@@ -15,13 +16,14 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
   digest,
   rollback,
   'same-version': sameVersion,
+  signer,
   ui,
   approvals,
   age,
 };
 
 /** What time or a reviewer can mend; whatever else is wrong is told before it. */
-const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'RELEASE_TOO_FRESH']);
+const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'SIGNER_CHANGED', 'RELEASE_TOO_FRESH']);
 
 /** Where an instance stands that was refused for this reason. */
 export function stateFor(code: string | undefined): 'rejected' | 'pending-approval' | 'revoked' {
