@@ -47,6 +47,7 @@ import { quarantineDesk, type QuarantineDesk } from './quarantine/desk.ts';
 import { Recent } from './quarantine/recent.ts';
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import { Registry, type Instance } from './registry/registry.ts';
+import { revocationDesk, type RevocationDesk } from './reload/revocation-desk.ts';
 import { IdentityFile } from './reload/identity-file.ts';
 import { OwnWrites } from './reload/own-writes.ts';
 import { Reload, type ReloadStatus } from './reload/reload.ts';
@@ -145,6 +146,7 @@ export interface Host extends AsyncDisposable {
   readonly quarantine: QuarantineDesk;
   /** Looks at the home now and takes up what changed; resolves once what that began has ended. */
   reload(): Promise<ReloadView>;
+  readonly revocations: RevocationDesk;
   readonly messages: {
     list(query: MessageQuery): Promise<Page<MessageView>>;
     /** With its walk: costs of plugins, and of an inbound message its replies. */
@@ -400,6 +402,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     },
     quarantine: quarantineDesk({ store, dataDir: config.dataDir, written: () => registry.written(), enablementOf: (instance) => registry.find(instance)?.enablement }),
     reload: () => reload.judge(),
+    revocations: revocationDesk({ registry, reload, clock }),
     messages: {
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),

@@ -62,7 +62,7 @@ export type RevokerRecord = Static<typeof RevokerRecord>;
 const target = { keyid: Type.Optional(KeyId), digest: Type.Optional(Digest), plugin: Type.Optional(PluginId), range: Type.Optional(VersionRange) };
 
 /** Body of `POST /api/v1/revocations` and of `…/lift`. */
-export const RevocationBody = closed({ ...target, reason: text(500, { minLength: 1 }) });
+export const RevocationBody = closed({ ...target, reason: text(500, { minLength: 1, pattern: '\\S', description: 'text that says something' }) });
 export type RevocationBody = Static<typeof RevocationBody>;
 
 /** One thing that is revoked, with who said so first. */
@@ -73,7 +73,15 @@ export const RevocationView = closed({
   reason: Type.Union([Type.String(), Type.Null()]),
   at: Timestamp,
   by: text(200, { description: '`file`, `list:<issuer>`, or who asked.' }),
-  /** Whether a list still names it; it counts all the same. */
-  listed: Type.Boolean(),
+  listed: Type.Union([text(200), Type.Null()], { description: 'Where it stands now: `file`, or `list:<issuer>`; null where no list names it any more. It counts all the same.' }),
 });
 export type RevocationView = Static<typeof RevocationView>;
+
+/** What a revocation, or its lifting, came to. */
+export const RevocationResult = closed({
+  revocation: RevocationView,
+  written: Type.Boolean({ description: 'Whether manifests/trust/revocations.json says so, too; where it cannot be written, the store alone remembers.' }),
+  stopped: Type.Array(text(64), { description: 'Instances that ran until now.' }),
+  started: Type.Array(text(64), { description: 'Instances that run since.' }),
+});
+export type RevocationResult = Static<typeof RevocationResult>;

@@ -6,7 +6,7 @@ import { systemClock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
-import { RememberedTrust } from '../registry/remembered-trust.ts';
+import { readTrustMemory } from '../registry/remembered-trust.ts';
 import type { Resolution } from '../registry/resolve.ts';
 import { noSightings, openSightings, type Sightings } from '../registry/sightings.ts';
 import { survey } from '../registry/survey.ts';
@@ -56,7 +56,7 @@ export async function rememberedOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>)
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
   try {
     await using store = await openStore({ dir, clock: systemClock });
-    return { history: await loadHistory(store), trust: await RememberedTrust.open(store, systemClock), sightings: await openSightings(store, () => systemClock.now()) };
+    return { history: await loadHistory(store), trust: await readTrustMemory(store), sightings: await openSightings(store, () => systemClock.now()) };
   } catch (thrown) {
     if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return undefined;
     throw thrown;

@@ -1,6 +1,7 @@
 // The instances of this home and the state of each. host.ts opens it, the supervisor moves instances, the pipeline asks who takes part.
 import { resolve as resolvePath } from 'node:path';
 import type { ApprovalView, DegradedPlugin, Diagnostic, PluginState, PluginView } from '../../schemas/control.ts';
+import type { RevocationView } from '../../schemas/revocation.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
@@ -8,6 +9,9 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditLog } from '../trust/log/audit-log.ts';
+import { revocationId, type Revoked } from '../trust/revocation.ts';
+import { trustFilesOf } from '../trust/trust-files.ts';
+import type { RememberedRevocation } from '../trust/trust-memory.ts';
 import type { PluginRow, TransitionRow } from '../store/tables.ts';
 import { isExcused } from './crash-classes.ts';
 import { rememberApprovals } from './approval-memory.ts';
@@ -19,6 +23,7 @@ import { Journal } from './journal.ts';
 import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
+import { lift, revocationViews, revoke, type Revoking } from './revoking.ts';
 import { openSecondOpinions } from './second-opinions.ts';
 import type { ResolvedPlugin } from './resolve.ts';
 import { openSightings, type KeptSightings } from './sightings.ts';
@@ -59,6 +64,8 @@ export class Registry {
   #changesAt: number | undefined;
   #approvals: readonly ApprovalView[] = [];
   #diagnostics: readonly Diagnostic[] = [];
+  /** Where each revocation stood at the newest look. */
+  #listed: Survey['listed'] = new Map();
 
   private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, seen: KeptSightings, rows: ReadonlyMap<string, PluginRow>) {
     this.#parts = parts;
@@ -71,7 +78,7 @@ export class Registry {
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const { journal, rows } = await Journal.open(parts.store, parts.audit);
-    const [trust, seen] = await Promise.all([RememberedTrust.open(parts.store, parts.clock), openSightings(parts.store, () => parts.clock.now())]);
+    const [trust, seen] = await Promise.all([RememberedTrust.open(parts), openSightings(parts.store, () => parts.clock.now())]);
     const registry = new Registry(parts, journal, trust, seen, rows);
     const found = await registry.#survey();
     for (const findings of findingsOf(found).values()) registry.#enter(findings);
@@ -127,6 +134,30 @@ export class Registry {
     const transition: TransitionRow = { from, to, actor, reason, at, ...(code === undefined ? {} : { code }), ...(evidenceDigest === undefined ? {} : { evidenceDigest }) };
     this.#journal.record({ instance, row: entry.row, transition: { id: this.#parts.ids.next(), row: transition }, ...(to === 'active' ? entry.versionSeen(at) : {}) });
     publish('plugin.state', { instance, plugin, from, to, actor, reason, ...(code === undefined ? {} : { code }) });
+  }
+
+  // --- What is revoked ---------------------------------------------------------------------------------------------------------------------------------
+
+  /** By id, with where each stood at the newest look. */
+  revocations(): readonly RevocationView[] {
+    return revocationViews(this.#trust, this.#listed);
+  }
+
+  /** From the next look on; it is remembered when this resolves, with whether the operator's list says so, too. Throws what the log throws. */
+  revoke(revocation: RememberedRevocation): Promise<boolean> {
+    return this.inTurn(async () => {
+      const written = await revoke(revocation, this.#revoking);
+      if (written) this.#listed = new Map([...this.#listed, [revocationId(revocation), 'file'] as const]);
+      return written;
+    });
+  }
+
+  /** No longer revoked from the next look on. Throws REVOCATION_NOT_FOUND, REVOCATION_SIGNED, what reading the list throws. */
+  lift(revoked: Revoked, because: Pick<Because, 'actor' | 'reason'>): Promise<void> {
+    return this.inTurn(async () => {
+      const { listed } = await this.#survey();
+      await lift(revoked, because, listed, this.#revoking);
+    });
   }
 
   // --- What the files say, taken up while the host runs: within `inTurn` ------------------------------------------------------------------------------
@@ -339,8 +370,13 @@ export class Registry {
     else await this.#sightings.save();
     this.#understood = found.understood;
     this.#approvals = found.approvalViews;
+    this.#listed = found.listed;
     this.#changesAt = found.changesAt;
     return found;
+  }
+
+  get #revoking(): Revoking {
+    return { file: trustFilesOf(this.#parts.config).revocations, memory: this.#trust, onWriting: this.#parts.onWriting };
   }
 
   #isRunning(packageDigest: string): boolean {

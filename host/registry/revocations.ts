@@ -29,8 +29,8 @@ export interface RevocationsLook {
   readonly counts: RevocationList;
   /** What is known to be revoked. */
   readonly understood: RevocationList;
-  /** Ids of what a list names now. */
-  readonly listed: ReadonlySet<string>;
+  /** Where each stands that a list names now, by id: `list:<issuer>`, or else `file`. */
+  readonly listed: ReadonlyMap<string, string>;
   /** The newest list of each issuer that is a revoker. */
   readonly current: ReadonlyMap<string, RememberedList>;
   readonly lists: readonly SignedList[];
@@ -49,7 +49,7 @@ export async function lookForRevocations(context: RevocationsContext): Promise<R
   const signed = await readSigned(context, known);
   const found = [...own.entries.map((each) => seen(each, 'file', now)), ...signed.lists.flatMap(({ issuer, revocations }) => revocations.map((each) => seen(each, `list:${issuer}`, now)))];
   const understood = revocationList([...memory.revocations.values(), ...found]);
-  const listed = new Set(found.map(revocationId));
+  const listed = new Map(found.map((each) => [revocationId(each), each.by]));
   const current = new Map(context.revokers.records.flatMap(({ record: { revoker } }) => {
     const list = signed.lists.find(({ issuer }) => issuer === revoker) ?? memory.list(revoker);
     return list ? [[revoker, list] as const] : [];
@@ -120,7 +120,7 @@ function staleLists({ home, revokers, strict, now }: RevocationsContext, current
 }
 
 /** What was revoked, by a list that can be read, and is on none any more. */
-function vanished(home: string, file: string, memory: TrustMemory, lists: readonly SignedList[], listed: ReadonlySet<string>): Diagnostic[] {
+function vanished(home: string, file: string, memory: TrustMemory, lists: readonly SignedList[], listed: ReadonlyMap<string, string>): Diagnostic[] {
   const isHeard = (by: string) => !by.startsWith('list:') || lists.some(({ issuer }) => by === `list:${issuer}`);
   const gone = [...memory.revocations].filter(([id, { by }]) => !listed.has(id) && isHeard(by)).map(([id]) => id);
   if (gone.length === 0) return [];

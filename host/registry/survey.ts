@@ -32,8 +32,8 @@ export interface Survey extends Resolution {
   readonly understood: Understood;
   /** To be remembered before anything of this is taken up. */
   readonly learned: Learned;
-  /** Ids of the revocations that a list names now. */
-  readonly listed: ReadonlySet<string>;
+  /** Where each revocation stands that a list names now, by id: `file`, or `list:<issuer>`. */
+  readonly listed: ReadonlyMap<string, string>;
   /** The next moment, in milliseconds since the epoch, at which time alone changes what counts: something expires, or begins to count. */
   readonly changesAt: number | undefined;
 }

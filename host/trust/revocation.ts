@@ -76,3 +76,13 @@ export function revocationList(revocations: readonly Revocation[]): RevocationLi
 }
 
 const because = (what: string, { reason }: Revocation) => (reason === undefined ? what : `${what} (${reason.replace(/[.\s]+$/, '')})`);
+
+/** What somebody names, or what is wrong with naming it so: exactly one of key, digest, and plugin with range. */
+export function revokedBy({ keyid, digest, plugin, range }: { readonly keyid?: string; readonly digest?: string; readonly plugin?: string; readonly range?: string }): Revoked | { readonly problem: string } {
+  if ([keyid, digest, plugin].filter((each) => each !== undefined).length !== 1) return { problem: 'name exactly one of key, digest, and plugin with range' };
+  if ((plugin === undefined) !== (range === undefined)) return { problem: 'a plugin is revoked with a range of its versions, and nothing else has one' };
+  if (keyid !== undefined) return { keyid };
+  if (digest !== undefined) return { digest };
+  if (range === undefined || semver.validRange(range) === null) return { problem: `'${range}' is not a semver range` };
+  return { id: plugin ?? '', range };
+}

@@ -14,6 +14,7 @@ import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { RevocationView } from '../../schemas/revocation.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -28,6 +29,7 @@ export interface Script {
   readonly messages?: readonly MessageView[];
   readonly lanes?: readonly LaneView[];
   readonly sessions?: readonly SessionView[];
+  readonly revocations?: readonly RevocationView[];
   readonly deliveries?: readonly DeliveryView[];
   readonly deadLetters?: readonly DeadLetterView[];
   readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
@@ -131,6 +133,11 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     },
     quarantine: quarantineDesk({ store, dataDir, written: async () => undefined, enablementOf: () => undefined }),
     reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
+    revocations: {
+      list: (query) => (act('list-revocations', JSON.stringify(query)), { items: script.revocations ?? [], cursor: null }),
+      revoke: async (body, actor) => (act('revoke', JSON.stringify(body), actor), { revocation: REVOCATION, written: true, stopped: ['weather'], started: [] }),
+      lift: async (body, actor) => (act('lift', JSON.stringify(body), actor), { revocation: REVOCATION, written: true, stopped: [], started: [] }),
+    },
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => ({ ...found(script.messages, id, 'MESSAGE_NOT_FOUND'), costs: [] }),
@@ -176,6 +183,8 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
+
+const REVOCATION: RevocationView = { id: 'plugin acme.weather <2', kind: 'plugin', plugin: 'acme.weather', range: '<2', reason: 'it steals', at: '2026-11-21T00:00:00.000Z', by: 'token:t1', listed: 'file' };
 
 /** One request as bytes go: the path is sent as it is, and nothing is followed or decoded. */
 export function callHttp(address: string, method: string, path: string, { headers = {}, body, token }: CallOptions = {}): Promise<Answer> {

@@ -1,0 +1,29 @@
+// What is revoked: look, revoke, and lift again.
+import { RevocationBody, RevocationResult, RevocationView } from '../../../schemas/revocation.ts';
+import type { Host } from '../../host.ts';
+import { asPage, PAGE_QUERY, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+
+export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/revocations', scope: 'plugins:read',
+    summary: 'Everything that is revoked, with who said so first and where it stands now.',
+    query: [...PAGE_QUERY],
+    answer: pageSchema(RevocationView),
+    run: ({ query }) => asPage(revocations.list(pageOf(query))),
+  },
+  withBody({
+    method: 'POST', path: '/revocations', scope: 'review',
+    summary: 'Revoke a key, a package digest or a range of versions. What runs by it is stopped when this answers.',
+    status: 201,
+    body: RevocationBody,
+    answer: RevocationResult,
+    run: ({ actor, body }) => revocations.revoke(body, actor),
+  }),
+  withBody({
+    method: 'POST', path: '/revocations/lift', scope: 'review',
+    summary: 'Take a revocation back; nothing else does.',
+    body: RevocationBody,
+    answer: RevocationResult,
+    run: ({ actor, body }) => revocations.lift(body, actor),
+  }),
+];
