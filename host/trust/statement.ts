@@ -1,5 +1,5 @@
 // The release itself: an in-toto statement that names every file of a package by digest. Written by sign, read by verify.
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { RELEASE_PREDICATE_TYPE, ReleaseStatement } from '../../schemas/release.ts';
 import { GatehouseError, problemOf, type Fields } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
@@ -14,7 +14,7 @@ export type Subject = ReleaseStatement['subject'];
 /** Every file but the envelope, bytewise sorted by name. */
 export function subjectOf(files: ReadonlyMap<string, Uint8Array>): Subject {
   const names = [...files.keys()].filter((name) => name !== ENVELOPE_FILE).sort(bytewise);
-  return names.map((name) => ({ name, digest: { sha256: createHash('sha256').update(files.get(name) ?? '').digest('hex') } }));
+  return names.map((name) => ({ name, digest: { sha256: hash('sha256', files.get(name) ?? '', 'hex') } }));
 }
 
 /** `sha256:` over the lines `<hex>  <name>\n` of the subject in its order, the format of sha256sum(1): depends on content alone. */
@@ -60,6 +60,14 @@ export function isInstant(timestamp: string): boolean {
   return !Number.isNaN(time) && new Date(time).toISOString() === timestamp;
 }
 
+/** The order of the UTF-8 bytes. Up to the surrogates that is the order of the characters, and no bytes need be made. */
 export function bytewise(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  for (let at = 0; at < a.length && at < b.length; at += 1) {
+    const one = a.charCodeAt(at);
+    const other = b.charCodeAt(at);
+    if (one !== other) return one < FIRST_SURROGATE && other < FIRST_SURROGATE ? one - other : Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  return a.length - b.length;
 }
+
+const FIRST_SURROGATE = 0xd800;

@@ -59,7 +59,7 @@ export async function readArchive(compressed: Buffer, limits: ArchiveLimits): Pr
         header satisfies never;
     }
   }
-  if (tar.subarray(at).some((byte) => byte !== 0) || tar.length - at < 2 * BLOCK) throw new ArchiveProblem('it does not end as an archive must');
+  if (!isZero(tar.subarray(at)) || tar.length - at < 2 * BLOCK) throw new ArchiveProblem('it does not end as an archive must');
   return files;
 }
 
@@ -121,7 +121,7 @@ async function decompress(compressed: Buffer, maxBytes: number): Promise<Buffer>
 function headerAt(tar: Buffer, at: number): Header | undefined {
   const block = tar.subarray(at, at + BLOCK);
   if (block.length < BLOCK) throw new ArchiveProblem('it is cut off');
-  if (block.every((byte) => byte === 0)) return undefined;
+  if (isZero(block)) return undefined;
   const magic = block.toString('latin1', FIELDS.magic.at, FIELDS.magic.at + FIELDS.magic.length);
   if (magic !== POSIX_MAGIC && magic !== GNU_MAGIC) throw new ArchiveProblem('it is not a ustar archive');
   if (octal(block, 'checksum') !== checksumOf(block)) throw new ArchiveProblem('the checksum of a header is wrong', false, { expected: String(checksumOf(block)), found: String(octal(block, 'checksum')) });
@@ -141,7 +141,7 @@ function text(block: Buffer, field: 'name' | 'linkName' | 'prefix'): string {
   const bytes = block.subarray(at, at + length);
   const end = bytes.indexOf(0);
   if (end < 0) return bytes.toString('latin1');
-  if (bytes.subarray(end).some((byte) => byte !== 0)) throw new ArchiveProblem('a header hides bytes behind a name');
+  if (!isZero(bytes.subarray(end))) throw new ArchiveProblem('a header hides bytes behind a name');
   return bytes.toString('latin1', 0, end);
 }
 
@@ -155,7 +155,15 @@ function octal(block: Buffer, field: 'size' | 'checksum'): number {
 /** The sum of all bytes, with the checksum field itself read as spaces. */
 function checksumOf(block: Uint8Array): number {
   const { at, length } = FIELDS.checksum;
-  return block.reduce((sum, byte, index) => sum + (index >= at && index < at + length ? 0x20 : byte), 0);
+  let sum = length * 0x20;
+  for (let index = 0; index < BLOCK; index += 1) if (index < at || index >= at + length) sum += block[index] ?? 0;
+  return sum;
+}
+
+/** Loops, not callbacks: they see every byte of an archive's headers. */
+function isZero(bytes: Uint8Array): boolean {
+  for (let index = 0; index < bytes.length; index += 1) if (bytes[index] !== 0) return false;
+  return true;
 }
 
 /** The path a pax header gives to the next file. Times, owners and comments are ignored; whatever changes how the archive is read is refused. */
