@@ -71,9 +71,11 @@ const mayAnswer = (state: Instance['state']) => isAvailable(state) || isComing(s
 const wallMsOf = ({ resolved }: Instance) => resolved?.limits.wallMsPerCall ?? LIMITS.wallMsPerCall.default;
 
 function gateOf(each: Instance): GateEntry {
-  const { instance, state } = each;
+  const { instance, state, isReturning } = each;
+  // Released and waiting for approvals, it holds and lets pass as before; nobody wants the host to end because of that.
+  const quarantined = state === 'quarantined' || (isReturning && each.enablement.onQuarantine !== 'exit');
   const { onQuarantine, onTimeout } = each.enablement;
-  return { instance, wallMs: wallMsOf(each), available: mayAnswer(state), quarantined: state === 'quarantined', ...(onQuarantine === undefined ? {} : { onQuarantine }), onTimeout, relaxTo: relaxToOf(each.enablement) };
+  return { instance, wallMs: wallMsOf(each), available: mayAnswer(state), quarantined, ...(onQuarantine === undefined ? {} : { onQuarantine }), onTimeout, relaxTo: relaxToOf(each.enablement) };
 }
 
 function skillOf(each: Instance): SkillEntry {

@@ -23,6 +23,8 @@ export interface Instance {
   readonly kind: PluginKind | null;
   /** Known even of a gate that cannot run: it denies. */
   readonly moderation: ModerationSection | undefined;
+  /** Released from quarantine, and not yet back: whatever its enablement says of quarantine goes on. */
+  readonly isReturning: boolean;
   /** What it runs with; absent when it may not run. */
   readonly resolved: ResolvedPlugin | undefined;
   /** The trouble it is in, if any. */
@@ -62,7 +64,7 @@ export function findingsOf({ plugins, refused, disabled }: Resolution): Readonly
 
 const about = ({ file, enablement }: LoadedEnablement): Findings => ({ file, enablement });
 
-type Facts = Pick<PluginRow, 'plugin' | 'kind' | 'moderation' | 'version' | 'digest' | 'highestVersion' | 'signer' | 'strikesAtMs' | 'quarantine'>;
+type Facts = Pick<PluginRow, 'plugin' | 'kind' | 'moderation' | 'version' | 'digest' | 'highestVersion' | 'signer' | 'strikesAtMs' | 'quarantine' | 'isReturning'>;
 
 /** What stays true of an instance whatever its state: genuine facts, else what the store remembers, else, for a gate, what the package claims. */
 function factsOf({ enablement: { plugin }, resolved, refused }: Findings, stored: PluginRow | undefined): Facts {
@@ -80,12 +82,16 @@ function factsOf({ enablement: { plugin }, resolved, refused }: Findings, stored
     ...(signer ? { signer } : {}),
     strikesAtMs: stored?.strikesAtMs ?? [],
     ...(stored?.quarantine ? { quarantine: stored.quarantine } : {}),
+    ...(stored?.isReturning ? { isReturning: stored.isReturning } : {}),
   };
 }
 
 function highestVersionWith(version: string, highest: string | null): string {
   return highest !== null && semver.gt(highest, version) ? highest : version;
 }
+
+/** From a release to the next life. */
+const ON_THE_WAY_BACK: ReadonlySet<PluginState> = new Set(['pending-approval', 'discovered', 'verified', 'scanned']);
 
 /** The registry's own hold on an instance. */
 export class Entry implements Instance {
@@ -120,6 +126,9 @@ export class Entry implements Instance {
   get moderation() {
     return this.row.moderation;
   }
+  get isReturning() {
+    return this.row.isReturning === true && this.state === 'pending-approval';
+  }
   get resolved() {
     return this.findings.resolved;
   }
@@ -137,13 +146,14 @@ export class Entry implements Instance {
     this.state = to;
     this.code = code;
     this.message = message;
-    const { code: _, message: __, quarantine, ...facts } = this.row;
+    const { code: _, message: __, quarantine, isReturning, ...facts } = this.row;
     const entered = to === 'quarantined' && !quarantine ? { at, actor, reason, code: code ?? 'PLUGIN_QUARANTINED', ...(evidenceDigest === undefined ? {} : { evidenceDigest }), ...(trigger === undefined ? {} : { trigger }) } : quarantine;
     this.row = {
       ...facts, state: to, actor, reason, at,
       ...(code === undefined ? {} : { code }),
       ...(message === undefined ? {} : { message }),
       ...(entered ? { quarantine: entered } : {}),
+      ...(isReturning && ON_THE_WAY_BACK.has(to) ? { isReturning } : {}),
     };
     if (to === 'active') this.ran();
   }

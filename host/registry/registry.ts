@@ -281,8 +281,8 @@ export class Registry {
     const findings = await this.#lookAgain(instance);
     if (entry.state !== 'quarantined') throw new GatehouseError('TRANSITION_ILLEGAL', { instance, from: entry.state, to: 'approved' });
     const { quarantine: _, ...row } = entry.row;
-    entry.learn(findings, { ...row, strikesAtMs: [] });
     const { refused, enablement } = findings;
+    entry.learn(findings, { ...row, strikesAtMs: [], ...(refused?.state === 'pending-approval' ? { isReturning: true } : {}) });
     if (!enablement.enabled) this.move(instance, 'disabled', { actor, reason });
     else if (refused?.state === 'pending-approval') this.move(instance, 'pending-approval', { actor, reason, ...troubleOf(refused) });
     else this.move(instance, 'approved', { actor, reason });

@@ -312,6 +312,8 @@ export interface PluginRow {
   readonly signer?: { readonly keyid: string; readonly development: boolean; readonly agreed?: string };
   /** Epoch milliseconds of recent strikes, oldest first. */
   readonly strikesAtMs: readonly number[];
+  /** Released from quarantine, and waiting for approvals since. */
+  readonly isReturning?: true;
   /** Present while quarantined. */
   readonly quarantine?: { readonly at: string; readonly actor: string; readonly reason: string; readonly code: string; readonly evidenceDigest?: string; readonly trigger?: Trigger };
 }

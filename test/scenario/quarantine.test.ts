@@ -204,3 +204,37 @@ describe('a plugin that never loads', () => {
     expect(evidence.history.filter(({ event }) => event === 'plugin.strike').map(({ cause }) => cause)).toEqual(['load', 'load', 'load']);
   });
 });
+
+describe('a gate that holds', () => {
+  it('goes on holding after its release while it waits for approvals, and then judges in order', { timeout: 60_000 }, async () => {
+    await using home = await aHome([
+      {
+        name: 'judge',
+        kind: 'moderation',
+        source: `gatehouse.register({ kind: 'moderation', handlers: { evaluate: async ({ message }) => (message.text.includes('bad') ? { effect: 'deny', reason: 'no' } : { effect: 'pass' }) } });`,
+        manifest: { moderation: { mode: 'gate', phase: 'policy', directions: ['inbound'] } },
+        enablement: { onQuarantine: 'hold' },
+      },
+    ], { reload: { quietMs: 100, mostMs: 400 } });
+    await addWebhook(home);
+    await addFirstParty(home, 'echo');
+    await using gatehouse = await startGatehouse(home);
+    const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
+    const enablement = join(home.path, 'manifests/plugins/judge.json');
+    const askFor = async (approvals: number) => {
+      await writeFile(enablement, JSON.stringify({ ...JSON.parse(await readFile(enablement, 'utf8')), approvals }));
+      await gatehouse.host.reload();
+    };
+    const say = async (id: string, text: string) => (await client.post({ id, conversation: 'c', text })).body['status'];
+
+    await gatehouse.api('/plugins/judge/quarantine', { method: 'POST', body: { reason: 'a look at it' } });
+    expect(await say('1', 'echo one')).toBe('held');
+    await askFor(1);
+    expect((await gatehouse.api('/plugins/judge/release', { method: 'POST', body: { reason: 'fine' } })).json()).toMatchObject({ state: 'pending-approval', code: 'APPROVAL_MISSING' });
+    expect([await say('2', 'echo bad'), await say('3', 'echo three')]).toEqual(['held', 'held']);
+    expect((await gatehouse.host.messages.list({})).items).toEqual([]);
+    await askFor(0);
+    await eventually(async () => expect((await client.replies('c')).items.map(({ text }) => text)).toEqual(['one', 'three']));
+    expect((await client.post({ id: '2', conversation: 'c', text: 'echo bad' })).status).toBe(403);
+  });
+});
