@@ -45,6 +45,7 @@ import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { quarantineDesk, type QuarantineDesk } from './quarantine/desk.ts';
 import { Recent } from './quarantine/recent.ts';
+import { openApprovalDesk, type ApprovalDesk } from './registry/approval-desk.ts';
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import { Registry, type Instance } from './registry/registry.ts';
 import { revocationDesk, type RevocationDesk } from './reload/revocation-desk.ts';
@@ -144,6 +145,7 @@ export interface Host extends AsyncDisposable {
     release(instance: string, actor: string, reason: string): Promise<PluginView>;
   };
   readonly quarantine: QuarantineDesk;
+  readonly approvals: ApprovalDesk;
   /** Looks at the home now and takes up what changed; resolves once what that began has ended. */
   reload(): Promise<ReloadView>;
   readonly revocations: RevocationDesk;
@@ -401,6 +403,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       release: (instance, actor, reason) => life.release(instance, actor, reason),
     },
     quarantine: quarantineDesk({ store, dataDir: config.dataDir, written: () => registry.written(), enablementOf: (instance) => registry.find(instance)?.enablement }),
+    approvals: openApprovalDesk({ config, clock, registry, onWriting, look: () => reload.judge() }),
     reload: () => reload.judge(),
     revocations: revocationDesk({ registry, reload, clock }),
     messages: {

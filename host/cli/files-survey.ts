@@ -9,12 +9,17 @@ import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
 import { readTrustMemory } from '../registry/remembered-trust.ts';
 import type { Resolution } from '../registry/resolve.ts';
 import { noSightings, openSightings, type Sightings } from '../registry/sightings.ts';
-import { survey } from '../registry/survey.ts';
+import { survey, type Survey, type SurveyContext } from '../registry/survey.ts';
 import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
 
-export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Resolution> {
+export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Survey> {
+  return survey(await surveyContextOf(config, env));
+}
+
+/** What `survey` looks with; also for looking at a package that is not installed yet. */
+export async function surveyContextOf(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<SurveyContext> {
   const { history, trust, sightings } = (await rememberedOf(config)) ?? { ...nothingRemembered(), sightings: null };
-  return survey({ config, env, now: systemClock.now(), history, memory: trust, sightings, secondOpinion: 'always' });
+  return { config, env, now: systemClock.now(), history, memory: trust, sightings, secondOpinion: 'always' };
 }
 
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */

@@ -1,5 +1,6 @@
 // How every command speaks: data on stdout, talk on stderr, one answer for people and for scripts. Made by cli.ts, handed to each command.
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { styleText } from 'node:util';
 import { GatehouseError } from '../errors.ts';
 
@@ -25,6 +26,8 @@ export interface Io {
   say(text: string): void;
   /** Resolves once the person agreed, or at once with --yes. Throws NOT_CONFIRMED without a terminal to ask on, DECLINED on anything but yes. */
   confirm(question: string): Promise<void>;
+  /** What a person types where nobody can read it, without the line's end. Throws NOT_CONFIRMED without a terminal to ask on. */
+  askSecret(question: string): Promise<string>;
   /** The code the process ends with when the command returns; for results that are failures, such as a package that does not verify. */
   exitWith(code: ExitCode): void;
   /** Columns of the terminal that stdout is; without one, text is not broken into lines. */
@@ -82,6 +85,22 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
         if (!/^\s*(y|yes)\s*$/i.test(answer)) throw new GatehouseError('DECLINED', { question });
       } finally {
         prompt.close();
+      }
+    },
+    async askSecret(question) {
+      if (!stdin.isTTY || !stderr.isTTY) throw new GatehouseError('NOT_CONFIRMED', { question: `“${question}”` });
+      stderr.write(`${question}: `);
+      // The terminal is told not to echo, and what the line editor would write goes nowhere.
+      const prompt = createInterface({ input: stdin, output: new Writable({ write: (_chunk, _encoding, done) => done() }), terminal: true });
+      try {
+        const ended = new AbortController();
+        prompt.once('SIGINT', () => ended.abort());
+        return await prompt.question('', { signal: ended.signal });
+      } catch (thrown) {
+        throw new GatehouseError('DECLINED', { question }, { cause: thrown });
+      } finally {
+        prompt.close();
+        stderr.write('\n');
       }
     },
     tone: (tone, text) => (options().json ? text : styleText(tone, text, { stream: stdout })),

@@ -12,6 +12,7 @@ import { hostNames } from './host-names.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from './http-errors.ts';
 import { EventFeed } from './events/event-feed.ts';
 import { mutationRecord } from './mutations.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { actorOf, flat, registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { backupRoutes } from './routes/backups.ts';
@@ -54,7 +55,7 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...quarantineRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...backupRoutes(host), ...tokenRoutes(host), ...revocationRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...quarantineRoutes(host), ...approvalRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...backupRoutes(host), ...tokenRoutes(host), ...revocationRoutes(host)];
 
 /** All of them as documentation shows them, and the stream of events. */
 export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...apiRoutes(host), eventRoute];

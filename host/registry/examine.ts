@@ -69,10 +69,14 @@ export interface Candidate extends Omit<Settings, 'grantsDigest'> {
 
 export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
   const findings: Finding[] = [];
-  const nobody = { loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} };
+  const nobody = nobodyAs(loaded, findings);
   const packagePath = await attempt(findings, 'package', () => locatePackage(context.config.home, loaded));
-  if (packagePath === undefined) return nobody;
+  return packagePath === undefined ? nobody : await examinePackage(packagePath, loaded, context, findings);
+}
 
+/** The same for a package wherever it lies: what it would be as this instance. */
+export async function examinePackage(packagePath: string, loaded: LoadedEnablement, context: ResolveContext, findings: Finding[] = []): Promise<Candidate> {
+  const nobody = nobodyAs(loaded, findings);
   const { trust, revocations, now, secondOpinion, config: { profile, strict } } = context;
   const verification = await verifyPackage(packagePath, { trust, revocations, now, secondOpinion, profile, strict });
   const nothing = { ...nobody, packagePath, claims: verification.claims };
@@ -96,6 +100,8 @@ export async function examine(loaded: LoadedEnablement, context: ResolveContext)
   findings.push(...wrongSettings);
   return { ...nothing, release, ...applicant.settings };
 }
+
+const nobodyAs = (loaded: LoadedEnablement, findings: Finding[]): Candidate => ({ loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} });
 
 /** What the instance would run with; what is wrong with it goes to `findings`. */
 async function settings(manifest: PluginManifest, { enablement }: LoadedEnablement, { config: host, env }: ResolveContext, findings: Finding[]): Promise<Settings> {

@@ -12,6 +12,7 @@ import type { AuditLog } from '../trust/log/audit-log.ts';
 import { revocationId, type Revoked } from '../trust/revocation.ts';
 import { trustFilesOf } from '../trust/trust-files.ts';
 import type { RememberedRevocation } from '../trust/trust-memory.ts';
+import type { Reviewers } from '../trust/reviewers.ts';
 import type { PluginRow, TransitionRow } from '../store/tables.ts';
 import { isExcused } from './crash-classes.ts';
 import { rememberApprovals } from './approval-memory.ts';
@@ -105,6 +106,11 @@ export class Registry {
   /** Every approval and rejection in the files, as of the last look. */
   get approvals(): readonly ApprovalView[] {
     return this.#approvals;
+  }
+
+  /** Whose word counts, as of the last look. */
+  get reviewers(): Reviewers {
+    return this.#understood?.reviews.reviewers.store ?? { records: [], find: () => undefined };
   }
 
   find(instance: string): Instance | undefined {

@@ -1,5 +1,4 @@
 // Who reviews here at a look, and what they decided: reviewers' records, approvals, and what was taken back, held together with what the store remembers. Called by the survey.
-import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
@@ -86,9 +85,8 @@ const textOf = ({ code, manifest, message }: Diagnostic) => `${code} ${manifest}
 async function readApprovals(config: ReviewContext['config'], reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion'], last: Last): Promise<{ readonly files: ApprovalFiles; readonly diagnostics: readonly Diagnostic[] }> {
   const folder = approvalsFolder(config);
   const before = last?.understood.files;
-  if (before && last.isUnsettled(folder) && existsSync(folder)) return { files: before, diagnostics: before.diagnostics };
   try {
-    const files = await loadApprovals(folder, reviewers, secondOpinion);
+    const files = await loadApprovals(folder, reviewers, secondOpinion, before && { files: before, isUnsettled: last.isUnsettled });
     return { files, diagnostics: files.diagnostics };
   } catch (thrown) {
     const file = revokedFile(folder);

@@ -1,6 +1,7 @@
 // The files of manifests/approvals/: every envelope that a reviewer's key signed, and the list of those that were taken back. Read by the survey; written by `approve`, `approvals revoke` and the host's desk.
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { RevokedApprovals } from '../../schemas/approval.ts';
 import type { Diagnostic } from '../../schemas/control.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
@@ -31,10 +32,17 @@ const MOST_FILES = 2000;
 
 export const revokedFile = (folder: string): string => join(folder, REVOKED_FILE);
 
+/** A running host's last look, and whether a file is still being written: so long it counts as it did. */
+export interface EarlierApprovals {
+  readonly files: ApprovalFiles;
+  readonly isUnsettled: (path: string) => boolean;
+}
+
 /** A file that is gone counts no more; one that cannot be read, or says something else, counts for nothing and is reported. Throws for a list of revoked approvals that cannot be understood: nobody knows then what still counts. */
-export async function loadApprovals(folder: string, reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion']): Promise<ApprovalFiles> {
+export async function loadApprovals(folder: string, reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion'], earlier?: EarlierApprovals): Promise<ApprovalFiles> {
   const diagnostics: Diagnostic[] = [];
   const stored = new Map<string, StoredApproval>();
+  const kept = earlier?.files.stored.filter(({ file }) => earlier.isUnsettled(file)) ?? [];
   const names = await approvalNames(folder);
   for (const file of names.slice(MOST_FILES)) diagnostics.push(diagnosticOf(refused(file, `there are more than ${MOST_FILES} approvals, and those beyond are not read`), file));
   for (const file of names.slice(0, MOST_FILES)) {
@@ -45,11 +53,17 @@ export async function loadApprovals(folder: string, reviewers: Reviewers, second
       const key = reviewers.find(approval.keyid);
       if (key && !copy) stored.set(approval.id, { ...approval, file, key });
     } catch (thrown) {
+      if (earlier?.isUnsettled(file)) continue;
       diagnostics.push(diagnosticOf(thrown instanceof GatehouseError ? thrown : refused(file, `it cannot be read (${problemOf(thrown).split(':')[0]})`), file));
     }
   }
-  return { stored: [...stored.values()], revoked: await loadRevoked(folder), diagnostics };
+  const read = new Set([...stored.values()].map(({ file }) => file));
+  for (const approval of kept) if (!read.has(approval.file) && !stored.has(approval.id)) stored.set(approval.id, approval);
+  const isListUnsettled = earlier?.isUnsettled(revokedFile(folder)) ?? false;
+  return { stored: [...stored.values()], revoked: isListUnsettled && earlier ? union(earlier.files.revoked, await loadRevoked(folder)) : await loadRevoked(folder), diagnostics };
 }
+
+const union = (one: readonly RevokedApproval[], other: readonly RevokedApproval[]): RevokedApproval[] => [...one, ...other.filter(({ id }) => !one.some((each) => each.id === id))];
 
 /** Throws JSON_…, SCHEMA_… and what the file system throws, but not for a file that is not there. */
 export async function loadRevoked(folder: string): Promise<readonly RevokedApproval[]> {
@@ -68,6 +82,20 @@ export async function loadRevoked(folder: string): Promise<readonly RevokedAppro
 export function withRevoked(revoked: readonly RevokedApproval[], { id, at, actor, reason }: RevokedApproval): string {
   const list: RevokedApprovals = { $schema: 'https://gatehouse.dev/schemas/revoked-approvals.schema.json', revoked: [...revoked, { id, at, actor, reason }] };
   return `${JSON.stringify(list, null, 2)}\n`;
+}
+
+/** A reader sees the old file or the new one. The draft's name begins with a dot, so that nobody takes it for an approval; `onWriting` is told before anybody can see the text. */
+export async function putApprovalFile(file: string, text: string, onWriting?: (path: string, text: string) => void): Promise<void> {
+  const draft = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
+  try {
+    await using handle = await open(draft, 'wx', 0o644);
+    await handle.writeFile(text);
+    await handle.sync();
+    onWriting?.(file, text);
+    await rename(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 async function approvalNames(folder: string): Promise<string[]> {

@@ -39,6 +39,9 @@ export async function sealNewKey(reviewer: string, passphrase: string): Promise<
   return { ...open, sealed: sealed.toString('base64') };
 }
 
+/** Whether a key file is a reviewer's, for messages: it is read strictly all the same. */
+export const isSealedKey = (bytes: Uint8Array): boolean => Buffer.from(bytes).includes('"sealed"');
+
 /** What the file says openly. Throws KEY_FILE. */
 export function readSealedKey(bytes: Uint8Array, source: string): SealedKeyFile {
   try {

@@ -13,8 +13,9 @@ import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
-import type { DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
+import { approvalIdOf } from '../../host/trust/approval-statement.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
@@ -26,6 +27,7 @@ export interface Script {
   readonly ready?: boolean;
   /** What a look at the home comes to. */
   readonly reloaded?: ReloadView;
+  readonly approvals?: readonly ApprovalView[];
   readonly messages?: readonly MessageView[];
   readonly lanes?: readonly LaneView[];
   readonly sessions?: readonly SessionView[];
@@ -104,7 +106,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   };
   const act = (verb: string, ...parts: readonly string[]) => asked.push([verb, ...parts].join(' '));
   const readiness = () => ({ ready: script.ready ?? true, degraded: script.degraded ?? [] });
-  const found = <Item extends { readonly id: string }>(items: readonly Item[] | undefined, id: string, code: 'MESSAGE_NOT_FOUND' | 'DEAD_LETTER_NOT_FOUND') => {
+  const found = <Item extends { readonly id: string }>(items: readonly Item[] | undefined, id: string, code: 'MESSAGE_NOT_FOUND' | 'DEAD_LETTER_NOT_FOUND' | 'APPROVAL_NOT_FOUND') => {
     const item = items?.find((each) => each.id === id);
     if (!item) throw new GatehouseError(code, { id });
     return item;
@@ -132,6 +134,12 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       release: async (instance, actor, reason) => (act('release', instance, actor, reason), plugin(instance)),
     },
     quarantine: quarantineDesk({ store, dataDir, written: async () => undefined, enablementOf: () => undefined }),
+    approvals: {
+      list: (query) => (act('list-approvals', JSON.stringify(query)), { items: script.approvals ?? [], cursor: null }),
+      show: (id) => found(script.approvals, id, 'APPROVAL_NOT_FOUND'),
+      add: async ({ payload }) => (act('add-approval', payload), found(script.approvals, approvalIdOf(Buffer.from(payload, 'base64')), 'APPROVAL_NOT_FOUND')),
+      revoke: async (id, reason, actor) => (act('revoke-approval', id, reason, actor), found(script.approvals, id, 'APPROVAL_NOT_FOUND')),
+    },
     reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
     revocations: {
       list: (query) => (act('list-revocations', JSON.stringify(query)), { items: script.revocations ?? [], cursor: null }),

@@ -9,6 +9,7 @@ import { GatehouseError } from '../../errors.ts';
 import { readKeyFile } from '../../trust/keys.ts';
 import { packageRoot } from '../../trust/package.ts';
 import { isHttpsSource, provenanceProblem } from '../../trust/provenance.ts';
+import { expiryOf } from '../expiry.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { readInput } from '../read-input.ts';
@@ -24,7 +25,6 @@ interface SignFlags {
   readonly provenance?: string;
 }
 
-const DAY_MS = 24 * 3600 * 1000;
 
 export function register(program: Command, io: Io): void {
   program
@@ -40,7 +40,7 @@ export function register(program: Command, io: Io): void {
     .addHelpText('after', example('gatehouse sign hello --key ~/keys/acme.key.json', 'gatehouse sign hello --key ~/keys/acme.key.json --provenance git', 'gatehouse sign hello-1.0.0.tgz --key ~/keys/acme.key.json --expires 365d'))
     .action(async (path: string, { key, force = false, expires, ...stated }: SignFlags) => {
       const now = systemClock.now();
-      const expiresAt = expires === undefined ? undefined : timeOf(expires, now);
+      const expiresAt = expires === undefined ? undefined : expiryOf(expires, now, 'sign');
       const provenance = await provenanceFor(io, resolve(io.cwd, path), stated);
       if (provenance && !isHttpsSource(provenance)) io.say(plain(`Warning: ${provenance.source} is not https; hosts with trust.requireHttpsSource refuse the release.`));
       const signed = await signPackage(resolve(io.cwd, path), { key: readKeyFile(await readInput(io, key), key), now, force, ...(expiresAt === undefined ? {} : { expiresAt }), ...(provenance && { provenance }) });
@@ -69,14 +69,4 @@ async function checkoutAround(io: Io, path: string): Promise<{ readonly commit: 
   const { path: root, form } = await packageRoot(path);
   if (form === 'archive') throw new GatehouseError('USAGE', { problem: 'an archive lies in no checkout; sign the folder, or name --source and --commit', command: 'sign' });
   return gitProvenance(root, io.env);
-}
-
-/** `2027-06-30`, `2027-06-30T12:00:00Z` or `90d`; in the future. */
-function timeOf(text: string, now: number): number {
-  const days = /^(\d{1,5})d$/.exec(text)?.[1];
-  const isDate = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/.test(text);
-  const time = days === undefined ? (isDate ? Date.parse(text) : Number.NaN) : now + Number(days) * DAY_MS;
-  if (Number.isNaN(time)) throw new GatehouseError('USAGE', { problem: `--expires '${text}' is neither a date (2027-06-30), a time in UTC (2027-06-30T12:00:00Z) nor a number of days (90d)`, command: 'sign' });
-  if (time <= now) throw new GatehouseError('USAGE', { problem: `--expires '${text}' is not in the future`, command: 'sign' });
-  return time;
 }

@@ -11,6 +11,7 @@ import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { readInput } from '../read-input.ts';
+import { addReviewer } from '../trust-reviewer.ts';
 import { table } from '../table.ts';
 import { publisherFolders } from '../../config.ts';
 
@@ -18,10 +19,12 @@ export function register(program: Command, io: Io): void {
   const trust = program.command('trust').description('decide whose signatures count').addHelpText('after', example('gatehouse trust add acme.json'));
   trust
     .command('add <file>')
-    .description("add a publisher's trust record, or a new key to one that is there")
+    .description("add a publisher's or reviewer's trust record, or a new key to one that is there")
     .option('--development', 'accept its keys as development keys: in profile local without strict only')
     .addHelpText('after', example('gatehouse trust add acme.json'))
     .action(async (file: string, { development = false }: { development?: boolean }) => {
+      const reviewer = await addReviewer(io, file);
+      if (reviewer) return io.print(reviewer, () => `approvals of ${reviewer.reviewer} now count (${reviewer.file})`);
       const added = await addRecord(io, file, development);
       io.print(added, () => `${added.publisher} may now sign ${added.prefixes.join(', ')} (${added.file})`);
     });

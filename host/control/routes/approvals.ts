@@ -1,0 +1,36 @@
+// Approvals and rejections by reviewers: what was decided, a new decision, one that is taken back.
+import { ApprovalView, PluginActionBody } from '../../../schemas/control.ts';
+import { DsseEnvelope } from '../../../schemas/release.ts';
+import type { Host } from '../../host.ts';
+import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+
+export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/approvals', scope: 'plugins:read',
+    summary: 'Approvals and rejections, newest first, and whether each counts.',
+    query: [...PAGE_QUERY, 'instance'],
+    answer: pageSchema(ApprovalView),
+    run: ({ query }) => asPage(approvals.list({ ...pageOf(query), ...(query['instance'] === undefined ? {} : { instance: query['instance'] }) })),
+  },
+  {
+    method: 'GET', path: '/approvals/:id', scope: 'plugins:read',
+    summary: 'One approval.',
+    answer: ApprovalView,
+    run: ({ params }) => approvals.show(params['id'] ?? ''),
+  },
+  withBody({
+    method: 'POST', path: '/approvals', scope: 'review',
+    summary: 'Add an approval or rejection that a reviewer signed; what it lets run starts.',
+    status: 201,
+    body: DsseEnvelope,
+    answer: ApprovalView,
+    run: ({ body }) => approvals.add(body),
+  }),
+  withBody({
+    method: 'POST', path: '/approvals/:id/revoke', scope: 'review',
+    summary: 'Take an approval or rejection back for good; what needed it stops.',
+    body: PluginActionBody,
+    answer: ApprovalView,
+    run: ({ params, body, actor }) => approvals.revoke(params['id'] ?? '', body.reason, actor),
+  }),
+];
