@@ -55,7 +55,12 @@ export function findHome({ home, env, cwd }: { readonly home?: string | undefine
 
 /** Throws JSON_* and SCHEMA_* for the file, CONFIG_OVERRIDE for the environment, USAGE for a flag, CONFIG_UNSAFE for what must not run, unless `onUnsafe` takes that. */
 export function loadConfig(sources: ConfigSources, onUnsafe: OnUnsafe = refuseToRun): ResolvedConfig {
-  const settings = settingsIn(readFileSync(hostConfigPath(sources.home)), sources);
+  return configIn(readFileSync(hostConfigPath(sources.home)), sources, onUnsafe);
+}
+
+/** What these bytes would be as host.json of the home. Throws as `loadConfig` does. */
+export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: OnUnsafe = refuseToRun): ResolvedConfig {
+  const settings = settingsIn(bytes, sources);
   const config: ResolvedConfig = {
     home: sources.home,
     dataDir: sources.data === undefined ? resolve(sources.home, settings.dataDir) : resolve(sources.cwd, sources.data),
@@ -192,6 +197,10 @@ const OVERRIDES = overridesOf(HostConfig);
 const hostConfig = compileSchema(HostConfig);
 /** The same check says more of a document that `withDefaults` has been through: nothing is missing. */
 const complete = compileSchema<Settings>(HostConfig);
+
+/** The settings that the environment decides, whatever host.json says. */
+export const overridesIn = (env: NodeJS.ProcessEnv): readonly { readonly name: string; readonly path: string }[] =>
+  OVERRIDES.filter(({ name }) => env[name] !== undefined).map(({ name, path }) => ({ name, path: path.join('.') }));
 
 /** Names of the environment variables that override a setting, as docs and doctor show them. */
 export const OVERRIDE_NAMES: readonly string[] = OVERRIDES.map(({ name }) => name);

@@ -253,6 +253,8 @@ export const ERRORS = {
   TOKEN_ENDED: row('remote', 409, 2, "The token '{id}' has ended.", 'Make a new one with `gatehouse tokens create`.'),
   SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/operate.md lists them.'),
   SCOPE_BEYOND: row('remote', 403, 3, "The token used here does not have the scope '{scope}' itself.", 'Use a token that has it.'),
+  CONFIG_CONFLICT: row('operator', 409, 1, 'host.json is no longer {expected} but {found}: {diff}.', 'Look at it again and make the edit from what it is now.'),
+  CONFIG_UNKNOWN: row('operator', 404, 2, 'No earlier host.json with the hash {hash} is remembered.', 'See `gatehouse config history`.'),
   BACKUP_FAILED: row('host', 500, 1, 'The backup {path} could not be written: {problem}.', 'Make room or choose another place; nothing of it is left behind.'),
   BACKUP_RUNNING: row('operator', 409, 1, "The backup '{name}' is being written.", 'Wait for its end: `gatehouse backup list`.', true),
   BACKUP_NOT_FOUND: row('operator', 404, 2, "There is no backup '{name}'.", 'See `gatehouse backup list`.'),

@@ -24,7 +24,7 @@ import { directoryOf } from './directory.ts';
 import { DailyBytes } from './egress/daily-bytes.ts';
 import { Egress } from './egress/egress.ts';
 import { systemResolver, type Resolve } from './egress/resolver.ts';
-import { GatehouseError } from './errors.ts';
+import { GatehouseError, problemOf } from './errors.ts';
 import { publish } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
@@ -56,6 +56,7 @@ import { Secrets } from './registry/secrets.ts';
 import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
+import { ConfigDesk } from './config-desk.ts';
 import { BackupDesk } from './backup/backup-desk.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
@@ -177,6 +178,7 @@ export interface Host extends AsyncDisposable {
     interrupt(session: string, actor: string): { readonly session: string; readonly interrupted: boolean };
   };
   readonly deadLetters: DeadLetterDesk;
+  readonly settings: Pick<ConfigDesk, 'view' | 'validate' | 'patch' | 'apply' | 'rollback' | 'history'>;
   readonly backups: Pick<BackupDesk, 'begin' | 'list' | 'show' | 'remove'>;
   readonly media: {
     /** The stored file that the last part of a signed address leads to, once its bytes are found right. Undefined for what is forged, over or gone. Throws MEDIA_MISSING. */
@@ -325,6 +327,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   });
   parts.defer(() => life.close());
   const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, identityFile: new IdentityFile({ home: config.home, env, log, links: config.identities, identities }), booted: () => booted, onMembershipChange }));
+  const settings = new ConfigDesk({ config, env, store, clock, ids, takeUp: () => reload.judge() });
+  settings.notice().catch((error: unknown) => log.warn({ err: problemOf(error) }, 'the state of host.json could not be remembered'));
 
   const stack = parts.move();
   let stopping: Promise<void> | undefined;
@@ -439,6 +443,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     },
     deadLetters: pipeline.letterDesk,
     backups,
+    settings,
     media: {
       async open(token) {
         const linked = links.read(token);

@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 /** Lowest first: a file imports only from its own layer or an earlier one. */
 const HOST_LAYERS: readonly (readonly string[])[] = [
-  ['host/errors.ts', 'host/events.ts', 'host/clock.ts', 'host/ids.ts', 'host/log.ts', 'host/strict-json.ts', 'host/schema.ts', 'host/schema-explain.ts', 'host/plugin-schema.ts', 'host/config.ts', 'host/problem.ts', 'host/time-zone.ts', 'host/nearest.ts', 'host/version.ts'],
+  ['host/errors.ts', 'host/events.ts', 'host/clock.ts', 'host/ids.ts', 'host/log.ts', 'host/strict-json.ts', 'host/schema.ts', 'host/schema-explain.ts', 'host/plugin-schema.ts', 'host/config.ts', 'host/config-edit.ts', 'host/problem.ts', 'host/time-zone.ts', 'host/nearest.ts', 'host/version.ts'],
   ['host/store/'],
   ['host/trust/'],
   ['host/registry/'],
@@ -17,7 +17,7 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/capabilities/', 'host/broker/'],
   ['host/supervisor/'],
   ['host/pipeline/', 'host/outbound/'],
-  ['host/host.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/quarantine/', 'host/channels/', 'host/topology.ts', 'host/reload/', 'host/backup/'],
+  ['host/host.ts', 'host/config-desk.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/quarantine/', 'host/channels/', 'host/topology.ts', 'host/reload/', 'host/backup/'],
   ['host/authoring/', 'host/control/', 'host/cli/', 'host/telemetry/'],
   ['host/main.ts', 'host/packaging/'],
 ];

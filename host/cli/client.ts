@@ -11,6 +11,8 @@ export interface HostClient {
   /** The answer's JSON, in the shape the route promises. Throws HostSaidNo for a refusal and HOST_UNREACHABLE when nothing answers. */
   get<Answer>(path: string): Promise<Answer>;
   post<Answer>(path: string, body?: unknown): Promise<Answer>;
+  patch<Answer>(path: string, body: unknown): Promise<Answer>;
+  put<Answer>(path: string, body: unknown): Promise<Answer>;
   delete<Answer>(path: string): Promise<Answer>;
   /** An answer that comes in pieces for as long as both sides want. Throws like the others. */
   stream(path: string, headers: Readonly<Record<string, string>>): Promise<IncomingMessage>;
@@ -51,6 +53,8 @@ export function findHost(io: Io): HostClient | undefined {
     address: run.address,
     get: (path) => exchange(asked('GET', path)),
     post: (path, body) => exchange({ ...asked('POST', path), body }),
+    patch: (path, body) => exchange({ ...asked('PATCH', path), body }),
+    put: (path, body) => exchange({ ...asked('PUT', path), body }),
     delete: (path) => exchange(asked('DELETE', path)),
     stream: (path, headers) => open({ ...asked('GET', path), headers }),
   };

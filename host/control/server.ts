@@ -16,6 +16,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { actorOf, flat, registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { configRoutes } from './routes/config.ts';
 import { registerChannels } from './routes/channels.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerMedia } from './routes/media.ts';
@@ -55,7 +56,21 @@ const CLOSE_GRACE_MS = 5000;
 const MOST_PARAMETER_CHARACTERS = 3600;
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [...statusRoutes(host), ...pluginRoutes(host), ...quarantineRoutes(host), ...approvalRoutes(host), ...messageRoutes(host), ...sessionRoutes(host), ...laneRoutes(host), ...deliveryRoutes(host), ...deadLetterRoutes(host), ...backupRoutes(host), ...tokenRoutes(host), ...revocationRoutes(host)];
+export const apiRoutes = (host: Host): readonly ApiRoute[] => [
+  ...statusRoutes(host),
+  ...pluginRoutes(host),
+  ...quarantineRoutes(host),
+  ...approvalRoutes(host),
+  ...revocationRoutes(host),
+  ...messageRoutes(host),
+  ...sessionRoutes(host),
+  ...laneRoutes(host),
+  ...deliveryRoutes(host),
+  ...deadLetterRoutes(host),
+  ...configRoutes(host),
+  ...backupRoutes(host),
+  ...tokenRoutes(host),
+];
 
 /** All of them as documentation shows them, and the stream of events. */
 export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...apiRoutes(host), eventRoute];

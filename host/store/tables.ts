@@ -420,6 +420,17 @@ export interface TokenRow {
 
 export const tokens = tenantTable<TokenRow, [tokenId: string]>('tokens', 'tokenId', 'control plane');
 
+/** host.json as it was at one time. */
+export interface ConfigRow {
+  readonly at: string;
+  readonly actor: string;
+  readonly hash: string;
+  readonly text: string;
+  readonly reason?: string;
+}
+
+export const configs = tenantTable<ConfigRow, [id: string]>('configs', 'id (UUIDv7)', 'config desk; bounded');
+
 export type MetaRow = { readonly schema: number } | { readonly epoch: number };
 
 /** Facts about the store itself. */
@@ -497,6 +508,6 @@ export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', '
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads, approvals,
 ];

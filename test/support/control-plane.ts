@@ -7,6 +7,8 @@ import { systemClock, type Clock } from '../../host/clock.ts';
 import type { ResolvedConfig } from '../../host/config.ts';
 import { startControl, type Control, type ControlParts } from '../../host/control/server.ts';
 import { GatehouseError } from '../../host/errors.ts';
+import { ConfigDesk } from '../../host/config-desk.ts';
+import { createIds } from '../../host/ids.ts';
 import { BackupDesk } from '../../host/backup/backup-desk.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { quarantineDesk } from '../../host/quarantine/desk.ts';
@@ -97,6 +99,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   };
   const audit = parts.use(await openAuditLog({ config, store, clock }));
   const asked: string[] = [];
+  const settings = new ConfigDesk({ config, env: {}, store, clock, ids: createIds(clock), takeUp: async () => void asked.push('take up settings') });
   const backups = parts.use(new BackupDesk({ store, config, clock, log: createLog('error') }));
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
   const plugin = (instance: string) => {
@@ -173,6 +176,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       drop: async (id, actor) => (act('drop', id, actor), { id }),
     },
     backups,
+    settings,
     media: { open: async () => undefined },
     stop: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

@@ -25,7 +25,7 @@ export interface ApiCall<Body = unknown> {
 }
 
 export interface ApiRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below /api/v1, with `:name` for parameters. */
   readonly path: string;
   readonly scope: Scope;

@@ -1,0 +1,47 @@
+// host.json: what it says and comes to, edits from a known state, history and the way back.
+import { ApplyConfigBody, ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView, PatchConfigBody, RollbackConfigBody, ValidateConfigBody } from '../../../schemas/config-view.ts';
+import type { Host } from '../../host.ts';
+import { pageSchema, withBody, type ApiRoute } from './api.ts';
+
+export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly ApiRoute[] => [
+  {
+    method: 'GET', path: '/config', scope: 'config:read',
+    summary: 'host.json as it is written and what it comes to.',
+    answer: ConfigView,
+    run: () => settings.view(),
+  },
+  {
+    method: 'GET', path: '/config/history', scope: 'config:read',
+    summary: 'The last 100 states of host.json, newest first.',
+    answer: pageSchema(ConfigHistoryItem),
+    run: () => settings.history(),
+  },
+  withBody({
+    method: 'POST', path: '/config/validate', scope: 'config:read',
+    summary: 'Whether a host would start with these settings, and what they change.',
+    body: ValidateConfigBody,
+    answer: ConfigValidation,
+    run: ({ body }) => settings.validate(body.config),
+  }),
+  withBody({
+    method: 'PATCH', path: '/config', scope: 'config:write',
+    summary: 'Change some settings by a JSON merge patch.',
+    body: PatchConfigBody,
+    answer: ConfigEdited,
+    run: ({ body, actor }) => settings.patch(body, actor),
+  }),
+  withBody({
+    method: 'PUT', path: '/config', scope: 'config:write',
+    summary: 'Replace all settings.',
+    body: ApplyConfigBody,
+    answer: ConfigEdited,
+    run: ({ body, actor }) => settings.apply(body, actor),
+  }),
+  withBody({
+    method: 'POST', path: '/config/rollback', scope: 'config:write',
+    summary: 'Go back to an earlier host.json.',
+    body: RollbackConfigBody,
+    answer: ConfigEdited,
+    run: ({ body, actor }) => settings.rollback(body, actor),
+  }),
+];
