@@ -12,6 +12,7 @@ import { sarifOf } from '../trust/report/sarif.ts';
 import type { Verification } from '../trust/verify.ts';
 import { VERSION } from '../version.ts';
 import { plain, type Io } from './io.ts';
+import { reviewsFor, scanFor } from './report-parts.ts';
 import { judgementFor } from './trust-context.ts';
 
 export interface ReportFlags {
@@ -30,14 +31,16 @@ export interface PackageReport {
 /** Throws USAGE for --sarif with --json, and what reading trust throws; whatever is wrong with the package is in the report. */
 export async function packageReport(io: Io, path: string, { trust: named, sarif = false, rebuild: source }: ReportFlags): Promise<PackageReport> {
   if (sarif && io.options.json) throw new GatehouseError('USAGE', { problem: '--sarif and --json are two forms of one report; choose one' });
-  const { verification, trust, trustDir, homeTrustDir } = await judgementFor(io, path, named);
+  const judgement = await judgementFor(io, path, named);
+  const { verification, trust, trustDir, homeTrustDir } = judgement;
   const { packageDigest } = verification.claims;
   const known = trustDir === undefined || packageDigest === null ? { attempts: [] } : await readRebuilds(trustDir, packageDigest);
+  const parts = { verification, trust, scan: await scanFor(judgement), reviews: await reviewsFor(io, judgement) };
   const rebuilt = source === undefined ? undefined : await rebuildOf(io, verification, resolve(io.cwd, source));
-  if (!rebuilt) return { verification, report: reportOf({ verification, trust, rebuilds: known }) };
+  if (!rebuilt) return { verification, report: reportOf({ ...parts, rebuilds: known }) };
   const attempt = attemptOf(rebuilt);
   await keep(io, verification, attempt, homeTrustDir);
-  return { verification, rebuilt, report: reportOf({ verification, trust, rebuilds: { ...known, attempts: [attempt, ...known.attempts] } }) };
+  return { verification, rebuilt, report: reportOf({ ...parts, rebuilds: { ...known, attempts: [attempt, ...known.attempts] } }) };
 }
 
 /** The report in the form that was asked for. */

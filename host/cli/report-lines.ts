@@ -20,6 +20,8 @@ export function reportLines(io: Io, report: Report, { brief }: { readonly brief:
     ['Limits', limitLines(io, report)],
     ['Configuration', brief ? [] : rows(table(io, report.config ?? [], { name: ({ name }) => name, type: ({ type }) => type, '': ({ required, secret }) => [required ? 'required' : '', secret ? 'secret' : ''].filter(Boolean).join(', '), meaning: ({ description }) => description ?? '' }, ''))],
     ['Made of', sbomLines(io, report, brief)],
+    ['Scan', scanLines(io, report)],
+    ['Reviewed', reviewLines(io, report)],
     ['Built again', rebuildLines(io, report)],
     ['Files', fileLines(io, report)],
     ['Checks', report.checks.filter(({ ok }) => ok !== null).flatMap((check) => checkLines(io, check)).concat(skippedLines(io, report.checks))],
@@ -94,6 +96,27 @@ function sbomLines(io: Io, { sbom }: Report, brief: boolean): string[] {
   const shown = brief ? components.slice(0, 8) : components;
   const rest = components.length - shown.length;
   return [...head, ...shown.flatMap(({ name, version, license }) => item(io, `${name} ${version ?? ''}  ${license ?? 'no licence named'}`)), ...(rest > 0 ? [`  and ${rest} more; \`gatehouse inspect\` lists them`] : [])];
+}
+
+const SCAN_TONES = { note: 'dim', warn: 'yellow', block: 'red' } as const satisfies Record<string, Tone>;
+const SCAN_WORDS = { pass: 'nothing that needs a decision', warn: 'warns: it runs only once reviewers agree', block: 'blocks: it never runs, and nobody can approve it' } as const;
+
+function scanLines(io: Io, { scan }: Report): string[] {
+  if (!scan) return [];
+  const { outcome, risk, findings, rules } = scan;
+  const head = item(io, `${SCAN_WORDS[outcome]}${risk === 'none' ? '' : `; risk ${risk}`} (rules ${rules})`, outcome === 'pass' ? 'green' : SCAN_TONES[outcome]);
+  return [...head, ...findings.flatMap(({ rule, outcome: its, risk: bad, file, line, message, fix }) => [
+    ...item(io, `${its} ${rule}${bad === 'none' ? '' : ` (${bad})`} in ${line === undefined ? file : `${file}:${line}`}: ${message}`, SCAN_TONES[its]),
+    ...(its === 'note' ? [] : wrapped(`  ${safe(fix, 500)}`, io.width, 2)),
+  ])];
+}
+
+function reviewLines(io: Io, { reviews }: Report): string[] {
+  return reviews.flatMap(({ decision, reviewer, instance, issuedAt, note, problem, grantsDigest }) => {
+    const tone = problem !== null ? 'dim' : decision === 'approve' ? 'green' : 'red';
+    const text = `${decision === 'approve' ? 'approved' : 'rejected'} by ${reviewer} for '${instance}' with grants ${grantsDigest.slice(0, 19)}… at ${issuedAt}: “${note}”`;
+    return item(io, problem === null ? text : `${text}; this does not count: ${problem}`, tone);
+  });
 }
 
 function rebuildLines(io: Io, { rebuilds: [latest], rebuildProblem, release }: Report): string[] {

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { hostConfigPath } from '../config.ts';
+import { hostConfigPath, type ResolvedConfig } from '../config.ts';
+import type { RevocationList } from '../trust/revocation.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import { verifyPackage, type Verification, type VerifyOptions } from '../trust/verify.ts';
 import { configOf } from './context.ts';
@@ -17,6 +18,9 @@ export async function verifyFor(io: Io, path: string, trustDir: string | undefin
 export interface Judgement {
   readonly verification: Verification;
   readonly trust: TrustStore | null;
+  readonly revocations: RevocationList | null;
+  /** Whose home it is held against; undefined without one, or with --trust. */
+  readonly home: ResolvedConfig | undefined;
   /** Where what is known of packages lies beside the trust records; undefined where there is no home, nor a folder like its `manifests/trust`. */
   readonly trustDir: string | undefined;
   /** The same of the home, where something may be written. */
@@ -27,9 +31,10 @@ export interface Judgement {
 export async function judgementFor(io: Io, path: string, trustDir: string | undefined): Promise<Judgement> {
   const context = await trustFor(io, trustDir);
   const verification = await verifyPackage(resolve(io.cwd, path), { ...context, now: systemClock.now(), secondOpinion: 'always' });
-  const homeTrustDir = hasHome(io) ? join(configOf(io).manifestsDir, 'trust') : undefined;
+  const home = hasHome(io) ? configOf(io) : undefined;
+  const homeTrustDir = home && join(home.manifestsDir, 'trust');
   const named = trustDir === undefined ? undefined : resolve(io.cwd, trustDir);
-  return { verification, trust: context.trust, homeTrustDir, trustDir: named !== undefined && existsSync(join(named, 'publishers')) ? named : homeTrustDir };
+  return { verification, trust: context.trust, revocations: context.revocations, home: trustDir === undefined ? home : undefined, homeTrustDir, trustDir: named !== undefined && existsSync(join(named, 'publishers')) ? named : homeTrustDir };
 }
 
 async function trustFor(io: Io, trustDir: string | undefined): Promise<Pick<VerifyOptions, 'trust' | 'revocations' | 'profile' | 'strict'>> {

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { buildPlugin } from '../../host/authoring/build.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
 import { CHECKS } from '../../host/trust/checks.ts';
+import { aReviewer, putApproval, trustReviewers } from '../support/approvals.ts';
 import { aHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { aSuccession, HOUR_MS, writeTrust } from '../support/revocations.ts';
@@ -97,10 +98,10 @@ describe('the report of a good package', () => {
     const { code, sarif, failed } = await sarifOf(dir.path, '--trust', 'manifests/trust');
     expect(code).toBe(0);
     const [{ tool, results, artifacts }] = sarif.runs;
-    expect(tool.driver.rules.map(({ id }) => id)).toEqual([...CHECKS.map((name) => `check/${name}`), 'sbom', 'rebuild']);
+    expect(tool.driver.rules.map(({ id }) => id).filter((id) => !id.startsWith('scan/'))).toEqual([...CHECKS.map((name) => `check/${name}`), 'sbom', 'rebuild']);
     for (const { help } of tool.driver.rules) expect(help.text.length).toBeGreaterThan(20);
     expect(results.filter(({ kind }) => kind === 'pass').map(({ ruleId }) => ruleId)).toEqual(CHECKS.map((name) => `check/${name}`));
-    expect(failed).toMatchObject([{ ruleId: 'sbom', level: 'warning' }]);
+    expect(failed.filter(({ ruleId }) => !ruleId.startsWith('scan/'))).toMatchObject([{ ruleId: 'sbom', level: 'warning' }]);
     expect(artifacts.find(({ location }) => location.uri === 'plugin.js')).toMatchObject({ hashes: { 'sha-256': sha256(SOURCE) } });
   });
 
@@ -153,6 +154,40 @@ describe('the report of a broken package', () => {
     await signAsItIs(path, key);
     const { failed } = await sarifOf(dir.path, '--trust', 'manifests/trust');
     expect(failed.find(({ ruleId }) => ruleId === 'check/manifest')).toMatchObject({ locations: [{ physicalLocation: { artifactLocation: { uri: 'plugin.json' }, region: { startLine: 7, startColumn: expect.any(Number) } } }], properties: { expected: '/license must be a string, but is an integer', found: '7' } });
+  });
+});
+
+describe('what others say of a package', () => {
+  const EVIL = "const hidden = eval;\nhidden('1');\ngatehouse.register({ kind: 'tool', handlers: { call: async () => eval('1') } });";
+
+  it('is in the report: what the scanner found, with its place, in all three forms', async () => {
+    await using dir = await tempDir();
+    const { run } = await aPackage(dir.path, { source: EVIL });
+    const shown: { scan: { outcome: string; findings: readonly { rule: string; line?: number; message: string; outcome: string; file: string }[] } } = JSON.parse((await run('inspect', '--json')).stdout);
+    const worst = shown.scan.findings.find(({ file, outcome }) => file === 'plugin.js' && outcome !== 'note');
+    expect.assert(worst);
+    expect(shown.scan.outcome).not.toBe('pass');
+    expect((await run('verify')).stdout).toContain(`${worst.outcome} ${worst.rule}`);
+    const { code, sarif, failed } = await sarifOf(dir.path, '--trust', 'manifests/trust');
+    expect(code).toBe(0);
+    expect(failed.find(({ ruleId, message }) => ruleId === `scan/${worst.rule}` && message.text === worst.message)).toMatchObject({ level: worst.outcome === 'block' ? 'error' : 'warning', locations: [{ physicalLocation: { artifactLocation: { uri: 'plugin.js' }, region: { startLine: worst.line } } }] });
+    expect(sarif.runs[0].tool.driver.rules.map(({ id }) => id)).toContain(`scan/${worst.rule}`);
+  });
+
+  it('is in the report: the word of this home’s reviewers about exactly this package, and why one does not count', async () => {
+    await using home = await aHome();
+    await using dir = await tempDir();
+    const { packageDigest, key } = await aPackage(dir.path);
+    await writeTrustRecord(home.path, key);
+    const [alice, bob] = [aReviewer('alice'), aReviewer('bob')];
+    await trustReviewers(home.path, alice, bob);
+    const about = { subject: 'acme.x-1.0.0', packageDigest: packageDigest ?? '', grantsDigest: `sha256:${'1'.repeat(64)}`, instance: 'x' };
+    await putApproval(home.path, await alice.signs({ ...about, note: 'read every line' }));
+    await putApproval(home.path, await bob.signs({ ...about, decision: 'reject', note: 'no licence', issuedAt: '2026-11-20T00:00:00.000Z', expiresAt: '2026-11-20T01:00:00.000Z' }));
+    await putApproval(home.path, await bob.signs({ ...about, packageDigest: `sha256:${'2'.repeat(64)}` }));
+    const run = (...words: readonly string[]) => runCommand(['inspect', 'p', '--home', home.path, ...words], { cwd: dir.path });
+    expect((await run('--json')).json()).toMatchObject({ reviews: [{ reviewer: 'alice', decision: 'approve', note: 'read every line', instance: 'x', problem: null }, { reviewer: 'bob', decision: 'reject', problem: expect.stringContaining('expired') }] });
+    expect((await run()).stdout).toContain("approved by alice for 'x'");
   });
 });
 
@@ -237,7 +272,7 @@ describe('verify --rebuild', () => {
     expect(told.code).toBe(3);
     for (const part of ['differs: README.md, plugin.js, sbom.cdx.json', 'plugin.js: first different at line', '"hello"', '"hullo"', 'README.md: first different at line 2']) expect(told.stdout).toContain(part);
     expect((await run('--json')).json()).toMatchObject({ ok: true, rebuild: { verdict: 'differs', differences: [{ name: 'README.md' }, { name: 'plugin.js', package: expect.stringMatching(/^sha256:/), rebuilt: expect.stringMatching(/^sha256:/) }, { name: 'sbom.cdx.json' }] }, rebuilds: [{ verdict: 'differs' }, { verdict: 'differs' }] });
-    expect((await sarifOf(dir.path, '--home', home.path)).failed).toMatchObject([{ ruleId: 'rebuild', level: 'error' }]);
+    expect((await sarifOf(dir.path, '--home', home.path)).failed.find(({ ruleId }) => ruleId === 'rebuild')).toMatchObject({ level: 'error', locations: [{ physicalLocation: { artifactLocation: { uri: 'README.md' } } }] });
   });
 
   it('says why it could not build', async () => {

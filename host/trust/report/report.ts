@@ -4,7 +4,9 @@ import { LIMITS } from '../../../schemas/bounds.ts';
 import type { Limits, PluginManifest } from '../../../schemas/plugin-manifest.ts';
 import type { RebuildAttempt } from '../../../schemas/rebuild.ts';
 import type { Provenance } from '../../../schemas/release.ts';
+import type { ScanResult } from '../../../schemas/scan.ts';
 import { GatehouseError, type ErrorCode } from '../../errors.ts';
+import { problemWith, type Standings, type StoredApproval } from '../approvals.ts';
 import type { Check, CheckName } from '../checks.ts';
 import { ENVELOPE_FILE } from '../dsse.ts';
 import { readManifest } from '../manifest.ts';
@@ -39,6 +41,10 @@ export interface Report extends Claims, Partial<ManifestFacts> {
   readonly release: ReleaseFacts | null;
   readonly files: readonly FileFacts[];
   readonly sbom: Sbom | null;
+  /** What the scanner says of its bytes and of the place it would run in; null where there is no manifest to hold them against. */
+  readonly scan: ScanResult | null;
+  /** What reviewers of this home said of exactly this package, whatever instance they spoke of; the newest first. */
+  readonly reviews: readonly ReviewFacts[];
   /** Whether it was built again from its source, the newest attempt first; `rebuildProblem` says why what is recorded does not count. */
   readonly rebuilds: readonly RebuildAttempt[];
   readonly rebuildProblem?: string;
@@ -74,15 +80,24 @@ export interface FileFacts {
   readonly expected?: string;
 }
 
+export interface ReviewFacts extends Pick<StoredApproval, 'id' | 'instance' | 'reviewer' | 'keyid' | 'decision' | 'note' | 'grantsDigest' | 'issuedAt'> {
+  readonly expiresAt: string | null;
+  /** Why it counts for nothing any more; null where it may. Whether it does is for the grants of the instance to say. */
+  readonly problem: string | null;
+}
+
 export type ManifestFacts = Readonly<ReturnType<typeof manifestFacts>>;
 
 export interface ReportParts {
   readonly verification: Verification;
   readonly trust: TrustStore | null;
+  readonly scan?: ScanResult | undefined;
+  /** Every approval and rejection that is known where the package is to run. */
+  readonly reviews?: { readonly stored: readonly StoredApproval[]; readonly standings: Standings } | undefined;
   readonly rebuilds?: { readonly attempts: readonly RebuildAttempt[]; readonly problem?: string };
 }
 
-export function reportOf({ verification, trust, rebuilds }: ReportParts): Report {
+export function reportOf({ verification, trust, scan, reviews, rebuilds }: ReportParts): Report {
   const { ok, claims, checks, seen: { found, statement } } = verification;
   const manifest = manifestOf(verification);
   return {
@@ -97,9 +112,19 @@ export function reportOf({ verification, trust, rebuilds }: ReportParts): Report
     release: statement ? { issuedAt: statement.predicate.issuedAt, expiresAt: statement.predicate.expiresAt ?? null, provenance: statement.predicate.provenance ?? null } : null,
     files: filesOf(verification),
     sbom: found && manifest ? readSbom(found.files, manifest) : null,
+    scan: scan ?? null,
+    reviews: reviews ? reviewsOf(claims.packageDigest, reviews) : [],
     rebuilds: rebuilds?.attempts ?? [],
     ...(rebuilds?.problem === undefined ? {} : { rebuildProblem: rebuilds.problem }),
   };
+}
+
+function reviewsOf(packageDigest: string | null, { stored, standings }: NonNullable<ReportParts['reviews']>): ReviewFacts[] {
+  const about = stored.filter((each) => each.packageDigest === packageDigest).sort((a, b) => (a.issuedAt < b.issuedAt ? 1 : -1));
+  return about.map((each) => {
+    const { id, instance, reviewer, keyid, decision, note, grantsDigest, issuedAt, expiresAt = null } = each;
+    return { id, instance, reviewer, keyid, decision, note, grantsDigest, issuedAt, expiresAt, problem: problemWith(each, standings) ?? null };
+  });
 }
 
 const passed = (checks: readonly Check[], name: CheckName) => checks.some((each) => each.name === name && each.ok === true);
@@ -109,8 +134,8 @@ function failureOf({ code, message, fix, cause }: GatehouseError): Pick<Report, 
   return { code, message, fix, ...(typeof line === 'number' && typeof column === 'number' && { place: { line, column } }) };
 }
 
-/** What plugin.json says, believed or not; undefined where it cannot be read. */
-function manifestOf({ seen: { manifest, found } }: Verification): PluginManifest | undefined {
+/** What plugin.json says, believed or not; undefined where it cannot be read. Also what a scan holds the bytes against. */
+export function manifestOf({ seen: { manifest, found } }: Verification): PluginManifest | undefined {
   const bytes = found?.files.get(MANIFEST_FILE);
   if (manifest || !bytes) return manifest;
   try {
