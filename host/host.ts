@@ -321,6 +321,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     about: (entry) => ({
       host: { version: VERSION, hostApi: HOST_API_VERSION, node: process.version, platform: `${process.platform} ${process.arch}`, profile: config.profile, strict: config.strict, confinement: pool.level?.name ?? null, startedAt: toTimestamp(startedAt) },
       egressBytesToday: bytes.used(entry.instance),
+      ...(entry.resolved ? { review: { approvedBy: entry.resolved.approvedBy } } : {}),
       secretValues: Object.values(entry.resolved?.secrets ?? {}).flatMap((reference) => secrets.valueOf(reference) ?? []),
     }),
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),

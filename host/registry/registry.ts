@@ -22,6 +22,7 @@ import { loadHistory } from './history.ts';
 import { Entry, findingsOf, type Because, type Findings, type Instance } from './instance.ts';
 import { Journal } from './journal.ts';
 import { assertMove, isAvailable, isComing } from './lifecycle.ts';
+import { rememberLists } from './listed-memory.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
 import { lift, revocationViews, revoke, type Revoking } from './revoking.ts';
@@ -366,6 +367,7 @@ export class Registry {
     try {
       await this.#trust.learn(found.learned);
       await rememberApprovals(found, { history, audit, now: clock.now() });
+      await rememberLists(found.understood.policy, { store, audit, now: clock.now() });
     } catch (thrown) {
       if (!last || !(thrown instanceof GatehouseError)) throw thrown;
       // What is revoked stops whether or not the disk is full; the files still say it at the next look.

@@ -401,6 +401,15 @@ export interface ApprovalRow {
 
 export const approvals = hostTable<ApprovalRow, [approvalId: string]>('approvals', 'approvalId', 'registry, at a look that finds it or its revocation');
 
+/** The operator's lists as they were last told of in the transparency log, each entry as `<kind>: <what>`. */
+export interface TrustListsRow {
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly at: string;
+}
+
+export const trustLists = hostTable<TrustListsRow, [which: 'latest']>('trustLists', 'which', 'registry: a look at the home');
+
 // ── The host ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TokenRow {
@@ -509,5 +518,5 @@ export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', '
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
-  auditEntries, auditNodes, auditHeads, approvals,
+  auditEntries, auditNodes, auditHeads, approvals, trustLists,
 ];

@@ -1,13 +1,16 @@
 // What becomes of the host when a plugin is lost for good while it runs: which losses it mends, which it lives with, which end it with exit 3. Also that docs/operate.md shows the same table.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { EvidenceView } from '../../schemas/quarantine.ts';
+import { digestOf } from '../../host/quarantine/evidence.ts';
 import { LOSSES } from '../../host/registry/crash-classes.ts';
 import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
 import { gatehouse, startProcess, type HostProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { webhookClient, type WebhookClient } from '../support/webhook.ts';
 
 /** A gate that passes everything, and spins at the word. */
@@ -62,6 +65,21 @@ describe('a required plugin', () => {
     }
     const refused = await gatehouse(['start', '--json', '--home', home.path, '--listen', '127.0.0.1:0']);
     expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining('PLUGIN_QUARANTINED')]);
+
+    // What a reviewer finds, although no host can run.
+    const look = (...args: string[]) => runCommand(['quarantine', ...args, '--home', home.path, '--json']);
+    expect((await look('list')).json()).toMatchObject({ items: [{ instance: 'helper', trigger: 'budget', required: true, evidence: { state: 'intact' } }], cursor: null });
+    expect((await look('show', 'helper')).json()).toMatchObject({ state: 'quarantined', moves: expect.arrayContaining([expect.objectContaining({ to: 'quarantined' })]) as unknown });
+    const copy = join(home.path, 'copy.json');
+    const { digest, file } = (await look('evidence', 'helper', '--out', copy)).json() as EvidenceView;
+    expect([digestOf(await readFile(copy)), digestOf(await readFile(file))]).toEqual([digest, digest]);
+    expect((await runCommand(['quarantine', 'evidence', 'helper', '--home', home.path])).stdout).toContain('the last: ');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('three strikes', 'no strikes'));
+    expect(await look('evidence', 'helper')).toMatchObject({ code: 3, stderr: expect.stringContaining('is not what was written') as unknown });
+    expect((await look('list')).json()).toMatchObject({ items: [{ evidence: { state: 'changed', digest } }] });
+    await rm(file);
+    expect(await look('evidence', 'helper')).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no evidence') as unknown });
+    expect(await look('show', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringContaining('no instance') as unknown });
 
     expect(await gatehouse(['plugins', 'release', 'nobody', '--reason', 'x', '--yes', '--home', home.path])).toMatchObject({ code: 1, stderr: expect.stringContaining("There is no instance 'nobody'") as string });
     const released = await gatehouse(['plugins', 'release', 'helper', '--reason', 'mended', '--yes', '--json', '--home', home.path]);

@@ -8,7 +8,13 @@ import { SourcePrefix, TrustPolicy } from '../../schemas/trust-policy.ts';
 import { loadConfig } from '../../host/config.ts';
 import { aHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
-import { SKILL, findings, surveyHome } from '../support/registry.ts';
+import { SKILL, configOf, findings, surveyHome } from '../support/registry.ts';
+import { systemClock } from '../../host/clock.ts';
+import { createIds } from '../../host/ids.ts';
+import { Registry } from '../../host/registry/registry.ts';
+import { openStore } from '../../host/store/lmdb.ts';
+import { listEntries } from '../../host/trust/log/log-reads.ts';
+import { openAuditLog } from '../../host/trust/log/open-log.ts';
 
 const COMMIT = 'c'.repeat(40);
 
@@ -91,6 +97,21 @@ describe('a home', () => {
     expect(await withLists({ deny: { plugins: ['test.a'] }, allow: { plugins: ['test.'] } })).toEqual(['PLUGIN_DENIED_BY_LIST fatal a', 'PLUGIN_NOT_ALLOWED degraded c']);
     expect(await withLists({ allow: { sources: ['https://git.example/acme'], plugins: ['test.'] } })).toEqual([]);
     expect(await withLists({ deny: { sources: ['https://git.example/acme'] } })).toEqual(['PLUGIN_DENIED_BY_LIST degraded c']);
+  });
+
+  it('whose lists change says so in the transparency log, once', async () => {
+    await using home = await aHome([]);
+    await using store = await openStore({ dir: `${home.path}/data/store`, clock: systemClock });
+    const config = configOf(home.path);
+    await using audit = await openAuditLog({ config, store, clock: systemClock });
+    const told = async () => (await listEntries(store, { action: 'trust.lists' })).items.toSorted((a, b) => a.index - b.index).map(({ detail }) => detail);
+    const open = (trust: TrustPolicy) => Registry.open({ config: { ...config, trust }, store, audit, clock: systemClock, ids: createIds(systemClock), env: {} });
+    await open({});
+    expect(await told()).toEqual([]);
+    await open({ deny: { plugins: ['acme.'], sources: ['https://git.example'] } });
+    await open({ deny: { plugins: ['acme.'], sources: ['https://git.example'] }, allow: {} });
+    await open({});
+    expect(await told()).toEqual([{ allow: [], deny: ['plugins: acme.', 'sources: https://git.example'] }, { allow: [], deny: [] }]);
   });
 
   it('may say it in host.json and in the environment', async () => {
