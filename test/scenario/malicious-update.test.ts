@@ -14,14 +14,14 @@ import { readManifest } from '../../host/trust/manifest.ts';
 import { readPackage } from '../../host/trust/package.ts';
 import { NO_POLICY } from '../../host/trust/scan/finding.ts';
 import { scanRelease } from '../../host/trust/scan/scan.ts';
-import { aReviewer, putApproval, trustReviewers } from '../support/approvals.ts';
 import { eventually } from '../support/eventually.ts';
 import { addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { startProcess } from '../support/process.ts';
-import { configOf, surveyHome } from '../support/registry.ts';
+import { configOf } from '../support/registry.ts';
 import { runCommand } from '../support/run-command.ts';
+import { tempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
 
 const answers = (version: string, before = '', first = '') => `${before}
@@ -44,18 +44,20 @@ const tell = (ctx, text) => ctx['ht' + 'tp'][door](plain('=m?c/elpmaxe.scirtem-r
 
 it('a malicious update is seen, held back and rejected, and what ran before never stops', async () => {
   await using home = await aHome([], { trust: { approvals: 1 } });
-  const gatehouse = async (...args: string[]) => runCommand([...args, '--json', '--yes'], { cwd: home.path });
+  await using desk = await tempDir(); // where the reviewer sits: the key never comes near the home
+  const gatehouse = async (...args: string[]) => runCommand([...args, '--json', '--yes'], { cwd: home.path, env: { ALICE: 'a passphrase that only alice knows' } });
+  const decide = async (decision: 'approve' | 'reject', instance: string, note: string) => expect(await gatehouse(decision, instance, '--key', join(desk.path, 'alice.key.json'), '--passphrase-env', 'ALICE', '--note', note)).toMatchObject({ code: 0 });
   const thief = newTestKey('acme'); // the publisher's own key: the thief has it, too
   await writeTrustRecord(home.path, thief);
-  const alice = aReviewer('alice');
-  await trustReviewers(home.path, alice);
+  expect(await gatehouse('keys', 'generate', '--reviewer', 'alice', '--out', desk.path, '--passphrase-env', 'ALICE')).toMatchObject({ code: 0 });
+  expect(await gatehouse('trust', 'add', join(desk.path, 'alice.json'))).toMatchObject({ code: 0 });
   await addWebhook(home);
 
   // The first version is approved, and runs.
   const { path: v1 } = await buildTestPackage({ dir: join(home.path, 'incoming/v1'), id: 'acme.weather', kind: 'skill', source: answers('v1'), manifest: { ...ABOUT, capabilities: [WEATHER] }, key: thief });
   expect(await gatehouse('plugins', 'enable', v1)).toMatchObject({ code: 0 });
   expect((await gatehouse('check')).json()).toMatchObject({ diagnostics: expect.arrayContaining([expect.objectContaining({ code: 'APPROVAL_MISSING', instance: 'weather' })]) });
-  for (const instance of ['weather', 'webhook']) await decide(home, alice, instance, 'approve', 'read all of it');
+  for (const instance of ['weather', 'webhook']) await decide('approve', instance, 'read all of it');
   await using host = await startProcess(home.path);
   expect(host.lines[0]).toMatchObject({ event: 'ready', plugins: { active: ['weather', 'webhook'], degraded: [] } });
 
@@ -89,7 +91,7 @@ it('a malicious update is seen, held back and rejected, and what ran before neve
   expect(await ask()).toBe('v1: m1');
 
   // The reviewer says no.
-  await decide(home, alice, 'weather', 'reject', 'sends what people write to a stranger');
+  await decide('reject', 'weather', 'sends what people write to a stranger');
   await eventually(async () => expect(await shown()).toMatchObject({ version: '1.0.0', code: 'APPROVAL_REJECTED', message: expect.stringContaining('sends what people write to a stranger'), restarts: 0, calls: 2 }));
   expect(await ask()).toBe('v1: m2');
   expect((await client.replies('c')).items.map(({ text }) => text)).toEqual(['v1: m0', 'v1: m1', 'v1: m2']);
@@ -106,15 +108,6 @@ it('a malicious update is seen, held back and rejected, and what ran before neve
   expect(story.filter((line) => /plugin\.(?:approve|start|upgrade|enable)\S* acme\.weather-1\.1\.0/.test(line))).toEqual([]);
   expect(entries.find(({ action }) => action === 'approval.reject')?.detail).toMatchObject({ packageDigest, note: 'sends what people write to a stranger' });
 });
-
-/** What a reviewer signs about what the home's files would run now. */
-async function decide(home: TestHome, reviewer: ReturnType<typeof aReviewer>, instance: string, decision: 'approve' | 'reject', note: string): Promise<void> {
-  const { plugins, refused } = await surveyHome(home.path);
-  const it = [...plugins, ...refused].find((each) => each.instance === instance);
-  if (!it?.release || it.grantsDigest === undefined) throw new Error(`there is nothing to decide about '${instance}'`);
-  const { manifest: { id, version }, packageDigest } = it.release;
-  await putApproval(home.path, await reviewer.signs({ subject: `${id}-${version}`, packageDigest, grantsDigest: it.grantsDigest, instance, decision, note }));
-}
 
 async function scanOf(path: string) {
   const { files } = await readPackage(path);
