@@ -60,6 +60,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   approvals: { summary: 'list and revoke what reviewers decided', load: () => import('./commands/approvals.ts') },
   trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
   security: { summary: 'examine how safely a home is set up', load: () => import('./commands/security.ts') },
+  audit: { summary: 'list, verify, prove and export the audit log', load: () => import('./commands/audit.ts') },
   'first-party': { summary: 'build the plugins that come with Gatehouse', load: () => import('./commands/first-party.ts') },
 });
 

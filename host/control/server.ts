@@ -18,6 +18,7 @@ import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits
 import { backupRoutes } from './routes/backups.ts';
 import { configRoutes } from './routes/config.ts';
 import { registerChannels } from './routes/channels.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerMedia } from './routes/media.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
@@ -66,7 +67,7 @@ export const apiRoutes = (host: Host): readonly ApiRoute[] => [
   ...sessionRoutes(host),
   ...laneRoutes(host),
   ...deliveryRoutes(host),
-  ...deadLetterRoutes(host),
+  ...deadLetterRoutes(host), ...auditRoutes(host),
   ...configRoutes(host),
   ...backupRoutes(host),
   ...tokenRoutes(host),

@@ -37,6 +37,8 @@ export interface ApiRoute {
   readonly body?: TSchema;
   /** What it answers with, for /openapi.json. */
   readonly answer?: TSchema;
+  /** The media type of an answer that `run` gives as a stream; JSON without it. */
+  readonly media?: string;
   run(call: ApiCall): unknown;
 }
 
@@ -81,6 +83,7 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
         const principal = request.principal ?? NOBODY;
         const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: actorOf(request), principal };
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
+        if (route.media !== undefined) reply.type(route.media);
         if (route.method === 'GET') return await route.run(call);
         return await mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(call));
       },

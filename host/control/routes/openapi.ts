@@ -6,7 +6,7 @@ import { SECURITY_HEADERS } from '../security-headers.ts';
 import type { ApiRoute } from './api.ts';
 
 /** A route as the document shows it; an answer is JSON unless `media` says otherwise. */
-export type DescribedRoute = Omit<ApiRoute, 'run'> & { readonly media?: string };
+export type DescribedRoute = Omit<ApiRoute, 'run'>;
 
 export function registerOpenApi(app: FastifyInstance, routes: readonly DescribedRoute[]): void {
   const document = JSON.stringify(openApi(routes));

@@ -1,6 +1,6 @@
 // The transparency log: every decision about trust and every operator's action, in the order it took effect. host.ts owns it; whoever decides something appends.
 import { toTimestamp, type Clock } from '../../clock.ts';
-import type { AuditEntry, TreeHead } from '../../../schemas/audit.ts';
+import type { AuditEntry, AuditHead, TreeHead } from '../../../schemas/audit.ts';
 import { GatehouseError } from '../../errors.ts';
 import { hasListeners, publish } from '../../events.ts';
 import { put, type Commit, type Put, type Store } from '../../store/store.ts';
@@ -59,6 +59,11 @@ export class AuditLog implements AsyncDisposable {
   /** The newest head that is on disk. */
   get head(): TreeHead {
     return this.#head;
+  }
+
+  /** The same with its key, for whoever remembers it or checks a proof. */
+  get publicHead(): AuditHead {
+    return { ...this.#head, publicKey: this.#parts.key.publicKey.toString('base64') };
   }
 
   get key(): SigningKey {

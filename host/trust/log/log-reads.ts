@@ -1,10 +1,10 @@
 // What can be read from the log: single entries, pages of them, proofs. Used by the API's audit routes and by exports; needs the store alone.
-import type { AuditEntry } from '../../../schemas/audit.ts';
+import type { AuditConsistency, AuditEntry, AuditHead, AuditProof } from '../../../schemas/audit.ts';
 import { GatehouseError } from '../../errors.ts';
 import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { auditEntries, auditKey, auditNodes, type AuditEntryRow } from '../../store/tables.ts';
-import type { ReadSubtree } from './merkle.ts';
+import { consistencyPath, inclusionPath, type ReadSubtree } from './merkle.ts';
 
 export interface AuditQuery extends PageQuery {
   /** The action itself, or with a dot at the end everything that begins with it. */
@@ -39,4 +39,18 @@ export function subtreeReader(store: Store): ReadSubtree {
     if (hash === undefined) throw new GatehouseError('AUDIT_BROKEN', { problem: level === 0 ? `entry ${index} is gone` : `the hash of entries ${index * 2 ** level} to ${(index + 1) * 2 ** level - 1} is gone` });
     return Buffer.from(hash, 'base64');
   };
+}
+
+/** That the entry is in the log of this head. Some two dozen reads in a million entries. Throws AUDIT_ENTRY_NOT_FOUND. */
+export async function proofOf(store: Store, head: AuditHead, index: number): Promise<AuditProof> {
+  const { entry, leaf } = await readEntry(store, index, head.size);
+  const path = await inclusionPath(index, head.size, subtreeReader(store));
+  return { format: 'gatehouse-audit-proof/1', entry, leaf: Buffer.from(leaf, 'base64').toString('hex'), path: path.map((each) => each.toString('hex')), head };
+}
+
+/** That the log of this head begins with the one of `first` entries. Throws AUDIT_ENTRY_NOT_FOUND when it never had as many. */
+export async function consistencyOf(store: Store, head: AuditHead, first: number): Promise<AuditConsistency> {
+  if (first > head.size) throw new GatehouseError('AUDIT_ENTRY_NOT_FOUND', { index: first - 1, size: head.size });
+  const path = await consistencyPath(first, head.size, subtreeReader(store));
+  return { first, path: path.map((each) => each.toString('hex')), head };
 }

@@ -1,0 +1,152 @@
+// `gatehouse audit`: what was decided and done, and whether what the log says is what was written.
+import { createReadStream } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import { AuditProof, type AuditEntry, type AuditHead, type AuditVerdict } from '../../../schemas/audit.ts';
+import { writeFileOnce } from '../../authoring/write-file.ts';
+import { GatehouseError, problemOf } from '../../errors.ts';
+import type { Page } from '../../host.ts';
+import { compileSchema } from '../../schema.ts';
+import { verifyExport } from '../../trust/log/verify-export.ts';
+import { verifyProof } from '../../trust/log/verify-proof.ts';
+import { anchorOf, rememberedHead } from '../audit-anchor.ts';
+import { connect } from '../client.ts';
+import { example } from '../help.ts';
+import { plain, type Io } from '../io.ts';
+import { queryString } from '../query.ts';
+import { readInput } from '../read-input.ts';
+import { facts, table } from '../table.ts';
+
+const EXPORT = '/audit/export';
+const MEDIA = { accept: 'application/x-ndjson' };
+
+export function register(program: Command, io: Io): void {
+  const audit = program.command('audit').description('list, verify, prove and export the audit log').addHelpText('after', example('gatehouse audit list --action plugin.', 'gatehouse audit verify'));
+  audit
+    .command('list', { isDefault: true })
+    .description('entries, newest first')
+    .option('--action <action>', 'only this action; with a dot at the end, all that begin with it')
+    .option('--actor <actor>', 'only by this actor: host, file, token:<id>')
+    .option('--resource <resource>', 'only about this, for example an instance')
+    .option('--since <moment>', 'only made then or later, as 2026-11-21T08:00:00Z')
+    .option('--limit <count>', 'at most this many, 1 to 200')
+    .option('--cursor <cursor>', 'continue where an earlier page ended')
+    .addHelpText('after', example('gatehouse audit list --resource weather'))
+    .action(async (filter: Record<string, string>) => {
+      const page = await connect(io).get<Page<AuditEntry>>(`/audit${queryString(filter)}`);
+      io.print(page, () => table(io, page.items, {
+        index: ({ index }) => index,
+        at: ({ at }) => at,
+        actor: ({ actor }) => actor,
+        action: ({ action }) => action,
+        resource: ({ resource }) => resource,
+        outcome: ({ outcome, detail }) => [outcome, detail?.['code']].filter((each) => each !== undefined).join(' '),
+        reason: ({ detail }) => String(detail?.['reason'] ?? ''),
+      }, 'No entries.'));
+      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${page.cursor}`);
+    });
+  audit
+    .command('head')
+    .description('the signed tree head: keep it elsewhere, and a log that is cut or rewritten later will show')
+    .option('--out <file>', 'write it there')
+    .addHelpText('after', example('gatehouse audit head --out /mnt/elsewhere/monday.head.json'))
+    .action(async ({ out }: { out?: string }) => {
+      const head = await connect(io).get<AuditHead>('/audit/head');
+      if (out !== undefined) await writeNew(io, out, head);
+      io.print(head, () => facts(io, { entries: head.size, root: head.root, at: head.at, keyid: head.keyid, ...(out === undefined ? {} : { file: out }) }));
+    });
+  audit
+    .command('prove <index>')
+    .description('the proof that one entry is in the log, as JSON; `audit verify` checks it')
+    .option('--out <file>', 'write it there')
+    .addHelpText('after', example('gatehouse audit prove 17 --out entry-17.proof.json'))
+    .action(async (index: string, { out }: { out?: string }) => {
+      if (!/^\d{1,15}$/.test(index)) throw new GatehouseError('USAGE', { problem: `'${plain(index)}' is not the index of an entry` });
+      const proof = await connect(io).get<AuditProof>(`/audit/entries/${index}/proof`);
+      if (out !== undefined) await writeNew(io, out, proof);
+      io.print(proof, () => (out === undefined ? JSON.stringify(proof, null, 2) : `The proof of entry ${proof.entry.index} among ${proof.head.size} is in ${plain(out)}.`));
+    });
+  audit
+    .command('export')
+    .description('the whole log as lines of JSON that anybody can check')
+    .requiredOption('--out <file>', 'where it is to be; nothing that is there is written over')
+    .addHelpText('after', example('gatehouse audit export --out audit.jsonl'))
+    .action(async ({ out }: { out: string }) => {
+      const host = connect(io);
+      const head = await host.get<AuditHead>('/audit/head');
+      const file = resolve(io.cwd, out);
+      const target = await openNew(file);
+      try {
+        await pipeline(await host.stream(EXPORT, MEDIA), target.createWriteStream({ flush: true }));
+      } catch (thrown) {
+        await rm(file, { force: true }); // half of a log would look like one that was cut
+        throw new GatehouseError('HOST_UNREACHABLE', { home: host.address, problem: problemOf(thrown) }, { cause: thrown });
+      }
+      const { size } = await stat(file);
+      io.print({ file, entries: head.size, bytes: size }, () => `${head.size} entries or more are in ${plain(out)} (${size} bytes).`);
+    });
+  audit
+    .command('verify [file]')
+    .description('whether the running host\'s log, an export or a proof is what was signed, and where not')
+    .option('--key <file>', 'a log.json with the keys to believe (default: manifests/trust/log.json of the home)')
+    .option('--head <file>', 'a tree head that was remembered: shows what was cut or rewritten since')
+    .addHelpText('after', example('gatehouse audit verify', 'gatehouse audit verify audit.jsonl --key log.json --head monday.head.json'))
+    .action(async (file: string | undefined, { key, head }: { key?: string; head?: string }) => {
+      const anchor = await anchorOf(io, key);
+      const remembered = head === undefined ? undefined : await rememberedHead(io, head);
+      const options = { anchor, ...(remembered ? { remembered } : {}) };
+      const proof = file === undefined ? undefined : await proofIn(io, file);
+      const verdict = proof ? verifyProof(proof, anchor, remembered) : await verifyExport(file === undefined ? await connect(io).stream(EXPORT, MEDIA) : await readable(resolve(io.cwd, file), file), options);
+      io.print(verdict, () => told(io, verdict, file ?? 'the log of the running host'));
+      if (!verdict.ok) io.exitWith(3);
+    });
+}
+
+function told(io: Io, { ok, entries, root, faults, notes }: AuditVerdict, what: string): string {
+  const first = ok ? io.tone('green', `${plain(what)} is as it was signed: ${entries} ${entries === 1 ? 'entry' : 'entries'}, root ${root}.`) : io.tone('red', `${plain(what)} is not what was signed; ${entries} entries are confirmed.`);
+  return [first, ...faults.map(({ kind, message }) => `  ${kind}: ${plain(message)}`), ...notes.map(plain)].join('\n');
+}
+
+/** Larger than any proof. */
+const PROOF_BYTES = 64 * 1024;
+
+/** Undefined for what is an export, or nothing at all: that is told like an export that is wrong. */
+async function proofIn(io: Io, file: string): Promise<AuditProof | undefined> {
+  const { size } = await sizeOf(resolve(io.cwd, file), file);
+  if (size > PROOF_BYTES) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(await readInput(io, file)).toString());
+    return compileSchema(AuditProof).is(value) ? value : undefined;
+  } catch {
+    return undefined; // not one JSON document
+  }
+}
+
+async function readable(path: string, name: string): Promise<AsyncIterable<Uint8Array>> {
+  await sizeOf(path, name);
+  return createReadStream(path);
+}
+
+async function sizeOf(path: string, file: string): Promise<{ readonly size: number }> {
+  try {
+    return await stat(path);
+  } catch (thrown) {
+    throw new GatehouseError('FILE_UNREADABLE', { file, problem: problemOf(thrown) }, { cause: thrown });
+  }
+}
+
+/** Throws FILE_EXISTS: what was remembered or exported before is evidence. */
+async function writeNew(io: Io, out: string, value: object): Promise<void> {
+  if (!(await writeFileOnce(resolve(io.cwd, out), `${JSON.stringify(value, null, 2)}\n`))) throw new GatehouseError('FILE_EXISTS', { file: out });
+}
+
+async function openNew(file: string) {
+  try {
+    return await open(file, 'wx', 0o600);
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST') throw new GatehouseError('FILE_EXISTS', { file }, { cause: thrown });
+    throw thrown;
+  }
+}
