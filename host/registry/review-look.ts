@@ -4,7 +4,7 @@ import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { loadApprovals, NO_APPROVALS, revokedFile, type ApprovalFiles } from '../trust/approval-files.ts';
-import type { StoredApproval } from '../trust/approvals.ts';
+import { SKEW_MS, type StoredApproval } from '../trust/approvals.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import { loadReviewers, type Reviewers } from '../trust/reviewers.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
@@ -60,10 +60,10 @@ export async function lookAtReviews({ config, publishers, revocations, history, 
   };
 }
 
-/** When it ends, and when its key begins and ends to count. */
-function instantsOf({ expiresAt, key: { notBefore, notAfter } }: StoredApproval): number[] {
+/** When it begins and ends to count, and its key. */
+function instantsOf({ issuedAt, expiresAt, key: { notBefore, notAfter } }: StoredApproval): number[] {
   const ends = notAfter === undefined ? [] : [Date.parse(notAfter) + 1];
-  return [...[expiresAt, notBefore].flatMap((time) => (time === undefined ? [] : [Date.parse(time)])), ...ends];
+  return [Date.parse(issuedAt) - SKEW_MS, ...[expiresAt, notBefore].flatMap((time) => (time === undefined ? [] : [Date.parse(time)])), ...ends];
 }
 
 type Last = ReviewContext['last'];

@@ -45,7 +45,7 @@ export interface Decisions {
 }
 
 /** Clocks of reviewers may be so far ahead of the host's. */
-const SKEW_MS = 5 * 60 * 1000;
+export const SKEW_MS = 5 * 60 * 1000;
 
 /**
  * A reviewer's newest word counts, and of two at the same moment the rejection. An approval is about exactly this package with exactly these grants; a rejection is about the package,

@@ -3,9 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import type { ReviewerRecord } from '../../../schemas/approval.ts';
 import type { TrustRecord } from '../../../schemas/release.ts';
 import { writeFileWhole } from '../../authoring/write-file.ts';
 import { GatehouseError } from '../../errors.ts';
+import { reviewersFolder } from '../../registry/review-look.ts';
+import { loadReviewers } from '../../trust/reviewers.ts';
 import { loadTrust, overlapOf, readTrustRecord } from '../../trust/trust-store.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
@@ -30,20 +33,22 @@ export function register(program: Command, io: Io): void {
     });
   trust
     .command('list', { isDefault: true })
-    .description('trusted publishers, their prefixes and keys')
+    .description('trusted publishers with their prefixes and keys, and reviewers')
     .addHelpText('after', example('gatehouse trust list --json'))
     .action(async () => {
       const { store, diagnostics } = await loadTrust(publisherFolders(configOf(io)));
       const records = store.records.map(({ record, source }) => ({ publisher: record.publisher, prefixes: record.prefixes, keys: record.keys, source }));
-      for (const { message } of diagnostics) io.say(plain(message));
+      const { store: reviewing, diagnostics: ofReviewers } = await loadReviewers(reviewersFolder(configOf(io)), store);
+      const reviewers = reviewing.records.map(({ record: { reviewer, keys: own }, source }) => ({ reviewer, keys: own, source }));
+      for (const { message } of [...diagnostics, ...ofReviewers]) io.say(plain(message));
       const keys = records.flatMap(({ publisher, prefixes, keys: own, source }) => own.map((key) => ({ publisher, prefixes, source, ...key })));
-      io.print({ records, diagnostics }, () => table(io, keys, {
+      io.print({ records, reviewers, diagnostics: [...diagnostics, ...ofReviewers] }, () => [table(io, keys, {
         publisher: ({ publisher }) => publisher,
         prefixes: ({ prefixes }) => prefixes.join(' '),
         keyid: ({ keyid }) => keyid,
         use: ({ development, notBefore, notAfter }) => [development === true ? 'development' : 'release', notBefore && `from ${notBefore}`, notAfter && `until ${notAfter}`].filter(Boolean).join(' '),
         record: ({ source }) => source,
-      }, 'Nobody is trusted yet. Add a publisher with `gatehouse trust add FILE`.'));
+      }, 'Nobody is trusted yet. Add a publisher with `gatehouse trust add FILE`.'), ...reviewerTable(io, reviewers)].join('\n'));
     });
 }
 
@@ -94,4 +99,16 @@ function described(record: TrustRecord, before: TrustRecord | undefined): string
     }),
     'Compare the key id with what the publisher tells you in another way.',
   ];
+}
+
+/** Nothing where nobody reviews. */
+function reviewerTable(io: Io, reviewers: readonly (Pick<ReviewerRecord, 'reviewer' | 'keys'> & { readonly source: string })[]): string[] {
+  const keys = reviewers.flatMap(({ reviewer, source, keys: own }) => own.map((key) => ({ reviewer, source, ...key })));
+  const columns = {
+    reviewer: ({ reviewer }: (typeof keys)[number]) => reviewer,
+    keyid: ({ keyid }: (typeof keys)[number]) => keyid,
+    use: ({ notBefore, notAfter }: (typeof keys)[number]) => ['review', notBefore && `from ${notBefore}`, notAfter && `until ${notAfter}`].filter(Boolean).join(' '),
+    record: ({ source }: (typeof keys)[number]) => source,
+  };
+  return keys.length === 0 ? [] : ['', table(io, keys, columns, '')];
 }
