@@ -11,6 +11,7 @@ import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
 import { PluginManifest } from './plugin-manifest.ts';
 import { DsseEnvelope, KeyFile, ReleaseStatement, TrustRecord } from './release.ts';
+import { Lock } from './lock.ts';
 import { ReleaseDiff } from './release-diff.ts';
 import { KeySuccessionStatement, RevocationListStatement, RevocationView, Revocations, RevokerRecord } from './revocation.ts';
 import { ScanResult } from './scan.ts';
@@ -24,7 +25,7 @@ const PUBLISHED = {
   message: Message, 'inbound-message': InboundMessage, reply: Reply, session: Session, delivery: Delivery, action: Action,
   'channel-request': ChannelRequest, decision: Decision,
   'dsse-envelope': DsseEnvelope, 'release-statement': ReleaseStatement, 'key-file': KeyFile, 'trust-record': TrustRecord, revocations: Revocations,
-  'release-diff': ReleaseDiff,
+  'release-diff': ReleaseDiff, lock: Lock,
   'approval-statement': ApprovalStatement, 'reviewer-record': ReviewerRecord, 'sealed-key-file': SealedKeyFile, 'revoked-approvals': RevokedApprovals,
   'revocation-list-statement': RevocationListStatement, 'key-succession-statement': KeySuccessionStatement, 'revoker-record': RevokerRecord, 'revocation-view': RevocationView,
   'scan-result': ScanResult,

@@ -58,6 +58,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   approve: { summary: 'agree to a package and what it is given', load: () => import('./commands/approve.ts') },
   reject: { summary: 'object to a package', load: () => import('./commands/reject.ts') },
   approvals: { summary: 'list and revoke what reviewers decided', load: () => import('./commands/approvals.ts') },
+  lock: { summary: 'write down exactly what runs here, or check it', load: () => import('./commands/lock.ts') },
   trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
   security: { summary: 'examine how safely a home is set up', load: () => import('./commands/security.ts') },
   audit: { summary: 'list, verify, prove and export the audit log', load: () => import('./commands/audit.ts') },

@@ -12,8 +12,9 @@ import { noSightings, openSightings, type Sightings } from '../registry/sighting
 import { survey, type Survey, type SurveyContext } from '../registry/survey.ts';
 import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
 
-export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<Survey> {
-  return survey(await surveyContextOf(config, env));
+/** `unlocked`: as if nobody asked for a lock. */
+export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv, how: { readonly unlocked?: true } = {}): Promise<Survey> {
+  return survey({ ...(await surveyContextOf(config, env)), ...how });
 }
 
 /** What `survey` looks with; also for looking at a package that is not installed yet. */

@@ -1,6 +1,7 @@
 // One enablement by itself: its package, its release, and every rule between the two. Finds all that is wrong, not the first. Called by resolve.ts.
 import type { Grant } from '../../schemas/capability.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
+import type { Lock } from '../../schemas/lock.ts';
 import type { Limits, PluginManifest } from '../../schemas/plugin-manifest.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
@@ -36,6 +37,8 @@ export interface ResolveContext {
   readonly secondOpinion: VerifyOptions['secondOpinion'];
   /** The instance for which an operator agrees, with this look, to whatever its files lead to. */
   readonly agreed?: string;
+  /** In strict: what may run and nothing else. */
+  readonly lock?: Lock | undefined;
   /** Null where files alone are looked at, and nobody can say when they came. */
   readonly sightings: Sightings | null;
 }

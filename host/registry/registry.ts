@@ -1,4 +1,5 @@
 // The instances of this home and the state of each. host.ts opens it, the supervisor moves instances, the pipeline asks who takes part.
+import { createHash } from 'node:crypto';
 import { resolve as resolvePath } from 'node:path';
 import type { ApprovalView, DegradedPlugin, Diagnostic, PluginState, PluginView } from '../../schemas/control.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
@@ -23,6 +24,7 @@ import { Entry, findingsOf, type Because, type Findings, type Instance } from '.
 import { Journal } from './journal.ts';
 import { assertMove, isAvailable, isComing } from './lifecycle.ts';
 import { rememberLists } from './listed-memory.ts';
+import { lockText } from './lock.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
 import { lift, revocationViews, revoke, type Revoking } from './revoking.ts';
@@ -64,6 +66,8 @@ export class Registry {
   #understood: Understood | undefined;
   #members: Members | undefined;
   #changesAt: number | undefined;
+  /** Of the lock that was last told of. */
+  #lockText: string | undefined;
   #approvals: readonly ApprovalView[] = [];
   #diagnostics: readonly Diagnostic[] = [];
   /** Where each revocation stood at the newest look. */
@@ -368,6 +372,7 @@ export class Registry {
       await this.#trust.learn(found.learned);
       await rememberApprovals(found, { history, audit, now: clock.now() });
       await rememberLists(found.understood.policy, { store, audit, now: clock.now() });
+      await this.#tellLock(found.understood.lock);
     } catch (thrown) {
       if (!last || !(thrown instanceof GatehouseError)) throw thrown;
       // What is revoked stops whether or not the disk is full; the files still say it at the next look.
@@ -385,6 +390,15 @@ export class Registry {
 
   get #revoking(): Revoking {
     return { file: trustFilesOf(this.#parts.config).revocations, memory: this.#trust, onWriting: this.#parts.onWriting };
+  }
+
+  /** A lock that counts from now on: one more line in the audit log. */
+  async #tellLock(lock: Understood['lock']): Promise<void> {
+    const text = lock && lockText(lock);
+    if (!lock || text === this.#lockText) return;
+    const detail = { digest: `sha256:${createHash('sha256').update(text ?? '').digest('hex')}`, instances: Object.keys(lock.instances).length };
+    await this.#parts.audit.commit([{ actor: 'file', action: 'lock.take-up', resource: 'gatehouse.lock.json', outcome: 'done', detail }], {});
+    this.#lockText = text;
   }
 
   #isRunning(packageDigest: string): boolean {

@@ -4,7 +4,7 @@ import type { Diagnostic } from '../../schemas/control.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
 import type { Claims, VerifiedRelease } from '../trust/verify.ts';
-import { stateFor } from './admission/admission.ts';
+import { isMendable, stateFor } from './admission/admission.ts';
 import { decisionsFor } from './admission/approvals.ts';
 import { isSuperseded, judgeTogether, mayRun } from './among.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
@@ -97,7 +97,7 @@ function refusedOf(candidate: Candidate, context: ResolveContext): RefusedPlugin
   const refusals = findings.filter(({ warning }) => !warning);
   const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
-  const [wouldRun] = refusals.every(({ error: { code } }) => stateFor(code) === 'pending-approval') ? resolvedOf(candidate, context) : [];
+  const [wouldRun] = refusals.every(({ error: { code } }) => isMendable(code)) ? resolvedOf(candidate, context) : [];
   const untils = refusals.flatMap(({ untilMs }) => untilMs ?? []);
   return {
     instance: loaded.enablement.instance,

@@ -1,5 +1,6 @@
 // The whole look at a home: enablements, trust, revocations, and what they come to. `check` reports it, `start` runs it, a running host holds it against what it runs; all from the same files.
 import type { ApprovalView } from '../../schemas/control.ts';
+import type { Lock } from '../../schemas/lock.ts';
 import type { TrustPolicy } from '../../schemas/trust-policy.ts';
 import { hostConfigPath, publisherFolders, trustPolicyOf } from '../config.ts';
 import { readRegularFile } from '../trust/regular-file.ts';
@@ -11,6 +12,7 @@ import { subjectOf, type Approvable } from './admission/approvals.ts';
 import { approvalViews, unusedApprovals, type ApprovalBook } from './approval-book.ts';
 import { discover, type Earlier, type LoadedEnablement } from './discover.ts';
 import type { ResolveContext } from './examine.ts';
+import { lookAtLock } from './lock-look.ts';
 import { resolve, type Resolution } from './resolve.ts';
 import { lookAtReviews, type UnderstoodReviews } from './review-look.ts';
 import { earliestAfter, lookAtTrust, type UnderstoodTrust } from './trust-look.ts';
@@ -23,6 +25,7 @@ export interface Understood {
   /** What is known to be revoked. */
   readonly revocations: RevocationList;
   readonly policy: TrustPolicy;
+  readonly lock: Lock | undefined;
 }
 
 export interface Survey extends Resolution {
@@ -47,25 +50,28 @@ export interface LastLook extends Earlier {
   readonly targets: readonly ApprovalTarget[];
 }
 
-export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocations' | 'approvals'> {
+export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocations' | 'approvals' | 'lock'> {
+  /** For whoever makes the lock: what would run without it. */
+  readonly unlocked?: true;
   /** What was revoked before, and what else files alone do not say. */
   readonly memory: TrustMemory;
   readonly last?: Omit<LastLook, 'enablements'>;
 }
 
 /** Reads only files; findings are values, and all of them. With `NO_HISTORY` it cannot know of rollbacks. */
-export async function survey({ last, memory, ...context }: SurveyContext): Promise<Survey> {
+export async function survey({ last, memory, unlocked, ...context }: SurveyContext): Promise<Survey> {
   const { now } = context;
   const { home, strict } = context.config;
-  const [discovery, trust, policy] = await Promise.all([
+  const [discovery, trust, policy, { lock, diagnostics: ofLock }] = await Promise.all([
     discover(context.config, last && { ...last, enablements: last.understood.enablements }),
     lookAtTrust({ home, publishers: publisherFolders(context.config), files: trustFilesOf(context.config), strict, memory, now, last: last && { ...last, understood: last.understood.trust } }),
     readPolicy(context, last),
+    lookAtLock({ ...context.config, strict: strict && !unlocked }, last),
   ]);
   const { understood, revocations, learned } = trust;
   const config = { ...context.config, trust: policy };
   const reviews = await lookAtReviews({ ...context, publishers: understood.store, revocations: revocations.counts, last: last && { understood: last.understood.reviews, isUnsettled: last.isUnsettled } });
-  const resolution = await resolve(discovery.enablements, { ...context, config, trust: understood.store, revocations: revocations.counts, approvals: reviews.book });
+  const resolution = await resolve(discovery.enablements, { ...context, config, trust: understood.store, revocations: revocations.counts, approvals: reviews.book, lock });
   const views = approvalViews(reviews.book, home, [...targetsOf(resolution), ...(last?.targets ?? [])]);
   const switchedOff = new Set(resolution.disabled.map(({ enablement }) => enablement.instance));
   const unused = unusedApprovals(views.filter(({ instance }) => !switchedOff.has(instance)), reviews.book);
@@ -73,8 +79,8 @@ export async function survey({ last, memory, ...context }: SurveyContext): Promi
   const ends = resolution.plugins.flatMap(({ release: { expiresAt } }) => (expiresAt === undefined ? [] : [Date.parse(expiresAt)]));
   return {
     ...resolution,
-    diagnostics: [...discovery.diagnostics, ...trust.diagnostics, ...reviews.diagnostics, ...unused, ...resolution.diagnostics],
-    understood: { enablements: discovery.enablements, trust: understood, reviews: reviews.understood, revocations: revocations.understood, policy },
+    diagnostics: [...discovery.diagnostics, ...trust.diagnostics, ...reviews.diagnostics, ...ofLock, ...unused, ...resolution.diagnostics],
+    understood: { enablements: discovery.enablements, trust: understood, reviews: reviews.understood, revocations: revocations.understood, policy, lock },
     approvals: reviews.book,
     approvalViews: views,
     learned,

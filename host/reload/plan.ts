@@ -37,7 +37,7 @@ export interface Sighting {
 }
 
 export interface Withdrawal {
-  readonly by: 'revocation' | 'trust' | 'lists' | 'approvals';
+  readonly by: 'revocation' | 'trust' | 'lists' | 'lock' | 'approvals';
   readonly code: ErrorCode;
   readonly message: string;
 }

@@ -13,6 +13,7 @@ import { approvalsNeeded, refusalByApprovals } from '../registry/admission/appro
 import { refusalByLists } from '../registry/admission/lists.ts';
 import { findingsOf } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
+import { at } from '../registry/lock.ts';
 import { resolveGrant } from '../registry/plugin-config.ts';
 import type { Findings, Registry } from '../registry/registry.ts';
 import type { ResolvedPlugin } from '../registry/resolve.ts';
@@ -217,7 +218,7 @@ export class Reload implements AsyncDisposable {
     });
   }
 
-  #sighting({ understood: { trust, revocations, policy }, approvals }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
+  #sighting({ understood: { trust, revocations, policy, lock }, approvals }: Survey, found: Sighting['found'], isUnsettled: Sighting['isUnsettled'], confirmed: string | undefined): Sighting {
     const { egress } = this.#parts.config;
     const withdrawal = (by: Withdrawal['by'], { code, message }: GatehouseError): Withdrawal => ({ by, code, message });
     const withdrawalOf = (running: ResolvedPlugin, now: Findings | undefined): Withdrawal | undefined => {
@@ -228,6 +229,8 @@ export class Reload implements AsyncDisposable {
       if (!trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return withdrawal('trust', new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }));
       const unlisted = refusalByLists(release, policy);
       if (unlisted) return withdrawal('lists', unlisted);
+      // What the lock still names goes on, whatever its files lead to meanwhile.
+      if (lock && now?.refused?.rule === 'lock' && at(lock, running.instance)?.packageDigest !== packageDigest) return { by: 'lock', code: 'LOCK_MISMATCH', message: now.refused.message };
       const unapproved = refusalByApprovals(running, approvalsNeeded((now ?? running).enablement, policy), approvals);
       return unapproved && withdrawal('approvals', unapproved);
     };

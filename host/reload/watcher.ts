@@ -4,6 +4,7 @@ import type { FSWatcher } from 'chokidar';
 import type { Clock } from '../clock.ts';
 import { hostConfigPath, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { approvalsFolder } from '../registry/review-look.ts';
+import { lockFile } from '../registry/lock.ts';
 import { trustFilesOf } from '../trust/trust-files.ts';
 import type { OwnWrites } from './own-writes.ts';
 import { Settling } from './settling.ts';
@@ -45,7 +46,7 @@ export async function openWatcher({ config, clock, ownWrites, onDue, onTrouble }
   const isNobodys = (path: string) => isDraft(path) || isWithin(path, dataDir) || isWithin(path, homeDataDir);
 
   const options = { persistent: false, ignorePermissionErrors: true };
-  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), approvals, settings], { ...options, depth: 2, ignored: isDraft });
+  const manifests = watch([join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), approvals, lockFile(config), settings], { ...options, depth: 2, ignored: isDraft });
   // First-party builds put their trust record into the data directory; nothing else in there is anyone's to change.
   const trust = watch(publisherFolders(config).slice(1), { ...options, depth: 0, ignored: isDraft });
   const shelf = watch(join(home, 'plugins'), { ...options, depth: 0, ignored: isNobodys });

@@ -4,6 +4,7 @@ import { age } from './age.ts';
 import { approvals } from './approvals.ts';
 import { digest } from './digest.ts';
 import { lists } from './lists.ts';
+import { lock } from './lock.ts';
 import type { AdmissionRule } from './rule.ts';
 import { signer } from './signer.ts';
 import { ui } from './ui.ts';
@@ -14,6 +15,7 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
   lists,
   version,
   digest,
+  lock,
   rollback,
   'same-version': sameVersion,
   signer,
@@ -24,6 +26,12 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
 
 /** What time or a reviewer can mend; whatever else is wrong is told before it. */
 const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'SIGNER_CHANGED', 'RELEASE_TOO_FRESH']);
+
+/** A lock names what was reviewed; what it does not name yet may still be told, and what an edit takes away needs no lock. */
+const UNLOCKED: ReadonlySet<string> = new Set<ErrorCode>(['LOCK_MISSING', 'LOCK_MISMATCH']);
+
+/** Whether nothing is wrong with it but that somebody or time has not come to it yet. */
+export const isMendable = (code: string): boolean => WAITS.has(code) || UNLOCKED.has(code);
 
 /** Where an instance stands that was refused for this reason. */
 export function stateFor(code: string | undefined): 'rejected' | 'pending-approval' | 'revoked' {
