@@ -49,6 +49,7 @@ import { openApprovalDesk, type ApprovalDesk } from './registry/approval-desk.ts
 import { isAvailable, isComing } from './registry/lifecycle.ts';
 import { Registry, type Instance } from './registry/registry.ts';
 import { revocationDesk, type RevocationDesk } from './reload/revocation-desk.ts';
+import { HomeRecord } from './reload/home-record.ts';
 import { IdentityFile } from './reload/identity-file.ts';
 import { OwnWrites } from './reload/own-writes.ts';
 import { Reload, type ReloadStatus } from './reload/reload.ts';
@@ -224,6 +225,10 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const ownWrites = new OwnWrites();
   const onWriting = (path: string, text: string) => ownWrites.remember(path, text);
   const audit = parts.use(await openAuditLog({ config, store, clock, log, onWriting }));
+  const homeRecord = new HomeRecord({ config, store, audit, ownWrites });
+  await homeRecord.look();
+  // What the host wrote is told as its own while it still knows that.
+  parts.defer(() => homeRecord.look().catch((error: unknown) => log.error({ err: problemOf(error) }, 'what changed in the home could not be written to the audit log')));
   const registry = await Registry.open({ config, store, clock, ids, env, audit, onWriting });
   if (registry.diagnostics.some(({ severity }) => severity === 'fatal')) throw new HostRefused(registry.diagnostics);
 
@@ -327,7 +332,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),
   });
   parts.defer(() => life.close());
-  const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, identityFile: new IdentityFile({ home: config.home, env, log, links: config.identities, identities }), booted: () => booted, onMembershipChange }));
+  const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, homeRecord, identityFile: new IdentityFile({ home: config.home, env, log, links: config.identities, identities }), booted: () => booted, onMembershipChange }));
   const settings = new ConfigDesk({ config, env, store, clock, ids, takeUp: () => reload.judge() });
   settings.notice().catch((error: unknown) => log.warn({ err: problemOf(error) }, 'the state of host.json could not be remembered'));
 

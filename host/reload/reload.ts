@@ -20,6 +20,7 @@ import type { ResolvedPlugin } from '../registry/resolve.ts';
 import type { Survey } from '../registry/survey.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { Due } from './due.ts';
+import type { HomeRecord } from './home-record.ts';
 import type { IdentityFile } from './identity-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planOf, type Change, type Sighting, type Standing, type Withdrawal } from './plan.ts';
@@ -38,6 +39,8 @@ export interface ReloadParts {
   readonly ownWrites: OwnWrites;
   /** Who is who. */
   readonly identityFile: Pick<IdentityFile, 'look'>;
+  /** Tells the transparency log which files changed. */
+  readonly homeRecord: Pick<HomeRecord, 'look'>;
   /** Nothing is judged before every instance of the start has settled. */
   readonly booted: () => Promise<unknown>;
   /** Somebody came or left; what was held for a gate may go on. */
@@ -189,6 +192,7 @@ export class Reload implements AsyncDisposable {
   async #look(confirmed: string | undefined) {
     const { registry, clock, config } = this.#parts;
     const isUnsettled = (path: string) => this.#watcher?.isUnsettled(path) ?? false;
+    await this.#record();
     this.#identityTrouble = await this.#parts.identityFile.look();
     const survey = await registry.look(isUnsettled, confirmed);
     if (this.#closed) throw new GatehouseError('STOPPING');
@@ -209,6 +213,15 @@ export class Reload implements AsyncDisposable {
     if (this.#suspects.size > 0) this.#soon();
     this.expect();
     return steps;
+  }
+
+  /** A disk that is full must not keep a revocation from taking effect: what could not be told now is told at the next look. */
+  async #record(): Promise<void> {
+    try {
+      await this.#parts.homeRecord.look();
+    } catch (error) {
+      this.#parts.log.error({ err: problemOf(error) }, 'what changed in the home could not be written to the audit log');
+    }
   }
 
   #standings(): Standing[] {

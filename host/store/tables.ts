@@ -514,9 +514,16 @@ export const auditNodes = hostTable<string, [level: number, index: number]>('aud
 /** The tree head of the last commit to the log. */
 export const auditHeads = hostTable<TreeHead, [which: 'latest']>('auditHeads', 'which', 'transparency log, with every entry');
 
+/** A file of the home as the transparency log last told of it. */
+export interface AuditFileRow {
+  readonly digest: string;
+}
+
+export const auditFiles = hostTable<AuditFileRow, [path: string]>('auditFiles', 'path below the home', 'home record, with the entry that tells of it');
+
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
-  auditEntries, auditNodes, auditHeads, approvals, trustLists,
+  auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists,
 ];
