@@ -7,7 +7,7 @@ import { GatehouseError } from '../errors.ts';
 import { lookAtTrust, type TrustLook } from '../registry/trust-look.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import { trustFiles, trustFilesOf } from '../trust/trust-files.ts';
-import { NO_MEMORY } from '../trust/trust-memory.ts';
+import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import { rememberedOf } from './files-survey.ts';
 
@@ -19,13 +19,19 @@ export interface HomeTrust {
 
 /** With what the store remembers, unless a host has it open: then by the files alone, which the running host holds against its memory when it takes a package up. */
 export async function trustOfHome(config: ResolvedConfig, now: number): Promise<HomeTrust> {
-  return trustIn(await lookAtHomeTrust(config, now));
+  return trustIn((await lookAtHomeTrust(config, now)).look);
+}
+
+export interface HomeTrustLook {
+  readonly look: TrustLook;
+  readonly memory: TrustMemory;
 }
 
 /** The same with everything there is to show of it. */
-export async function lookAtHomeTrust(config: ResolvedConfig, now: number): Promise<TrustLook> {
+export async function lookAtHomeTrust(config: ResolvedConfig, now: number): Promise<HomeTrustLook> {
   const memory = (await rememberedOf(config))?.trust ?? NO_MEMORY;
-  return lookAtTrust({ home: config.home, publishers: publisherFolders(config), files: trustFilesOf(config), strict: config.strict, memory, now });
+  const look = await lookAtTrust({ home: config.home, publishers: publisherFolders(config), files: trustFilesOf(config), strict: config.strict, memory, now });
+  return { look, memory };
 }
 
 /** --trust names either a folder like a home's `manifests/trust`, or the folder with the records itself. */

@@ -36,7 +36,7 @@ export async function lift(revoked: Revoked, because: { readonly actor: string; 
 }
 
 /** Everything that is revoked, by id. */
-export function revocationViews(memory: TrustMemory, listed: ReadonlyMap<string, string>): RevocationView[] {
+export function revocationViews(memory: Pick<TrustMemory, 'revocations'>, listed: ReadonlyMap<string, string>): RevocationView[] {
   return [...memory.revocations].map(([id, revocation]) => viewOf(id, revocation, listed)).sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

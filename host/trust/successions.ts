@@ -50,6 +50,8 @@ export interface Succeeded {
   readonly store: TrustStore;
   /** Those that count, oldest key first. */
   readonly accepted: readonly Succession[];
+  readonly refused: readonly { readonly source: string; readonly error: GatehouseError }[];
+  /** The same for the operator. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -86,7 +88,7 @@ export async function loadSuccessions(folder: string): Promise<{ readonly files:
  * here before, neither counts: nobody knows which is meant.
  */
 export function withSuccessions(store: TrustStore, files: readonly SuccessionFile[], context: SuccessionContext): Succeeded {
-  const diagnostics: Diagnostic[] = [];
+  const refusals: Refusal[] = [];
   const accepted: Succession[] = [];
   const introduced = new Map<string, TrustedSigner>();
   const signersOf = (keyid: string): readonly TrustedSigner[] => {
@@ -94,20 +96,20 @@ export function withSuccessions(store: TrustStore, files: readonly SuccessionFil
     const heir = introduced.get(keyid);
     return named.length > 0 || !heir ? named : [heir];
   };
-  let waiting = files.flatMap((file) => attempt(diagnostics, file.source, () => ({ ...file, envelope: openSigned(file.bytes, file.source, 'KEY_SUCCESSION') })));
+  let waiting = files.flatMap((file) => attempt(refusals, file.source, () => ({ ...file, envelope: openSigned(file.bytes, file.source, 'KEY_SUCCESSION') })));
   for (let link = 0; waiting.length > 0 && link < MOST_LINKS; link += 1) {
     const ready = waiting.filter(({ envelope }) => signersOf(envelope.keyid).length > 0);
     waiting = waiting.filter((each) => !ready.includes(each));
-    const heirs = ready.flatMap(({ source, envelope }) => attempt(diagnostics, source, () => judge(source, envelope, signersOf, context)));
+    const heirs = ready.flatMap(({ source, envelope }) => attempt(refusals, source, () => judge(source, envelope, signersOf, context)));
     for (const rivals of Map.groupBy(heirs, ({ succession }) => succession.oldKeyid).values()) {
       const [first] = rivals;
       if (!first) continue;
       const differ = rivals.some(({ succession }) => succession.newKeyid !== first.succession.newKeyid);
       for (const { succession, signer } of rivals) {
         const { oldKeyid, newKeyid, source } = succession;
-        if (differ) diagnostics.push(refusalOf(refused(source, `${oldKeyid} introduces several successors`), source));
+        if (differ) refusals.push({ source, error: refused(source, `${oldKeyid} introduces several successors`) });
         else if (introduced.has(newKeyid) && succession !== first.succession) continue; // said twice
-        else if (introduced.has(newKeyid)) diagnostics.push(refusalOf(refused(source, `${newKeyid} was introduced by another key`), source));
+        else if (introduced.has(newKeyid)) refusals.push({ source, error: refused(source, `${newKeyid} was introduced by another key`) });
         else {
           introduced.set(newKeyid, signer);
           accepted.push(succession);
@@ -115,8 +117,8 @@ export function withSuccessions(store: TrustStore, files: readonly SuccessionFil
       }
     }
   }
-  for (const { source, envelope } of waiting) diagnostics.push(refusalOf(refused(source, `it is signed by ${envelope.keyid}, which is no key of a trusted publisher, nor leads to one within ${MOST_LINKS} links`), source));
-  return { store: { records: store.records, signers: signersOf }, accepted, diagnostics };
+  for (const { source, envelope } of waiting) refusals.push({ source, error: refused(source, `it is signed by ${envelope.keyid}, which is no key of a trusted publisher, nor leads to one within ${MOST_LINKS} links`) });
+  return { store: { records: store.records, signers: signersOf }, accepted, refused: refusals, diagnostics: refusals.map(({ source, error }) => refusalOf(error, source)) };
 }
 
 function judge(source: string, envelope: Envelope, signersOf: TrustStore['signers'], { now, revocations, remembered }: SuccessionContext): { readonly succession: Succession; readonly signer: TrustedSigner } {
@@ -174,11 +176,14 @@ function publicKeyOf({ publicKey, keyid }: { readonly publicKey: string; readonl
 
 const refused = (source: string, problem: string) => new GatehouseError('KEY_SUCCESSION', { source, problem });
 
-function attempt<T>(diagnostics: Diagnostic[], source: string, work: () => T): T[] {
+type Refusal = Succeeded['refused'][number];
+
+function attempt<T>(refusals: Refusal[], source: string, work: () => T): T[] {
   try {
     return [work()];
   } catch (thrown) {
-    diagnostics.push(refusalOf(thrown, source));
+    if (!(thrown instanceof GatehouseError)) throw thrown;
+    refusals.push({ source, error: thrown });
     return [];
   }
 }

@@ -25,7 +25,6 @@ interface SignFlags {
   readonly provenance?: string;
 }
 
-
 export function register(program: Command, io: Io): void {
   program
     .command('sign <package>')

@@ -1,55 +1,45 @@
-// `gatehouse trust`: whose signatures count in this home.
+// `gatehouse trust`: whose word counts in this home, and what is revoked.
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { ReviewerRecord } from '../../../schemas/approval.ts';
 import type { TrustRecord } from '../../../schemas/release.ts';
 import { writeFileWhole } from '../../authoring/write-file.ts';
 import { GatehouseError } from '../../errors.ts';
-import { reviewersFolder } from '../../registry/review-look.ts';
-import { loadReviewers } from '../../trust/reviewers.ts';
 import { loadTrust, overlapOf, readTrustRecord } from '../../trust/trust-store.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { readInput } from '../read-input.ts';
+import { listTrust } from '../trust-list.ts';
 import { addReviewer } from '../trust-reviewer.ts';
-import { table } from '../table.ts';
+import { addRevoker } from '../trust-revoker.ts';
+import { registerRevocations } from '../trust-revoke.ts';
+import { registerTrustSuccession } from '../trust-succeed.ts';
 import { publisherFolders } from '../../config.ts';
 
 export function register(program: Command, io: Io): void {
   const trust = program.command('trust').description('decide whose signatures count').addHelpText('after', example('gatehouse trust add acme.json'));
   trust
     .command('add <file>')
-    .description("add a publisher's or reviewer's trust record, or a new key to one that is there")
+    .description("add a publisher's, reviewer's or revoker's trust record, or a new key to one that is there")
     .option('--development', 'accept its keys as development keys: in profile local without strict only')
     .addHelpText('after', example('gatehouse trust add acme.json'))
     .action(async (file: string, { development = false }: { development?: boolean }) => {
       const reviewer = await addReviewer(io, file);
       if (reviewer) return io.print(reviewer, () => `approvals of ${reviewer.reviewer} now count (${reviewer.file})`);
+      const revoker = await addRevoker(io, file);
+      if (revoker) return io.print(revoker, () => `${revoker.revoker} may now revoke for this host (${revoker.file})`);
       const added = await addRecord(io, file, development);
       io.print(added, () => `${added.publisher} may now sign ${added.prefixes.join(', ')} (${added.file})`);
     });
   trust
     .command('list', { isDefault: true })
-    .description('trusted publishers with their prefixes and keys, and reviewers')
+    .description('publishers, reviewers and revokers with their keys, successions of keys, and what is revoked')
     .addHelpText('after', example('gatehouse trust list --json'))
-    .action(async () => {
-      const { store, diagnostics } = await loadTrust(publisherFolders(configOf(io)));
-      const records = store.records.map(({ record, source }) => ({ publisher: record.publisher, prefixes: record.prefixes, keys: record.keys, source }));
-      const { store: reviewing, diagnostics: ofReviewers } = await loadReviewers(reviewersFolder(configOf(io)), store);
-      const reviewers = reviewing.records.map(({ record: { reviewer, keys: own }, source }) => ({ reviewer, keys: own, source }));
-      for (const { message } of [...diagnostics, ...ofReviewers]) io.say(plain(message));
-      const keys = records.flatMap(({ publisher, prefixes, keys: own, source }) => own.map((key) => ({ publisher, prefixes, source, ...key })));
-      io.print({ records, reviewers, diagnostics: [...diagnostics, ...ofReviewers] }, () => [table(io, keys, {
-        publisher: ({ publisher }) => publisher,
-        prefixes: ({ prefixes }) => prefixes.join(' '),
-        keyid: ({ keyid }) => keyid,
-        use: ({ development, notBefore, notAfter }) => [development === true ? 'development' : 'release', notBefore && `from ${notBefore}`, notAfter && `until ${notAfter}`].filter(Boolean).join(' '),
-        record: ({ source }) => source,
-      }, 'Nobody is trusted yet. Add a publisher with `gatehouse trust add FILE`.'), ...reviewerTable(io, reviewers)].join('\n'));
-    });
+    .action(() => listTrust(io));
+  registerRevocations(trust, io);
+  registerTrustSuccession(trust, io);
 }
 
 interface Added {
@@ -99,16 +89,4 @@ function described(record: TrustRecord, before: TrustRecord | undefined): string
     }),
     'Compare the key id with what the publisher tells you in another way.',
   ];
-}
-
-/** Nothing where nobody reviews. */
-function reviewerTable(io: Io, reviewers: readonly (Pick<ReviewerRecord, 'reviewer' | 'keys'> & { readonly source: string })[]): string[] {
-  const keys = reviewers.flatMap(({ reviewer, source, keys: own }) => own.map((key) => ({ reviewer, source, ...key })));
-  const columns = {
-    reviewer: ({ reviewer }: (typeof keys)[number]) => reviewer,
-    keyid: ({ keyid }: (typeof keys)[number]) => keyid,
-    use: ({ notBefore, notAfter }: (typeof keys)[number]) => ['review', notBefore && `from ${notBefore}`, notAfter && `until ${notAfter}`].filter(Boolean).join(' '),
-    record: ({ source }: (typeof keys)[number]) => source,
-  };
-  return keys.length === 0 ? [] : ['', table(io, keys, columns, '')];
 }
