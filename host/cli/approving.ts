@@ -30,6 +30,9 @@ interface DecideOptions extends SignerOptions {
   readonly expires?: string;
 }
 
+/** Nobody's word lets it run, so nobody is asked for one. */
+const NEVER_APPROVED: ReadonlySet<string> = new Set(['SCAN_BLOCKED', 'REVOKED']);
+
 /** Options of both commands. */
 export function withDecisionOptions(command: Command): Command {
   return command
@@ -56,6 +59,8 @@ export async function decide(decision: ApprovalDecision, target: string, options
   if (reviewer === publisher) throw new GatehouseError('APPROVAL_REFUSED', { source: `by '${reviewer}'`, problem: 'whoever made the plugin does not review it' });
 
   for (const line of await approvalLines(io, proposal, look, config)) io.say(line);
+  const blocked = decision === 'approve' ? proposal.findings.find(({ error }) => NEVER_APPROVED.has(error.code)) : undefined;
+  if (blocked) throw blocked.error;
   await io.confirm(`${decision === 'approve' ? 'Approve' : 'Reject'} ${plainLine(`${manifest.id} ${manifest.version}`)} as '${proposal.instance}', as ${reviewer}?`);
   const predicate: ApprovalPredicate = { packageDigest, grantsDigest: proposal.grantsDigest, instance: proposal.instance, reviewer, decision, note, issuedAt: toTimestamp(systemClock.now()), ...(expiresAt === undefined ? {} : { expiresAt }) };
   const payload = writeApproval(subjectOf(manifest), predicate);

@@ -33,14 +33,14 @@ async function homeWith({ enablement = {}, trust = {}, reviewers = [alice, bob] 
   return home;
 }
 
-const look = (home: TestHome) => surveyHome(home.path, { env: { KEY: 'the value of a key', OTHER: 'the value of another' } });
-const verdicts = async (home: TestHome) => {
-  const { plugins, refused } = await look(home);
+const look = (home: TestHome, now = systemClock.now()) => surveyHome(home.path, { now, env: { KEY: 'the value of a key', OTHER: 'the value of another' } });
+const verdicts = async (home: TestHome, now?: number) => {
+  const { plugins, refused } = await look(home, now);
   return [...plugins.map(({ instance, approvedBy }) => `${instance} runs ${approvedBy.join()}`), ...refused.map(({ instance, state, code }) => `${instance} ${state} ${code}`)];
 };
 
 /** Signed for what stands in the home now. */
-async function sign(home: TestHome, by: TestReviewer, changes: { readonly decision?: 'approve' | 'reject'; readonly issuedAt?: string } = {}) {
+async function sign(home: TestHome, by: TestReviewer, changes: { readonly decision?: 'approve' | 'reject'; readonly issuedAt?: string; readonly expiresAt?: string } = {}) {
   const { plugins, refused } = await look(home);
   const [it] = [...plugins, ...refused];
   if (!it?.release || it.grantsDigest === undefined) throw new Error('nothing to approve');
@@ -137,6 +137,20 @@ describe('an instance that needs approvals', () => {
       expect(await verdicts(home)).toEqual(['a pending-approval APPROVAL_MISSING']);
       await give();
     }
+  });
+
+  it('says when time alone will change what counts: an approval that ends, or a key', async () => {
+    await using home = await homeWith();
+    expect((await look(home)).changesAt).toBeUndefined();
+    const [soon, later] = ['2090-01-01T00:00:00.000Z', '2091-01-01T00:00:00.000Z'];
+    await trustReviewers(home.path, aReviewer('alice', alice.key, { notAfter: later }));
+    await putApproval(home.path, await sign(home, alice, { expiresAt: soon }));
+    expect((await look(home)).changesAt).toBe(Date.parse(soon));
+    expect(await verdicts(home, Date.parse(soon) - 1)).toEqual(['a runs alice']);
+    expect(await verdicts(home, Date.parse(soon))).toEqual(['a pending-approval APPROVAL_MISSING']);
+    await putApproval(home.path, await sign(home, alice));
+    expect(await verdicts(home, Date.parse(later))).toEqual(['a runs alice']);
+    expect(await verdicts(home, Date.parse(later) + 1)).toEqual(['a pending-approval APPROVAL_MISSING']);
   });
 
   it('tells of approvals that nobody needs, and not of those of what is switched off', async () => {
