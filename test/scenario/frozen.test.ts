@@ -1,4 +1,5 @@
 // Quarantine in the middle of work: calls under way are cancelled, and what an instance gave before its quarantine and nobody committed yet is never committed.
+import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { subscribe } from '../../host/events.ts';
 import { kv } from '../../host/store/tables.ts';
@@ -108,6 +109,63 @@ describe('a channel quarantined after it has sent', () => {
     await eventually(async () => expect((await at.gatehouse.host.messages.list({ conversation: 'c', direction: 'outbound' })).items).toMatchObject([{ outcome: expect.stringMatching(/^(delivered|pending)$/) as string, text: 'hello' }]));
     expect(await kvOf(at.gatehouse, 'sender')).toEqual([]);
     unsubscribe();
+  });
+});
+
+describe('a channel quarantined in the middle of a request that the host sends for it', () => {
+  it('has it cut off, and the reply waits and is sent after its release', async () => {
+    let answers = false;
+    const begun = Promise.withResolvers<void>();
+    const cut = Promise.withResolvers<void>();
+    const receiver = createServer((request, response) => {
+      if (answers) return void response.end('ok');
+      begun.resolve();
+      request.socket.once('close', () => cut.resolve());
+      return undefined;
+    });
+    await new Promise<void>((resolve) => void receiver.listen(0, '127.0.0.1', resolve));
+    const address = receiver.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    await using home = await aHome([{ name: 'parrot', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async () => ({ replies: [{ text: 'hello' }] }) } });`, manifest: { skill: {} } }], { egress: { allow: [{ host: 'receiver.example', scheme: 'http', port, address: '127.0.0.1' }] } });
+    await addWebhook(home, { config: { replyUrl: `http://receiver.example:${port}/replies` } });
+    await using at = await running(home);
+    await at.client.post({ id: '1', conversation: 'c', text: 'hi' });
+    await begun.promise;
+    const stoppedAt = performance.now();
+    await quarantine(at.gatehouse, 'webhook');
+    await cut.promise;
+    expect(performance.now() - stoppedAt).toBeLessThan(5000); // a request may take ten seconds
+    const reply = async () => (await at.gatehouse.host.messages.list({ direction: 'outbound' })).items.map(({ outcome }) => outcome);
+    expect(await reply()).toEqual(['pending']);
+    answers = true;
+    await at.gatehouse.api('/plugins/webhook/release', { method: 'POST', body: { reason: 'was fine' } });
+    await eventually(async () => expect(await reply()).toEqual(['delivered']), 30_000);
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+});
+
+describe('a tool quarantined', () => {
+  it('is no tool any more, as its caller is told; under way, its call ends', async () => {
+    await using home = await aHome([
+      { name: 'teller', kind: 'tool', source: `gatehouse.register({ kind: 'tool', handlers: { call: async (_, ctx) => { ctx.log.info('waiting'); await ctx.sleep(10000); return {}; } } });`, enablement: { limits: { wallMsPerCall: 20_000 } } },
+      {
+        name: 'asker',
+        kind: 'skill',
+        source: `gatehouse.register({ kind: 'skill', handlers: { respond: async (_, ctx) => { try { await ctx.tool.call('test.teller/run', {}); return { replies: [{ text: 'told' }] }; } catch (error) { return { replies: [{ text: error.code }] }; } } } });`,
+        manifest: { skill: {}, capabilities: [{ name: 'tool.call', tools: ['test.teller/run'] }] },
+        enablement: { limits: { wallMsPerCall: 20_000 } },
+      },
+    ]);
+    await addWebhook(home);
+    await using at = await running(home);
+    const waiting = saying('teller');
+    await at.client.post({ id: '1', conversation: 'under way', text: 'ask' });
+    await waiting;
+    await quarantine(at.gatehouse, 'teller');
+    await eventually(async () => expect((await at.client.replies('under way')).items.map(({ text }) => text)).toEqual(['TOOL_FAILED']));
+    await at.client.post({ id: '2', conversation: 'later', text: 'ask' });
+    await eventually(async () => expect((await at.client.replies('later')).items.map(({ text }) => text)).toEqual(['TOOL_UNKNOWN']));
   });
 });
 
