@@ -17,7 +17,7 @@ export const endlessAdmins: SecurityCheck = {
     if (rows === undefined) return [];
     const now = new Date(clock.now()).toISOString();
     const endless = rows.filter(({ scopes, expiresAt, revokedAt, label }) => scopes.includes('*') && expiresAt === undefined && (revokedAt === undefined || revokedAt > now) && label !== ADMIN_TOKEN_LABEL);
-    return endless.map(({ id, label }) => ({ where: `token ${id}`, found: `'${label}' has every scope and no end`, fix: 'Make one with the scopes it needs and an end, and revoke this one.' }));
+    return endless.map(({ id, label }) => ({ where: `token ${id}`, found: `'${label}' has every scope and no end`, fix: `Make one with the scopes it needs and an end (\`gatehouse tokens create --label … --scope … --expires-in 90d\`), then \`gatehouse tokens revoke ${id}\`.` }));
   },
 };
 
