@@ -67,6 +67,7 @@ import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerView } from './supervisor/worker.ts';
 import type { AuditLog } from './trust/log/audit-log.ts';
 import { openAuditLog } from './trust/log/open-log.ts';
+import { readRebuilds } from './trust/rebuilds.ts';
 import { VERSION } from './version.ts';
 
 export type { Page, PageQuery };
@@ -138,6 +139,8 @@ export interface Host extends AsyncDisposable {
   readonly plugins: {
     list(): readonly PluginView[];
     show(instance: string): PluginView;
+    /** The newest verdict of `verify --rebuild` about the package of an instance, read from the home. */
+    rebuildOf(instance: string): Promise<PluginView['rebuild']>;
     /** Names that a channel's service knows, at most `limit`. */
     find(instance: string, query: HandlerInput<'directory'>): Promise<readonly DirectoryItem[]>;
     /** Switches it on, and agrees to what its files ask for beyond what it has. Looks at the home first, so that a file that just came counts. */
@@ -406,6 +409,11 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     plugins: {
       list: () => life.views(),
       show: (instance) => withDiagnostics(life.details(instance), reload.diagnosticsOf(instance)),
+      rebuildOf: async (instance) => {
+        const { digest } = life.view(instance);
+        const [latest] = digest === null ? [] : (await readRebuilds(join(config.manifestsDir, 'trust'), digest)).attempts;
+        return latest && { verdict: latest.verdict, at: latest.at };
+      },
       find: (instance, query) => channels.find(instance, query),
       enable: async (instance, actor) => withDiagnostics(await reload.enable(instance, actor), reload.diagnosticsOf(instance)),
       disable: (instance, actor, reason) => life.disable(instance, actor, reason),

@@ -122,7 +122,7 @@ export class PluginLife {
     const position = inStartOrder(registry.list().filter(({ state }) => state !== 'disabled')).findIndex((each) => each.instance === instance);
     const { resolved } = registry.get(instance);
     const channel = channels.view(instance);
-    return { ...this.view(instance), ...(position === -1 ? {} : { startPosition: position + 1 }), ...(resolved ? { limits: resolved.limits } : {}), retry: supervisor.retry, ...(channel ? { channel } : {}) };
+    return { ...this.view(instance), ...(position === -1 ? {} : { startPosition: position + 1 }), ...(resolved ? { limits: resolved.limits } : {}), ...(resolved?.release.provenance ? { madeFrom: resolved.release.provenance } : {}), retry: supervisor.retry, ...(channel ? { channel } : {}) };
   }
 
   views(): readonly PluginView[] {

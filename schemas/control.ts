@@ -9,6 +9,8 @@ import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
 import { Limits } from './plugin-manifest.ts';
 import { HealthPolicy, QueueMode } from './policy.ts';
+import { RebuildVerdict } from './rebuild.ts';
+import { Provenance } from './release.ts';
 import { TextLimits } from './text-limits.ts';
 import { Grant } from './capability.ts';
 
@@ -96,6 +98,8 @@ export const PluginView = closed({
   grantsDigest: Type.Optional({ ...Digest, description: 'Of all that its files give it: grants with every origin filled in, limits, secrets by reference, ingress verification, onQuarantine. Approvals are bound to it.' }),
   startPosition: Type.Optional(whole(1, 1_000_000, { description: 'Its place among those the host starts: required ones first, then by order, then by id.' })),
   limits: Type.Optional(Type.Required(Limits)),
+  madeFrom: Type.Optional({ ...Provenance, description: 'The repository and commit its publisher says it was made from.' }),
+  rebuild: Type.Optional(closed({ verdict: RebuildVerdict, at: Timestamp }, { description: 'The newest verdict of building its package again from source.' })),
   retry: Type.Optional(RetryView),
   channel: Type.Optional(ChannelView),
   code: Type.Optional(text(100)),

@@ -130,6 +130,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     plugins: {
       list: () => [...plugins.values()],
       show: plugin,
+      rebuildOf: async () => undefined,
       find: async (instance, { kind, text, limit }) => (act('find', instance, kind, text, String(limit)), [{ id: plugin(instance).instance, name: text }]),
       enable: async (instance, actor) => (act('enable', instance, actor), plugin(instance)),
       disable: async (instance, actor, reason) => (act('disable', instance, actor, reason), plugin(instance)),

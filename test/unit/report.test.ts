@@ -9,6 +9,7 @@ import { buildPlugin } from '../../host/authoring/build.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
 import { CHECKS } from '../../host/trust/checks.ts';
 import { aReviewer, putApproval, trustReviewers } from '../support/approvals.ts';
+import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { aSuccession, HOUR_MS, writeTrust } from '../support/revocations.ts';
@@ -283,6 +284,19 @@ describe('verify --rebuild', () => {
     expect((await run('--json'))).toMatchObject({ code: 3 });
     expect((await run()).stdout).toContain('could not be built');
     expect((await runCommand(['verify', 'p', '--rebuild', 'nowhere', '--home', home.path], { cwd: dir.path })).stdout).toContain('there is no plugin.json');
+  });
+
+  it('is shown by a running host, with what the release says it was made from', async () => {
+    await using home = await aHome();
+    await using dir = await tempDir();
+    const { run } = await aSource(dir.path, home.path);
+    expect(await runCommand(['plugins', 'enable', 'p', '--home', home.path, '--yes'], { cwd: dir.path })).toMatchObject({ code: 0 });
+    await using gatehouse = await startGatehouse(home);
+    const show = async () => (await gatehouse.api('/plugins/x')).json();
+    expect(await show()).toMatchObject({ madeFrom: { source: 'https://git.example/acme/x', commit: COMMIT } });
+    expect(await show()).not.toHaveProperty('rebuild');
+    expect(await run()).toMatchObject({ code: 0 });
+    expect(await show()).toMatchObject({ rebuild: { verdict: 'reproduced', at: expect.any(String) } });
   });
 
   it('does not believe a record of another package, and does not write over one it cannot read', async () => {

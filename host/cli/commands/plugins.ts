@@ -48,9 +48,9 @@ export function register(program: Command, io: Io): void {
     .action(async (instance: string) => {
       const view = await findHost(io)?.get<PluginView>(instancePath(instance)) ?? (await views(io)).find((each) => each.instance === instance);
       if (!view) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
-      const { grants, cpuMs, diagnostics = [], limits, retry, channel, ...rest } = view;
+      const { grants, cpuMs, diagnostics = [], limits, retry, channel, madeFrom, rebuild, ...rest } = view;
       io.print(view, () => [
-        facts(io, { ...rest, cpuMs: Math.round(cpuMs), limits: limits && inWords(limits), retry: retry && inWords(retry), ...(channel ? channelFacts(channel) : {}) }),
+        facts(io, { ...rest, cpuMs: Math.round(cpuMs), limits: limits && inWords(limits), retry: retry && inWords(retry), 'made from': madeFrom && `${madeFrom.source} at ${madeFrom.commit}`, 'built again': rebuild && `${rebuild.verdict} (${rebuild.at})`, ...(channel ? channelFacts(channel) : {}) }),
         ...grants.map((grant) => `  - may ${plainLine(describeCapability(grant), 400)}`),
         ...(diagnostics.length === 0 ? [] : ['Its files say what is not taken up:', diagnosticLines(io, diagnostics)]),
       ].join('\n'));

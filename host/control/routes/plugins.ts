@@ -15,7 +15,10 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     method: 'GET', path: '/plugins/:instance', scope: 'plugins:read',
     summary: 'One instance.',
     answer: PluginView,
-    run: ({ params }) => plugins.show(params['instance'] ?? ''),
+    run: async ({ params: { instance = '' } }) => {
+      const rebuild = await plugins.rebuildOf(instance);
+      return { ...plugins.show(instance), ...(rebuild && { rebuild }) };
+    },
   },
   {
     method: 'GET', path: '/plugins/:instance/directory', scope: 'messages:read',
