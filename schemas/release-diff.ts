@@ -1,7 +1,8 @@
-// What changes from one release to another: `gatehouse diff --json` and `GET /api/v1/plugins/:instance/diff`.
+// What changes from one release to another: `gatehouse diff --json`.
 import { Type, type Static } from 'typebox';
 import { Grant } from './capability.ts';
 import { closed, oneOf, text } from './closed.ts';
+import { ScanFinding, ScanOutcome } from './scan.ts';
 
 const some = <T extends Parameters<typeof Type.Array>[0]>(item: T) => Type.Array(item, { maxItems: 10_000 });
 const sentence = text(10_000);
@@ -37,7 +38,7 @@ export const ReleaseDiff = closed(
     before: DiffSide,
     after: DiffSide,
     direction: oneOf('upgrade', 'rollback', 'same-version', 'other-plugin'),
-    /** Anything wider, another signer or an older version: it takes effect only once somebody agrees. */
+    /** Anything wider, another signer, an older version, or something new that the scanner minds: it takes effect only once somebody agrees. */
     needsApproval: Type.Boolean(),
     /** Why, a sentence each, gravest first. */
     reasons: some(sentence),
@@ -57,6 +58,8 @@ export const ReleaseDiff = closed(
     config: some(FactChange),
     files: closed({ added: some(FileFact), removed: some(FileFact), changed: some(closed({ name: text(500), before: FileFact, after: FileFact })) }),
     sbom: closed({ added: some(Component), removed: some(Component), changed: some(closed({ name: text(500), before: text(200), after: text(200) })) }),
+    /** By what their bytes say, without the place they are in; null where one was not scanned. */
+    scan: Type.Union([closed({ before: ScanOutcome, after: ScanOutcome, added: some(ScanFinding), removed: some(ScanFinding) }), Type.Null()]),
   },
   { title: 'Gatehouse release diff' },
 );

@@ -1,5 +1,6 @@
 // A diff of two releases as a review reads: what needs a decision first, then what got less, then everything else. Called by `diff`.
 import type { DiffSide, FactChange, ReleaseDiff } from '../../schemas/release-diff.ts';
+import type { ScanFinding } from '../../schemas/scan.ts';
 import { plainLine, type Io } from './io.ts';
 
 /** Names, descriptions and paths are the author's: every line is made safe for a terminal. */
@@ -12,6 +13,7 @@ export function diffLines(io: Io, diff: ReleaseDiff): string {
     ['Config it takes', diff.config.map(factLine)],
     ['Files', fileLines(diff.files)],
     ['Parts (SBOM)', componentLines(diff.sbom)],
+    ['Scanner', scanLines(diff.scan)],
   ];
   const told = sections.filter(([, lines]) => lines.length > 0).map(([title, lines]) => [io.tone('bold', title), ...lines.map((line) => `  ${line}`)].join('\n'));
   return [head(io, diff), ...told].join('\n\n');
@@ -52,6 +54,12 @@ function fileLines({ added, removed, changed }: ReleaseDiff['files']): string[] 
     ...removed.map(({ name, bytes, sha256 }) => plainLine(`- ${name}  ${bytes} bytes  ${hex(sha256)}`, 300)),
     ...changed.map(({ name, before, after }) => plainLine(`~ ${name}  ${before.bytes} → ${after.bytes} bytes  ${hex(before.sha256)} → ${hex(after.sha256)}`, 300)),
   ];
+}
+
+function scanLines(scan: ReleaseDiff['scan']): string[] {
+  if (!scan || (scan.added.length === 0 && scan.removed.length === 0)) return [];
+  const line = (sign: string, { rule, outcome, file, message }: ScanFinding) => plainLine(`${sign} ${outcome}  ${rule}  ${file}: ${message}`, 300);
+  return [`${scan.before} → ${scan.after}`, ...scan.added.map((each) => line('+', each)), ...scan.removed.map((each) => line('-', each))];
 }
 
 function componentLines({ added, removed, changed }: ReleaseDiff['sbom']): string[] {

@@ -5,6 +5,7 @@ import { sideOfRelease } from '../../host/trust/diff/side.ts';
 import type { VerifiedRelease } from '../../host/trust/verify.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { ReleaseDiff } from '../../schemas/release-diff.ts';
+import type { ScanFinding } from '../../schemas/scan.ts';
 import type { Capability } from '../../schemas/capability.ts';
 import type { IngressRoute } from '../../schemas/ingress.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
@@ -161,6 +162,16 @@ describe('what it holds', () => {
       added: ['d'], removed: ['b'], changed: [{ name: 'a', what: ['effects: read to write', 'what it takes'] }],
     });
   });
+});
+
+it('what the scanner newly finds needs a new approval, what it no longer finds needs none, and lines that move are no change', () => {
+  const finding = (changes: Partial<ScanFinding> = {}): ScanFinding => ({ rule: 'dynamic-code', outcome: 'warn', risk: 'high', file: 'plugin.js', line: 1, message: 'It runs code it makes.', fix: 'Do not.', ...changes });
+  const scanned = (...findings: ScanFinding[]) => ({ ...sideOfRelease(aRelease()), findings });
+  const found = releaseDiff(scanned(), scanned(finding(), finding({ rule: 'packed', outcome: 'block' }), finding({ rule: 'words', outcome: 'note' })));
+  expect(found).toMatchObject({ needsApproval: true, reasons: [expect.stringContaining('refuses something new: packed'), expect.stringContaining('warns of something new: dynamic-code')], scan: { before: 'pass', after: 'block' } });
+  expect(releaseDiff(scanned(finding()), scanned())).toMatchObject({ needsApproval: false, scan: { before: 'warn', after: 'pass', added: [], removed: [{ rule: 'dynamic-code' }] } });
+  expect(releaseDiff(scanned(finding()), scanned(finding({ line: 99 })))).toMatchObject({ needsApproval: false, scan: { added: [], removed: [] } });
+  expect(diffOf({}, {}).scan).toBeNull();
 });
 
 it('is the published shape, whatever changed', () => {

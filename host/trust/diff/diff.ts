@@ -1,4 +1,4 @@
-// What changes from one release to another, as a reviewer asks: who signs, may it do more, what else. Pure. Called by `gatehouse diff` and the running host.
+// What changes from one release to another, as a reviewer asks: who signs, may it do more, what else. Pure. Called by `gatehouse diff`.
 import semver from 'semver';
 import type { Grant } from '../../../schemas/capability.ts';
 import type { ReleaseDiff } from '../../../schemas/release-diff.ts';
@@ -8,18 +8,21 @@ import { isWider, powerChanges, type PowerChanges } from '../powers/powers.ts';
 import { boundsBeyond } from './bound-changes.ts';
 import { componentChanges, fileChanges } from './content-changes.ts';
 import { configChanges, identityChanges, toolChanges } from './fact-changes.ts';
+import { newConcerns, scanChanges } from './scan-changes.ts';
 import type { Side } from './side.ts';
 
 export function releaseDiff(before: Side, after: Side): ReleaseDiff {
   const changes = powerChanges(before.powers, after.powers);
   const direction = directionOf(before, after);
+  const scan = scanChanges(before.findings, after.findings);
+  const concerns = newConcerns(scan);
   const isOtherSigner = before.label.keyid !== after.label.keyid;
   return {
     before: before.label,
     after: after.label,
     direction,
-    needsApproval: isWider(changes) || isOtherSigner || direction === 'rollback' || direction === 'other-plugin',
-    reasons: [...identityReasons(before, after, direction, isOtherSigner), ...widerInWords(changes)],
+    needsApproval: isWider(changes) || concerns.length > 0 || isOtherSigner || direction === 'rollback' || direction === 'other-plugin',
+    reasons: [...identityReasons(before, after, direction, isOtherSigner), ...widerInWords(changes), ...concerns.map(({ rule, outcome, message }) => `the scanner ${outcome === 'block' ? 'refuses' : 'warns of'} something new: ${rule}: ${message}`)],
     narrower: narrowerInWords(changes),
     powers: powersOf(changes),
     identity: identityChanges(before, after),
@@ -27,6 +30,7 @@ export function releaseDiff(before: Side, after: Side): ReleaseDiff {
     config: configChanges(before.manifest, after.manifest),
     files: fileChanges(before.files, after.files),
     sbom: componentChanges(before.files, after.files),
+    scan,
   };
 }
 

@@ -1,7 +1,9 @@
-// One of the two releases that a diff compares: verified, or only read, which it then says. Made by the commands and by the running host.
+// One of the two releases that a diff compares: verified, or only read, which it then says. Called by `gatehouse diff`.
 import type { Grant } from '../../../schemas/capability.ts';
 import type { DiffSide } from '../../../schemas/release-diff.ts';
 import type { Limits, PluginManifest } from '../../../schemas/plugin-manifest.ts';
+import type { ScanFinding } from '../../../schemas/scan.ts';
+import { contentFindings } from '../scan/scan.ts';
 import type { ReleaseStatement } from '../../../schemas/release.ts';
 import { ENVELOPE_FILE, readEnvelope } from '../dsse.ts';
 import { GatehouseError } from '../../errors.ts';
@@ -21,6 +23,8 @@ export interface Side {
   readonly provenance: ReleaseStatement['predicate']['provenance'];
   /** What the package asks for, or what an instance is given of it. */
   readonly powers: Powers;
+  /** What the scanner finds in its bytes; absent where it was not asked. */
+  readonly findings?: readonly ScanFinding[];
 }
 
 export interface Given {
@@ -43,8 +47,9 @@ export function sideOfRelease(release: VerifiedRelease, given?: Given): Side {
 export async function sideOfPackage(path: string, verification: Verification): Promise<Side> {
   if (verification.ok) {
     const side = sideOfRelease(verification.release);
+    const scanned = { ...side, findings: await contentFindings(side) };
     const isVouchedFor = verification.checks.every(({ name, ok }) => name !== 'trust' || ok !== null);
-    return isVouchedFor ? side : { ...side, label: { ...side.label, verified: null } };
+    return isVouchedFor ? scanned : { ...scanned, label: { ...side.label, verified: null } };
   }
   const { files } = await readPackage(path);
   const manifest = readManifest(files.get(MANIFEST_FILE) ?? Buffer.alloc(0), MANIFEST_FILE);
@@ -57,6 +62,7 @@ export async function sideOfPackage(path: string, verification: Verification): P
     },
     manifest, files, provenance,
     powers: { manifest, ...asked(manifest) },
+    findings: await contentFindings({ files, manifest }),
   };
 }
 
