@@ -2,6 +2,7 @@
 import { channel } from 'node:diagnostics_channel';
 import type { DeliveryFailure, Diagnostic, PluginState, ReloadChange } from '../schemas/control.ts';
 import type { Outcome } from '../schemas/message.ts';
+import type { ScanFinding } from '../schemas/scan.ts';
 
 /** Every event: its name and its fields. Never message text, secrets or raw payloads. */
 export interface Events {
@@ -9,6 +10,10 @@ export interface Events {
   'plugin.degraded': { diagnostic: Diagnostic };
   /** The package on disk is no longer what runs. */
   'plugin.drift': { instance: string; problem: string; expected: string; actual: string | null };
+  /** The bytes of a package were looked through; `isBig` ones in a process of their own, while the host went on. */
+  'scan.ended': { plugin: string; version: string; packageDigest: string; isBig: boolean; durationMs: number };
+  /** What runs may run no more, by the scan of its package. */
+  'scan.blocked': { instance: string; packageDigest: string; rules: string; findings: readonly ScanFinding[] };
   /** A look at the home while the host runs: what took effect, and what stands there and did not. */
   'reload.judged': { changes: readonly ReloadChange[]; refused: readonly Diagnostic[]; durationMs: number };
   'plugin.strike': { instance: string; plugin: string; cause: string; strikes: number };

@@ -43,6 +43,7 @@ import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PRESSURE_DEFAULTS, type PressureView } from './pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
+import { scanDesk, type ScanDesk } from './registry/scan-desk.ts';
 import { quarantineDesk, type QuarantineDesk } from './quarantine/desk.ts';
 import { Recent } from './quarantine/recent.ts';
 import { openApprovalDesk, type ApprovalDesk } from './registry/approval-desk.ts';
@@ -153,6 +154,7 @@ export interface Host extends AsyncDisposable {
   readonly approvals: ApprovalDesk;
   /** Looks at the home now and takes up what changed; resolves once what that began has ended. */
   reload(): Promise<ReloadView>;
+  readonly scans: ScanDesk;
   readonly revocations: RevocationDesk;
   readonly messages: {
     list(query: MessageQuery): Promise<Page<MessageView>>;
@@ -423,6 +425,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     quarantine: quarantineDesk({ store, dataDir: config.dataDir, written: () => registry.written(), enablementOf: (instance) => registry.find(instance)?.enablement }),
     approvals: openApprovalDesk({ config, clock, registry, onWriting, look: () => reload.judge() }),
     reload: () => reload.judge(),
+    scans: scanDesk({ store, registry, look: () => reload.judge() }),
     revocations: revocationDesk({ registry, reload, clock }),
     messages: {
       list: (query) => listMessages(store, query),

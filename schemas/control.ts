@@ -11,6 +11,7 @@ import { Limits } from './plugin-manifest.ts';
 import { HealthPolicy, QueueMode } from './policy.ts';
 import { RebuildVerdict } from './rebuild.ts';
 import { Provenance } from './release.ts';
+import { ScanOutcome, ScanRisk } from './scan.ts';
 import { TextLimits } from './text-limits.ts';
 import { Grant } from './capability.ts';
 
@@ -38,7 +39,7 @@ export type PluginState = Static<typeof PluginState>;
 
 /** One thing that took effect at a look at the home while the host runs. */
 export const ReloadChange = closed({
-  kind: oneOf('added', 'removed', 'enabled', 'disabled', 'upgraded', 'reconfigured', 'narrowed', 'drifted', 'revoked', 'withdrawn'),
+  kind: oneOf('added', 'removed', 'enabled', 'disabled', 'upgraded', 'reconfigured', 'narrowed', 'drifted', 'condemned', 'revoked', 'withdrawn'),
   instance: InstanceName,
   from: Type.Optional(text(64, { description: 'Version, of an upgrade.' })),
   to: Type.Optional(text(64)),
@@ -96,6 +97,7 @@ export const PluginView = closed({
   cpuMs: Type.Number({ minimum: 0 }),
   calls: whole(0, Number.MAX_SAFE_INTEGER),
   grantsDigest: Type.Optional({ ...Digest, description: 'Of all that its files give it: grants with every origin filled in, limits, secrets by reference, ingress verification, onQuarantine. Approvals are bound to it.' }),
+  scan: Type.Optional(closed({ outcome: ScanOutcome, risk: ScanRisk, findings: whole(0, 1000), at: Timestamp }, { description: 'What the scanner says of its package.' })),
   startPosition: Type.Optional(whole(1, 1_000_000, { description: 'Its place among those the host starts: required ones first, then by order, then by id.' })),
   limits: Type.Optional(Type.Required(Limits)),
   madeFrom: Type.Optional({ ...Provenance, description: 'The repository and commit its publisher says it was made from.' }),

@@ -41,7 +41,7 @@ export const Evidence = closed(
     limits: Type.Optional(Type.Required(Limits)),
     secrets: Type.Record(Type.String(), SecretReference, { description: 'Where its secrets are read; never a value.' }),
     counters: closed({ calls: count, cpuMs: Type.Number({ minimum: 0 }), restarts: count, strikes: count, egressBytesToday: count }, { description: 'Since its sandbox was first started.' }),
-    history: Type.Array(fact, { description: 'What led to it, oldest first: its states, ends of its sandbox, strikes, drift, leaks.' }),
+    history: Type.Array(fact, { description: 'What led to it, oldest first: its states, ends of its sandbox, strikes, drift, findings of the scanner, leaks.' }),
     refused: Type.Array(fact, { description: 'The last it asked for and was refused, oldest first.' }),
     log: Type.Array(fact, { description: 'The last lines it logged, cut and masked. Foreign text.' }),
     review: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'What was known of its package: verdict of the scan, approvals.' })),

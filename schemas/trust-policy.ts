@@ -1,7 +1,7 @@
 // The block `trust` of host.json: what the operator's policy says of releases that are genuine.
 import { Type, type Static } from 'typebox';
-import { closed, whole } from './closed.ts';
-import { Publisher } from './ids.ts';
+import { closed, oneOf, whole } from './closed.ts';
+import { Digest, Publisher } from './ids.ts';
 
 const SEGMENT = '[a-z][a-z0-9-]{0,39}';
 /** No dot segments, nothing encoded, no port that goes without saying: as a verified provenance is written, so that a prefix is read in one way only. */
@@ -31,6 +31,19 @@ export const TrustPolicy = closed(
     allow: Type.Optional(trustList('Once it names anybody, nobody else may run.')),
     deny: Type.Optional(trustList('Wins over `allow`.')),
     minimumReleaseAgeHours: Type.Optional(Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, maximum: 8760, default: null, description: 'How long a release must be known here before it runs. Null: 48 in strict, else 0.' })),
+    scan: Type.Optional(
+      closed(
+        {
+          onWarn: Type.Optional(Type.Unsafe<'approval' | 'report'>({ ...oneOf('approval', 'report'), default: 'approval', description: 'What becomes of a plugin that the scanner warns of: it waits for an approval, or only is reported.' })),
+          everyHours: Type.Optional(whole(0, 8760, { default: 24, description: 'How often a running host scans its plugins again; 0: never.' })),
+          knownBad: Type.Optional(Type.Array(Digest, { maxItems: 1000, default: [], description: 'Digests of packages, or of files in them, that must never run.' })),
+        },
+        { default: {} },
+      ),
+    ),
+    requireProvenance: Type.Optional(Type.Boolean({ default: false, description: 'Whether a release must say what it was made from.' })),
+    requireHttpsSource: Type.Optional(Type.Boolean({ default: false, description: 'Whether the source it names must be an https address.' })),
+    trustedSourcePrefixes: Type.Optional(Type.Array(SourcePrefix, { maxItems: 1000, default: [], description: 'Where that source must lie; any place, when empty.' })),
   },
   { default: {} },
 );

@@ -93,7 +93,7 @@ async function proposalFor(target: string, named: string | undefined, config: Re
   const context = await surveyContextOf(config, io.env);
   const look = await survey(context);
   const { enablements, trust, revocations, policy } = look.understood;
-  const resolving = { ...context, config: { ...config, trust: policy }, trust: trust.store, revocations, approvals: look.approvals };
+  const resolving = { ...context, config: { ...config, trust: policy }, trust: trust.store, revocations, approvals: look.approvals, installed: enablements.map(({ enablement }) => enablement.plugin) };
   const known = enablements.find(({ enablement }) => enablement.instance === target);
   if (known) return { look, proposal: proposed(await examinePackage(await locatePackage(config.home, known), known, resolving)) };
   const path = resolve(io.cwd, target);

@@ -20,7 +20,9 @@ import { findEnablement, readAsWritten, writeEnablement } from './enablement-fil
 import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
 import { plain, plainLine, type Io } from './io.ts';
 import { refuseRollback } from './rollback.ts';
+import { scanForHome, scanLines } from './scan-package.ts';
 import { becameOf, takeUp } from './taken-up.ts';
+import { worstInWords } from '../trust/scan/scan.ts';
 
 const FIRST_PARTY_ID = /^gatehouse\.[a-z][a-z0-9-]*$/;
 
@@ -67,6 +69,7 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   const { grants = [] } = enablement;
   const changes = grantsToTell({ asked: grantsOf(manifest.capabilities ?? []), earlier: earlier?.grants ?? [], now: grants });
   describe(manifest, io);
+  await tellScan(release, instance, config, io);
   if (present) await tellChange(present, release, config, io);
   if (earlier) tellGrants(grants, changes, io);
   else if (changes.missing.length > 0) io.say('It is given none of what it asks for.');
@@ -82,6 +85,16 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
 }
 
 /** Its files may lead to a release that a start would ask about. What cannot be read or does not verify is the start's to tell. */
+/** What the scanner says, before anybody agrees. Throws SCAN_BLOCKED: nobody could agree to that. */
+async function tellScan(release: VerifiedRelease, instance: string, config: ResolvedConfig, io: Io): Promise<void> {
+  const scan = await scanForHome(release, config);
+  if (scan.outcome === 'pass') return;
+  io.say([`The scanner looked through it: risk ${scan.risk}.`, ...scanLines(io, scan, { brief: true })].join('\n'));
+  const { id: plugin, version } = release.manifest;
+  if (scan.outcome === 'block') throw new GatehouseError('SCAN_BLOCKED', { instance, plugin, version, risk: scan.risk, findings: worstInWords(scan) });
+  if (config.trust.scan?.onWarn !== 'report' && !release.development) io.say('It will wait until a reviewer has approved it: `gatehouse approve`.');
+}
+
 async function agreeOffline(present: LoadedEnablement, config: ResolvedConfig): Promise<void> {
   try {
     await agreeToSigner(present.enablement.instance, await verifyForHome(await locatePackage(config.home, present), config, systemClock), config);

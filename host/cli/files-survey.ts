@@ -8,6 +8,7 @@ import { GatehouseError } from '../errors.ts';
 import { NO_HISTORY, loadHistory, type History } from '../registry/history.ts';
 import { readTrustMemory } from '../registry/remembered-trust.ts';
 import type { Resolution } from '../registry/resolve.ts';
+import { KeptScans, type Scans } from '../registry/scans.ts';
 import { noSightings, openSightings, type Sightings } from '../registry/sightings.ts';
 import { survey, type Survey, type SurveyContext } from '../registry/survey.ts';
 import { NO_MEMORY, type TrustMemory } from '../trust/trust-memory.ts';
@@ -19,8 +20,8 @@ export async function surveyFiles(config: ResolvedConfig, env: NodeJS.ProcessEnv
 
 /** What `survey` looks with; also for looking at a package that is not installed yet. */
 export async function surveyContextOf(config: ResolvedConfig, env: NodeJS.ProcessEnv): Promise<SurveyContext> {
-  const { history, trust, sightings } = (await rememberedOf(config)) ?? { ...nothingRemembered(), sightings: null };
-  return { config, env, now: systemClock.now(), history, memory: trust, sightings, secondOpinion: 'always' };
+  const { history, trust, sightings, scans } = (await rememberedOf(config)) ?? { ...nothingRemembered(), sightings: null };
+  return { config, env, now: systemClock.now(), history, memory: trust, sightings, scans, secondOpinion: 'always' };
 }
 
 /** The views a host would show before it starts anything. `stopped` would run; what a host persisted, such as a quarantine, only a host knows. */
@@ -53,6 +54,7 @@ export interface Remembered {
   readonly history: History;
   readonly trust: TrustMemory;
   readonly sightings: Sightings;
+  readonly scans: Scans;
 }
 
 /** What the store knows beyond the files; undefined while a host has it open. */
@@ -62,7 +64,7 @@ export async function rememberedOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>)
   const { openStore } = await import('../store/lmdb.ts'); // the engine is a binary worth loading only when needed
   try {
     await using store = await openStore({ dir, clock: systemClock });
-    return { history: await loadHistory(store), trust: await readTrustMemory(store), sightings: await openSightings(store, () => systemClock.now()) };
+    return { history: await loadHistory(store), trust: await readTrustMemory(store), sightings: await openSightings(store, () => systemClock.now()), scans: await KeptScans.open(store, systemClock) };
   } catch (thrown) {
     if (thrown instanceof GatehouseError && thrown.code === 'STORE_LOCKED') return undefined;
     throw thrown;
@@ -70,4 +72,4 @@ export async function rememberedOf({ dataDir }: Pick<ResolvedConfig, 'dataDir'>)
 }
 
 /** Where there is no store, nothing ran and nothing was seen. */
-const nothingRemembered = (): Remembered => ({ history: NO_HISTORY, trust: NO_MEMORY, sightings: noSightings(systemClock.now()) });
+const nothingRemembered = (): Remembered => ({ history: NO_HISTORY, trust: NO_MEMORY, sightings: noSightings(systemClock.now()), scans: KeptScans.fresh(systemClock) });

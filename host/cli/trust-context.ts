@@ -48,6 +48,6 @@ async function trustFor(io: Io, trustDir: string | undefined): Promise<Pick<Veri
 }
 
 /** A home that was asked for must be there; the current directory is one only if it looks like one. */
-function hasHome(io: Io): boolean {
+export function hasHome(io: Io): boolean {
   return io.options.home !== undefined || Boolean(io.env['GATEHOUSE_HOME']) || existsSync(hostConfigPath(io.cwd));
 }

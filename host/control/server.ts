@@ -29,6 +29,7 @@ import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerOpenApi, type DescribedRoute } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
+import { scanRoutes } from './routes/scans.ts';
 import { revocationRoutes } from './routes/revocations.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -61,6 +62,7 @@ export const apiRoutes = (host: Host): readonly ApiRoute[] => [
   ...statusRoutes(host),
   ...pluginRoutes(host),
   ...quarantineRoutes(host),
+  ...scanRoutes(host),
   ...approvalRoutes(host),
   ...revocationRoutes(host),
   ...messageRoutes(host),

@@ -7,7 +7,7 @@ import { subscribe } from '../events.ts';
 export type Fact = { readonly at: string } & Readonly<Record<string, unknown>>;
 
 export interface Lately {
-  /** States, ends of its sandbox, strikes, drift, leaks. */
+  /** States, ends of its sandbox, strikes, drift, findings of the scanner, leaks. */
   readonly history: readonly Fact[];
   /** What it asked for and was refused. */
   readonly refused: readonly Fact[];
@@ -41,6 +41,7 @@ export class Recent implements Disposable {
       subscribe('sandbox.ended', ({ instance, ...event }) => event.cause !== 'stopped' && this.#remember(instance, 'history', { event: 'sandbox.ended', ...event })),
       subscribe('plugin.strike', ({ instance, plugin: _plugin, ...event }) => this.#remember(instance, 'history', { event: 'plugin.strike', ...event })),
       subscribe('plugin.drift', ({ instance, ...event }) => this.#remember(instance, 'history', { event: 'plugin.drift', ...event })),
+      subscribe('scan.blocked', ({ instance, ...event }) => this.#remember(instance, 'history', { event: 'scan.blocked', ...event })),
       subscribe('secret.leaked', ({ instance, plugin: _plugin, ...event }) => this.#remember(instance, 'history', { event: 'secret.leaked', ...event })),
       subscribe('capability.denied', ({ instance, ...event }) => this.#remember(instance, 'refused', event)),
       subscribe('egress.request', ({ instance, method, origin, code }) => code === 'EGRESS_DENIED' && this.#remember(instance, 'refused', { capability: 'http.fetch', method, origin, code })),

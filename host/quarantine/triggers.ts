@@ -18,5 +18,6 @@ export function triggerOfViolation(violation: Violation, capability: string): Tr
 /** For sentences that name none. */
 export function triggerOfCode(code: ErrorCode): Trigger {
   if (code === 'PLUGIN_DRIFT') return 'drift';
+  if (code === 'SCAN_BLOCKED') return 'scan';
   return code === 'REVOKED' ? 'revocation' : 'reviewer';
 }

@@ -3,6 +3,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Lock } from '../../schemas/lock.ts';
 import type { Limits, PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { ScanResult } from '../../schemas/scan.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { readManifest } from '../trust/manifest.ts';
@@ -22,6 +23,7 @@ import type { History } from './history.ts';
 import { locatePackage } from './package-source.ts';
 import { resolveGrant, resolvePluginConfig } from './plugin-config.ts';
 import { ingressHandles, ingressKeyProblem } from './ingress-key.ts';
+import type { Place, Scans } from './scans.ts';
 import type { Sightings } from './sightings.ts';
 import { headerProblem, readSecret, SHORTEST_SECRET, type SecretPlaces } from './secrets.ts';
 
@@ -41,6 +43,9 @@ export interface ResolveContext {
   readonly lock?: Lock | undefined;
   /** Null where files alone are looked at, and nobody can say when they came. */
   readonly sightings: Sightings | null;
+  readonly scans: Scans;
+  /** Ids of all plugins that enablements name. */
+  readonly installed: readonly string[];
 }
 
 /** One thing that is wrong, or with `warning` only worth knowing. */
@@ -68,6 +73,8 @@ export interface Candidate extends Omit<Settings, 'grantsDigest'> {
   readonly claimed?: PluginManifest;
   /** Absent when the package was refused. */
   readonly grantsDigest?: string;
+  /** Absent while it is still being looked through. */
+  readonly scan?: ScanResult;
 }
 
 export async function examine(loaded: LoadedEnablement, context: ResolveContext): Promise<Candidate> {
@@ -95,16 +102,18 @@ export async function examinePackage(packagePath: string, loaded: LoadedEnableme
   }
   context.sightings?.see(release.packageDigest);
   const wrongSettings: Finding[] = [];
-  const applicant = { release, loaded, context, settings: await settings(release.manifest, loaded, context, wrongSettings) };
+  const applicant = { release, loaded, context, scan: await context.scans.of(release, placeOf(release, context)), settings: await settings(release.manifest, loaded, context, wrongSettings) };
   for (const [rule, judge] of Object.entries(ADMISSION_RULES)) {
     const { refusals = [], warnings = [], untilMs } = judge(applicant);
     findings.push(...refusals.map((error): Finding => ({ rule, error, ...(untilMs === undefined ? {} : { untilMs }) })), ...warnings.map((error): Finding => ({ rule, error, warning: true })));
   }
   findings.push(...wrongSettings);
-  return { ...nothing, release, ...applicant.settings };
+  return { ...nothing, release, ...applicant.settings, ...(applicant.scan ? { scan: applicant.scan } : {}) };
 }
 
 const nobodyAs = (loaded: LoadedEnablement, findings: Finding[]): Candidate => ({ loaded, findings, limits: limitsOf({}, {}), grants: [], config: {}, secrets: {} });
+
+const placeOf = ({ manifest }: VerifiedRelease, { config, trust, installed, history }: ResolveContext): Place => ({ trust: config.trust, records: trust.records, installed, isSettled: history.hasRun(manifest.id) });
 
 /** What the instance would run with; what is wrong with it goes to `findings`. */
 async function settings(manifest: PluginManifest, { enablement }: LoadedEnablement, { config: host, env }: ResolveContext, findings: Finding[]): Promise<Settings> {

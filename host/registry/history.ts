@@ -3,6 +3,8 @@ import { scan, type Store } from '../store/store.ts';
 import { approvals, plugins, versions, type ApprovalRow, type PluginRow } from '../store/tables.ts';
 
 export interface History {
+  /** Any version of it, as any instance. */
+  hasRun(plugin: string): boolean;
   /** The highest version of this plugin that the instance ever ran. */
   highestVersion(instance: string, plugin: string): string | undefined;
   /** The package digest under which this version was first run here. */
@@ -14,7 +16,7 @@ export interface History {
 }
 
 /** For `check`, which works on files alone. */
-export const NO_HISTORY: History = { highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined, signerOf: () => undefined };
+export const NO_HISTORY: History = { hasRun: () => false, highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined, signerOf: () => undefined };
 
 export async function loadHistory(store: Store): Promise<History> {
   const highest = new Map<string, string>();
@@ -26,12 +28,17 @@ export async function loadHistory(store: Store): Promise<History> {
     }
   }
   const digests = new Map<string, string>();
+  const ran = new Set<string>();
   for await (const page of scan(store, versions, versions.prefix())) {
-    for (const { key, value } of page) digests.set(`${key[1]} ${key[2]}`, value.digest);
+    for (const { key, value } of page) {
+      digests.set(`${key[1]} ${key[2]}`, value.digest);
+      ran.add(String(key[1]));
+    }
   }
   const seen = new Map<string, ApprovalRow>();
   for await (const page of scan(store, approvals, approvals.prefix())) for (const { key, value } of page) seen.set(String(key.at(-1)), value);
   return {
+    hasRun: (plugin) => ran.has(plugin),
     highestVersion: (instance, plugin) => highest.get(`${instance} ${plugin}`),
     digestOf: (plugin, version) => digests.get(`${plugin} ${version}`),
     approval: (id) => seen.get(id),

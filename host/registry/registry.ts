@@ -8,6 +8,7 @@ import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
+import type { ScanResult, ScanView } from '../../schemas/scan.ts';
 import type { Store } from '../store/store.ts';
 import type { AuditLog } from '../trust/log/audit-log.ts';
 import { revocationId, type Revoked } from '../trust/revocation.ts';
@@ -19,7 +20,7 @@ import { isExcused } from './crash-classes.ts';
 import { rememberApprovals } from './approval-memory.ts';
 import { diagnosticOf, severityFor } from './diagnostics.ts';
 import { writeEnabled, type OnWriting } from './enablement-file.ts';
-import { loadHistory } from './history.ts';
+import { loadHistory, NO_HISTORY, type History } from './history.ts';
 import { Entry, findingsOf, type Because, type Findings, type Instance } from './instance.ts';
 import { Journal } from './journal.ts';
 import { assertMove, isAvailable, isComing } from './lifecycle.ts';
@@ -28,12 +29,14 @@ import { lockText } from './lock.ts';
 import { membersOf, type Members } from './members.ts';
 import { RememberedTrust } from './remembered-trust.ts';
 import { lift, revocationViews, revoke, type Revoking } from './revoking.ts';
+import { KeptScans, type Place, type Scans } from './scans.ts';
 import { openSecondOpinions } from './second-opinions.ts';
 import type { ResolvedPlugin } from './resolve.ts';
 import { openSightings, type KeptSightings } from './sightings.ts';
 import type { SecretPlaces } from './secrets.ts';
 import { survey, targetOf, type LastLook, type Survey, type Understood } from './survey.ts';
 import { updateOf } from './trust-decisions.ts';
+import type { VerifiedRelease } from '../trust/verify.ts';
 
 export type { Because, Findings, Instance } from './instance.ts';
 export type { Members } from './members.ts';
@@ -57,6 +60,8 @@ export class Registry {
   readonly #journal: Journal;
   readonly #trust: RememberedTrust;
   readonly #sightings: KeptSightings;
+  readonly #scans: KeptScans;
+  #history: History = NO_HISTORY;
   /** By instance name, in their order. */
   readonly #entries = new Map<string, Entry>();
   /** What the store remembers of instances that no enablement names. */
@@ -73,24 +78,50 @@ export class Registry {
   /** Where each revocation stood at the newest look. */
   #listed: Survey['listed'] = new Map();
 
-  private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, seen: KeptSightings, rows: ReadonlyMap<string, PluginRow>) {
+  private constructor(parts: RegistryParts, journal: Journal, trust: RememberedTrust, seen: KeptSightings, scans: KeptScans, rows: ReadonlyMap<string, PluginRow>) {
     this.#parts = parts;
     this.#journal = journal;
     this.#trust = trust;
     this.#sightings = seen;
+    this.#scans = scans;
     this.#absent = new Map(rows);
   }
 
   /** Surveys the home and places each instance: `approved` may start. Quarantine outlives restarts. What is wrong is in `diagnostics`; nothing is thrown for it. */
   static async open(parts: RegistryParts): Promise<Registry> {
     const { journal, rows } = await Journal.open(parts.store, parts.audit);
-    const [trust, seen] = await Promise.all([RememberedTrust.open(parts), openSightings(parts.store, () => parts.clock.now())]);
-    const registry = new Registry(parts, journal, trust, seen, rows);
+    const [trust, seen, scans] = await Promise.all([RememberedTrust.open(parts), openSightings(parts.store, () => parts.clock.now()), KeptScans.open(parts.store, parts.clock, parts.ids)]);
+    const registry = new Registry(parts, journal, trust, seen, scans, rows);
     const found = await registry.#survey();
     for (const findings of findingsOf(found).values()) registry.#enter(findings);
     registry.#diagnostics = [...found.diagnostics, ...[...registry.#entries.values()].flatMap(stillQuarantined)];
     await journal.written();
     return registry;
+  }
+
+  /** Scans what an instance runs, or would run, whatever is known of it. Throws PLUGIN_NOT_FOUND, and SCAN_IMPOSSIBLE where no genuine release is known. */
+  async scan(instance: string): Promise<ScanView> {
+    const { findings } = this.#entry(instance);
+    const release = findings.resolved?.release ?? findings.refused?.release;
+    const view = release && (await this.#scans.again(release, this.#placeOf(release)));
+    if (!view) throw new GatehouseError('SCAN_IMPOSSIBLE', { instance, problem: findings.refused?.message ?? 'it is switched off, and its package was not looked at.' });
+    await this.#scans.save(this.#parts);
+    return view;
+  }
+
+  /** What the scanner says of a release that runs, by the lists and policies of now; undefined when it was never looked through. */
+  scanOf(release: VerifiedRelease): ScanResult | undefined {
+    return this.#scans.verdict(release, this.#placeOf(release));
+  }
+
+  /** Resolves once no big package is being looked through any more; with whether there was any. */
+  scanned(): Promise<boolean> {
+    return this.#scans.scanned();
+  }
+
+  #placeOf({ manifest }: VerifiedRelease): Place {
+    const { enablements = [], trust, policy = this.#parts.config.trust } = this.#understood ?? {};
+    return { trust: policy, records: trust?.store.records ?? [], installed: enablements.map(({ enablement }) => enablement.plugin), isSettled: this.#history.hasRun(manifest.id) };
   }
 
   /** What was found at opening; a `fatal` one ends the start. */
@@ -267,10 +298,12 @@ export class Registry {
     const entry = this.#entry(instance);
     const { plugin, kind, state, required, code, message, resolved, row, findings } = entry;
     const grantsDigest = resolved?.grantsDigest ?? findings.refused?.grantsDigest;
+    const { scan } = resolved ?? findings.refused ?? {};
     const strikes = entry.strikesSince(this.#parts.clock.now() - STRIKE_WINDOW_MS).length;
     return {
       instance, plugin, kind, version: row.version, digest: row.digest, state, required, grants: [...(resolved?.grants ?? [])], restarts: 0, strikes, cpuMs: 0, calls: 0,
       ...(grantsDigest === undefined ? {} : { grantsDigest }),
+      ...(scan ? { scan: { outcome: scan.outcome, risk: scan.risk, findings: scan.findings.length, at: scan.at } } : {}),
       ...(code === undefined ? {} : { code }),
       ...(message === undefined ? {} : { message }),
     };
@@ -337,14 +370,22 @@ export class Registry {
       const { message } = new GatehouseError('PLUGIN_QUARANTINED', { instance, at, reason });
       this.move(instance, 'quarantined', { actor: 'host', reason, code, message });
     } else if (refused?.state === 'pending-approval') {
-      this.move(instance, 'verified', host);
+      this.#looked(entry, host);
       this.move(instance, 'pending-approval', { actor: 'host', reason: refused.message, ...troubleOf(refused) });
     } else if (refused) {
+      if (refused.code === 'SCAN_BLOCKED') this.#looked(entry, host);
       this.move(instance, refused.state, { actor: 'host', reason: refused.message, ...troubleOf(refused) });
     } else {
-      this.move(instance, 'verified', host);
+      this.#looked(entry, host);
       this.move(instance, 'approved', { actor: 'host', reason: approvedBecause(findings) });
     }
+  }
+
+  /** Genuine, and looked through where that has ended. */
+  #looked({ instance, findings }: Entry, host: Because): void {
+    this.move(instance, 'verified', host);
+    const scan = (findings.resolved ?? findings.refused)?.scan;
+    if (scan) this.move(instance, 'scanned', { actor: 'host', reason: `the scanner says ${scan.outcome}, risk ${scan.risk}` });
   }
 
   #enter(findings: Findings): Entry {
@@ -365,8 +406,11 @@ export class Registry {
     const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
     const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest), targets: this.#running().map(targetOf) };
+    // Who starts the host waits for a big package; a running host has other things to stop and start meanwhile.
+    const scans: Scans = { of: (release, place) => this.#scans.of(release, place, { isWaited: !last }) };
     const history = await loadHistory(store);
-    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, ...(agreed === undefined ? {} : { agreed }), ...(last ? { last } : {}) });
+    this.#history = history;
+    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, scans, ...(agreed === undefined ? {} : { agreed }), ...(last ? { last } : {}) });
     await secondOpinion.save();
     try {
       await this.#trust.learn(found.learned);
@@ -379,8 +423,8 @@ export class Registry {
       found = { ...found, diagnostics: [...found.diagnostics, diagnosticOf(thrown, { severity: 'degraded', stage: 'trust', rule: 'revocations' })] };
     }
     // What cannot be written now is written with the next look; until then it is known all the same.
-    if (last) await this.#sightings.save().catch(() => undefined);
-    else await this.#sightings.save();
+    const saved = Promise.all([this.#sightings.save(), this.#scans.save(this.#parts)]);
+    await (last ? saved.catch(() => undefined) : saved);
     this.#understood = found.understood;
     this.#approvals = found.approvalViews;
     this.#listed = found.listed;

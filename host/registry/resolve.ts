@@ -3,6 +3,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { SecretReference } from '../../schemas/enablement.ts';
 import type { Limits, PluginKind, PluginManifest } from '../../schemas/plugin-manifest.ts';
+import type { ScanResult } from '../../schemas/scan.ts';
 import type { Claims, VerifiedRelease } from '../trust/verify.ts';
 import { isMendable, stateFor } from './admission/admission.ts';
 import { decisionsFor } from './admission/approvals.ts';
@@ -35,6 +36,7 @@ export interface ResolvedPlugin {
   readonly required: boolean;
   readonly order: number;
   readonly onQuarantine?: 'hold' | 'bypass' | 'exit';
+  readonly scan?: ScanResult;
 }
 
 /** An enabled instance that may not run, by its first finding. */
@@ -59,6 +61,7 @@ export interface RefusedPlugin {
   readonly wouldRun?: ResolvedPlugin;
   /** Verified, or else only claimed: enough to know that a gate is missing, never enough to run anything. */
   readonly manifest?: PluginManifest;
+  readonly scan?: ScanResult;
 }
 
 export interface Resolution {
@@ -79,7 +82,7 @@ export async function resolve(enablements: readonly LoadedEnablement[], context:
   };
 }
 
-function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDigest }: Candidate, { approvals }: ResolveContext): ResolvedPlugin[] {
+function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDigest, scan }: Candidate, { approvals }: ResolveContext): ResolvedPlugin[] {
   const { enablement, file } = loaded;
   const { instance, required, order, onQuarantine } = enablement;
   if (!release || grantsDigest === undefined) return [];
@@ -88,12 +91,13 @@ function resolvedOf({ loaded, release, limits, grants, config, secrets, grantsDi
     {
       instance, kind: release.manifest.kind, enablement, manifestFile: file, packagePath: release.path, release, limits, grants, config, secrets, grantsDigest, approvedBy, required, order,
       ...(onQuarantine === undefined ? {} : { onQuarantine }),
+      ...(scan ? { scan } : {}),
     },
   ];
 }
 
 function refusedOf(candidate: Candidate, context: ResolveContext): RefusedPlugin {
-  const { loaded, findings, packagePath, claims, release, claimed, grantsDigest } = candidate;
+  const { loaded, findings, packagePath, claims, release, claimed, grantsDigest, scan } = candidate;
   const refusals = findings.filter(({ warning }) => !warning);
   const { rule = '', error } = refusals.find((each) => stateFor(each.error.code) === 'revoked') ?? refusals.find((each) => stateFor(each.error.code) !== 'pending-approval') ?? refusals[0] ?? {};
   const manifest = release?.manifest ?? claimed;
@@ -113,6 +117,7 @@ function refusedOf(candidate: Candidate, context: ResolveContext): RefusedPlugin
     ...(wouldRun ? { wouldRun } : {}),
     ...(grantsDigest === undefined ? {} : { grantsDigest }),
     ...(manifest ? { manifest } : {}),
+    ...(scan ? { scan } : {}),
   };
 }
 

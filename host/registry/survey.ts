@@ -50,7 +50,7 @@ export interface LastLook extends Earlier {
   readonly targets: readonly ApprovalTarget[];
 }
 
-export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocations' | 'approvals' | 'lock'> {
+export interface SurveyContext extends Omit<ResolveContext, 'trust' | 'revocations' | 'approvals' | 'lock' | 'installed'> {
   /** For whoever makes the lock: what would run without it. */
   readonly unlocked?: true;
   /** What was revoked before, and what else files alone do not say. */
@@ -71,7 +71,8 @@ export async function survey({ last, memory, unlocked, ...context }: SurveyConte
   const { understood, revocations, learned } = trust;
   const config = { ...context.config, trust: policy };
   const reviews = await lookAtReviews({ ...context, publishers: understood.store, revocations: revocations.counts, last: last && { understood: last.understood.reviews, isUnsettled: last.isUnsettled } });
-  const resolution = await resolve(discovery.enablements, { ...context, config, trust: understood.store, revocations: revocations.counts, approvals: reviews.book, lock });
+  const installed = discovery.enablements.map(({ enablement }) => enablement.plugin);
+  const resolution = await resolve(discovery.enablements, { ...context, config, installed, trust: understood.store, revocations: revocations.counts, approvals: reviews.book, lock });
   const views = approvalViews(reviews.book, home, [...targetsOf(resolution), ...(last?.targets ?? [])]);
   const switchedOff = new Set(resolution.disabled.map(({ enablement }) => enablement.instance));
   const unused = unusedApprovals(views.filter(({ instance }) => !switchedOff.has(instance)), reviews.book);

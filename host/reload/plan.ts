@@ -37,7 +37,7 @@ export interface Sighting {
 }
 
 export interface Withdrawal {
-  readonly by: 'revocation' | 'trust' | 'lists' | 'lock' | 'approvals';
+  readonly by: 'revocation' | 'trust' | 'lists' | 'lock' | 'approvals' | 'scan';
   readonly code: ErrorCode;
   readonly message: string;
 }
@@ -54,6 +54,8 @@ export type Change =
   | { readonly kind: 'revoke'; readonly instance: string; readonly message: string; readonly found: Findings | undefined }
   /** Stopped at once: trust was taken back, the operator's lists say so, or approvals are asked for that it does not have. Then placed by what the files say. */
   | { readonly kind: 'withdraw'; readonly instance: string; readonly code: string; readonly message: string; readonly found: Findings | undefined }
+  /** Stopped at once and kept for evidence: the scanner blocks what it runs. */
+  | { readonly kind: 'condemn'; readonly instance: string; readonly code: ErrorCode; readonly message: string; readonly release: VerifiedRelease; readonly found: Findings | undefined }
   /** Its package on disk is something else than what runs, and nothing that may run. */
   | { readonly kind: 'drift'; readonly instance: string; readonly found: Findings; readonly problem: string; readonly expected: string; readonly actual: string | null }
   | { readonly kind: 'remove'; readonly instance: string }
@@ -82,7 +84,7 @@ export interface ReleaseName {
 type ChangeOf<K extends Change['kind']> = Extract<Change, { kind: K }>;
 
 /** In the order in which they are begun: what must stop stops first. */
-const ORDER: readonly Change['kind'][] = ['revoke', 'withdraw', 'drift', 'remove', 'disable', 'hold', 'refuse', 'keep', 'reconfigure', 'upgrade', 'add', 'wait', 'unchanged'];
+const ORDER: readonly Change['kind'][] = ['revoke', 'condemn', 'withdraw', 'drift', 'remove', 'disable', 'hold', 'refuse', 'keep', 'reconfigure', 'upgrade', 'add', 'wait', 'unchanged'];
 
 export function planOf(standings: readonly Standing[], sighting: Sighting): Change[] {
   const known = new Set(standings.map(({ instance }) => instance));
@@ -99,6 +101,7 @@ function changesOf(standing: Standing, sighting: Sighting): Change[] {
 
   const withdrawal = sighting.withdrawalOf(before, now);
   if (withdrawal?.by === 'revocation') return [{ kind: 'revoke', instance, message: withdrawal.message, found: now }, ...(now?.resolved ? [{ kind: 'add', instance, found: now } as const] : [])];
+  if (withdrawal?.by === 'scan') return [{ kind: 'condemn', instance, code: withdrawal.code, message: withdrawal.message, release: before.release, found: now }];
   if (withdrawal) return [{ kind: 'withdraw', instance, code: withdrawal.code, message: withdrawal.message, found: now }];
   if (!now || now.enablement.plugin !== findings.enablement.plugin) return [{ kind: 'remove', instance }];
   if (!now.enablement.enabled) return [{ kind: 'disable', instance, found: now }];
@@ -135,7 +138,7 @@ function refusal(standing: Standing, before: ResolvedPlugin, refused: RefusedPlu
   const { instance, findings } = standing;
   const { code, message, release, grantsDigest, wouldRun } = refused;
   const what = isAboutPackageOf(before, findings, refused) ? whatHappenedTo(before.release, refused) : 'edited';
-  const isUnapproved = code === 'APPROVAL_MISSING' || code === 'APPROVAL_REJECTED';
+  const isUnapproved = code === 'APPROVAL_MISSING' || code === 'APPROVAL_REJECTED' || code === 'SCAN_WARNING';
   const isWhatRuns = release?.packageDigest === before.release.packageDigest && grantsDigest === before.grantsDigest;
   // Approvals asked for what runs stop it; approvals missing for what shall replace it do not.
   if (what === 'distrusted' || (what === 'edited' && isUnapproved && isWhatRuns)) return [{ kind: 'withdraw', instance, code, message, found: now }];
@@ -239,7 +242,7 @@ function withoutWidening(findings: Findings, before: ResolvedPlugin, now: Findin
 
 /** Everything of findings that can make a difference; of a release, its digest and its key say it all. */
 function faceOf({ file, enablement, resolved, refused }: Findings): Record<string, unknown> {
-  const { release, enablement: _, manifestFile: __, grantsDigest: ___, approvedBy: ____, packagePath, ...settings } = resolved ?? {};
+  const { release, enablement: _, manifestFile: __, grantsDigest: ___, approvedBy: ____, scan: _____, packagePath, ...settings } = resolved ?? {};
   return {
     ...enablement, ...settings, file,
     source: [enablement.source, packagePath],

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { PluginLife } from '../plugin-life.ts';
 import { diagnosticOf } from '../registry/diagnostics.ts';
 import { approvalsNeeded, refusalByApprovals } from '../registry/admission/approvals.ts';
+import { refusalByScan } from '../registry/admission/scan.ts';
 import { refusalByLists } from '../registry/admission/lists.ts';
 import { findingsOf } from '../registry/instance.ts';
 import { isAvailable, isComing } from '../registry/lifecycle.ts';
@@ -86,7 +87,12 @@ export class Reload implements AsyncDisposable {
     this.#replacing = new Replacing({ ...parts, onFree: () => this.#waiting.size > 0 && this.#soon() });
     this.#trouble = new Trouble(parts.registry, parts.log);
     this.#due = new Due(parts.clock, () => this.#judgeUnasked());
-    this.#unsubscribe = subscribe('plugin.state', ({ to }) => void (to === 'active' && queueMicrotask(() => this.#closed || this.#trouble.settleStates())));
+    const unsubscribe = [
+      subscribe('plugin.state', ({ to }) => void (to === 'active' && queueMicrotask(() => this.#closed || this.#trouble.settleStates()))),
+      // What was big waits for this, and is taken up by the look that follows.
+      subscribe('scan.ended', ({ isBig }) => isBig && this.#watcher && this.#soon()),
+    ];
+    this.#unsubscribe = () => unsubscribe.forEach((each) => each());
   }
 
   get status(): ReloadStatus {
@@ -130,9 +136,10 @@ export class Reload implements AsyncDisposable {
    */
   async judge(): Promise<ReloadView> {
     const first = await this.#judgeSoon();
-    if (this.#suspects.size === 0) return first;
+    const wasScanning = await this.#parts.registry.scanned();
+    if (this.#suspects.size === 0 && !wasScanning) return first;
     clearTimeout(this.#timer); // that look is this one
-    await sleep(this.#parts.config.reload.quietMs);
+    if (this.#suspects.size > 0) await sleep(this.#parts.config.reload.quietMs);
     const second = await this.#judgeSoon();
     return { ...second, durationMs: first.durationMs + second.durationMs, changes: [...first.changes, ...second.changes] };
   }
@@ -143,7 +150,7 @@ export class Reload implements AsyncDisposable {
     do {
       await this.#replacing.untilFree(instance);
       await this.#judge({ instance, actor });
-    } while (this.#waiting.has(instance) && !this.#closed);
+    } while (((await registry.scanned()) || this.#waiting.has(instance)) && !this.#closed);
     const { state } = registry.get(instance);
     return isAvailable(state) || isComing(state) ? life.view(instance) : await life.enable(instance, actor);
   }
@@ -242,6 +249,9 @@ export class Reload implements AsyncDisposable {
       if (!trust.store.signers(keyid).some((signer) => signer.publisher === publisher)) return withdrawal('trust', new GatehouseError('KEY_UNTRUSTED', { plugin: id, keyid, publisher, known: 'its record was withdrawn' }));
       const unlisted = refusalByLists(release, policy);
       if (unlisted) return withdrawal('lists', unlisted);
+      const scan = this.#parts.registry.scanOf(release);
+      const scanned = scan && refusalByScan(running, scan, policy, approvals);
+      if (scanned) return withdrawal(scan.outcome === 'block' ? 'scan' : 'approvals', scanned);
       // What the lock still names goes on, whatever its files lead to meanwhile.
       if (lock && now?.refused?.rule === 'lock' && at(lock, running.instance)?.packageDigest !== packageDigest) return { by: 'lock', code: 'LOCK_MISMATCH', message: now.refused.message };
       const unapproved = refusalByApprovals(running, approvalsNeeded((now ?? running).enablement, policy), approvals);
@@ -274,6 +284,14 @@ export class Reload implements AsyncDisposable {
         if (change.found?.refused) registry.learn(change.found);
         await ended;
         return { kind: 'revoked', instance };
+      }
+      case 'condemn': {
+        const scan = registry.scanOf(change.release);
+        if (scan) publish('scan.blocked', { instance, packageDigest: scan.packageDigest, rules: scan.rules, findings: scan.findings });
+        const condemned = life.condemn(instance, { code: change.code, reason: change.message });
+        if (change.found) registry.learn(change.found);
+        await condemned;
+        return { kind: 'condemned', instance };
       }
       case 'drift': {
         const { problem, expected, actual, found } = change;

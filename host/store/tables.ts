@@ -6,6 +6,7 @@ import type { MediaBlock } from '../../schemas/media.ts';
 import type { ConversationId, InstanceId, MessageId, SessionKey } from '../../schemas/ids.ts';
 import type { Direction, Message, Room, StageRecord } from '../../schemas/message.ts';
 import type { QueueMode } from '../../schemas/policy.ts';
+import type { ScanView } from '../../schemas/scan.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
 import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
 import type { Trigger } from '../../schemas/quarantine.ts';
@@ -400,6 +401,10 @@ export interface ApprovalRow {
 }
 
 export const approvals = hostTable<ApprovalRow, [approvalId: string]>('approvals', 'approvalId', 'registry, at a look that finds it or its revocation');
+/** What the scanner said of a package. */
+export type ScanRow = Omit<ScanView, 'id'>;
+
+export const scans = tenantTable<ScanRow, [id: string]>('scans', 'id (UUIDv7)', 'registry, with each look at the home; bounded per plugin');
 
 /** The operator's lists as they were last told of in the transparency log, each entry as `<kind>: <what>`. */
 export interface TrustListsRow {
@@ -524,6 +529,6 @@ export const auditFiles = hostTable<AuditFileRow, [path: string]>('auditFiles', 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists,
 ];

@@ -145,6 +145,14 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       revoke: async (id, reason, actor) => (act('revoke-approval', id, reason, actor), found(script.approvals, id, 'APPROVAL_NOT_FOUND')),
     },
     reload: async () => (act('reload'), script.reloaded ?? { at: '2026-11-21T00:00:00.000Z', durationMs: 1, changes: [], refused: [] }),
+    scans: {
+      list: async (query) => (act('list-scans', JSON.stringify(query)), { items: [], cursor: null }),
+      again: async (instance) => {
+        act('scan', instance);
+        const { plugin: id, version, digest } = plugin(instance);
+        return { id: '1', plugin: id, version: version ?? '0.0.0', outcome: 'pass', risk: 'none', findings: [], rules: '1', at: '2026-11-21T00:00:00.000Z', packageDigest: digest ?? '' };
+      },
+    },
     revocations: {
       list: (query) => (act('list-revocations', JSON.stringify(query)), { items: script.revocations ?? [], cursor: null }),
       revoke: async (body, actor) => (act('revoke', JSON.stringify(body), actor), { revocation: REVOCATION, written: true, stopped: ['weather'], started: [] }),

@@ -35,7 +35,8 @@ export async function aHome(plugins: readonly TestPlugin[] = [], config: HostCon
     await mkdir(join(file, '..'), { recursive: true });
     await writeFile(file, typeof content === 'string' ? content : `${JSON.stringify(content, null, 2)}\n`);
   };
-  await write('manifests/host.json', { listen: '127.0.0.1:0', log: { level: 'error' }, ...config });
+  // Test plugins do odd things on purpose, and nobody reviews them.
+  await write('manifests/host.json', { listen: '127.0.0.1:0', log: { level: 'error' }, ...config, trust: { scan: { onWarn: 'report' }, ...config.trust } });
   await mkdir(join(dir.path, 'manifests/plugins'), { recursive: true });
   await writeTrustRecord(dir.path, key);
 

@@ -3,6 +3,7 @@ import { systemClock } from '../../host/clock.ts';
 import { loadConfig, type ResolvedConfig } from '../../host/config.ts';
 import { NO_HISTORY } from '../../host/registry/history.ts';
 import type { Resolution } from '../../host/registry/resolve.ts';
+import { KeptScans } from '../../host/registry/scans.ts';
 import { survey, type Survey, type SurveyContext } from '../../host/registry/survey.ts';
 import { NO_MEMORY } from '../../host/trust/trust-memory.ts';
 
@@ -14,7 +15,7 @@ export function configOf(home: string, changes: Partial<ResolvedConfig> = {}): R
 }
 
 export function surveyHome(home: string, { config = {}, ...context }: Partial<Omit<SurveyContext, 'config'>> & { readonly config?: Partial<ResolvedConfig> } = {}): Promise<Survey> {
-  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', memory: NO_MEMORY, sightings: null, ...context });
+  return survey({ config: configOf(home, config), history: NO_HISTORY, env: {}, now: systemClock.now(), secondOpinion: 'always', memory: NO_MEMORY, sightings: null, scans: KeptScans.fresh(systemClock), ...context });
 }
 
 /** `CODE severity instance`, sorted: what most tests of findings compare. */

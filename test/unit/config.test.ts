@@ -51,7 +51,7 @@ describe('settings', () => {
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
       pipeline: expect.any(Object),
       identities: {},
-      trust: { allow: { plugins: [], publishers: [], sources: [] }, deny: { plugins: [], publishers: [], sources: [] }, minimumReleaseAgeHours: null },
+      trust: { approvals: 0, allow: { plugins: [], publishers: [], sources: [] }, deny: { plugins: [], publishers: [], sources: [] }, minimumReleaseAgeHours: null, scan: { onWarn: 'approval', everyHours: 24, knownBad: [] }, requireProvenance: false, requireHttpsSource: false, trustedSourcePrefixes: [] },
     });
     const { pipeline } = at.load();
     const inPipeline = everySetting(HostConfig).filter(({ path: [first] }) => first === 'pipeline');

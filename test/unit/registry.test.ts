@@ -72,7 +72,7 @@ describe('opening', () => {
     await using it = await opened([{ ...A, enablement: { required: true }, manifest: { capabilities: [{ name: 'kv', quotaBytes: 1000 }] } }]);
     run(it.registry, 'a');
     expect(it.registry.views()).toEqual([
-      { instance: 'a', plugin: 'test.a', kind: 'skill', version: '1.0.0', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), state: 'active', required: true, grants: [{ name: 'kv', quotaBytes: 1000 }], grantsDigest: expect.stringMatching(/^sha256:/), restarts: 0, strikes: 0, cpuMs: 0, calls: 0 },
+      { instance: 'a', plugin: 'test.a', kind: 'skill', version: '1.0.0', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), state: 'active', required: true, grants: [{ name: 'kv', quotaBytes: 1000 }], grantsDigest: expect.stringMatching(/^sha256:/), restarts: 0, strikes: 0, cpuMs: 0, calls: 0, scan: { outcome: 'pass', risk: 'low', findings: 3, at: expect.stringMatching(/Z$/) } },
     ]);
   });
 
@@ -107,7 +107,7 @@ describe('moves', () => {
     it.registry.move('a', 'quarantined', { actor: 'reviewer', reason: 'odd traffic', code: 'REVOKED', evidenceDigest: 'sha256:1' });
     expect(it.registry.get('a')).toMatchObject({ state: 'quarantined', code: 'REVOKED', message: 'odd traffic' });
     expect(told).toEqual(['a approved starting host undefined', 'a starting active host undefined', 'a active quarantined reviewer REVOKED']);
-    expect((await it.registry.history('a')).map(({ from, to }) => `${from} ${to}`)).toEqual(['active quarantined', 'starting active', 'approved starting', 'verified approved', 'discovered verified']);
+    expect((await it.registry.history('a')).map(({ from, to }) => `${from} ${to}`)).toEqual(['active quarantined', 'starting active', 'approved starting', 'scanned approved', 'verified scanned', 'discovered verified']);
     expect((await it.registry.history('a', 1))[0]).toEqual({ from: 'active', to: 'quarantined', actor: 'reviewer', reason: 'odd traffic', code: 'REVOKED', evidenceDigest: 'sha256:1', at: expect.stringMatching(/Z$/) });
   });
 
@@ -116,7 +116,7 @@ describe('moves', () => {
     expect(() => it.registry.move('a', 'active', host)).toThrow(expect.objectContaining({ code: 'TRANSITION_ILLEGAL' }));
     expect(() => it.registry.move('nobody', 'active', host)).toThrow(expect.objectContaining({ code: 'PLUGIN_NOT_FOUND' }));
     expect(it.registry.get('a').state).toBe('approved');
-    expect(await it.registry.history('a')).toHaveLength(2);
+    expect(await it.registry.history('a')).toHaveLength(3);
   });
 
   it('keep the newest two hundred of each instance', async () => {
@@ -128,7 +128,7 @@ describe('moves', () => {
     }
     await it.registry.written();
     expect(await it.store.range(transitions, transitions.prefix('a'))).toHaveLength(200);
-    expect(await it.store.range(transitions, transitions.prefix('b'))).toHaveLength(2);
+    expect(await it.store.range(transitions, transitions.prefix('b'))).toHaveLength(3);
     expect((await it.registry.history('a', 1))[0]?.reason).toBe('round 299');
     await it.restart();
     expect(await it.store.range(transitions, transitions.prefix('a'))).toHaveLength(200);

@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
 import { RememberedTrust } from '../../host/registry/remembered-trust.ts';
+import { KeptScans } from '../../host/registry/scans.ts';
 import { survey, type LastLook, type Understood } from '../../host/registry/survey.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { auditEntries } from '../../host/store/tables.ts';
@@ -36,7 +37,7 @@ async function aLookedAtHome(strict = false) {
     remembered,
     /** `running`: as a host looks that runs already, by what it understood before. */
     async look(now = NOW, memory = remembered, running?: Pick<LastLook, 'isUnsettled' | 'isRunning'>) {
-      const found = await survey({ config: configOf(home.path, { strict }), history: NO_HISTORY, env: {}, now, secondOpinion: 'always', sightings: null, memory, ...(running && understood ? { last: { ...running, targets: [], understood } } : {}) });
+      const found = await survey({ config: configOf(home.path, { strict }), history: NO_HISTORY, env: {}, now, secondOpinion: 'always', sightings: null, scans: KeptScans.fresh(systemClock), memory, ...(running && understood ? { last: { ...running, targets: [], understood } } : {}) });
       understood = found.understood;
       await memory.learn(found.learned);
       return {

@@ -6,6 +6,7 @@ import { digest } from './digest.ts';
 import { lists } from './lists.ts';
 import { lock } from './lock.ts';
 import type { AdmissionRule } from './rule.ts';
+import { scan } from './scan.ts';
 import { signer } from './signer.ts';
 import { ui } from './ui.ts';
 import { rollback, sameVersion, version } from './version.ts';
@@ -20,12 +21,13 @@ export const ADMISSION_RULES: Readonly<Record<string, AdmissionRule>> = {
   'same-version': sameVersion,
   signer,
   ui,
+  scan,
   approvals,
   age,
 };
 
 /** What time or a reviewer can mend; whatever else is wrong is told before it. */
-const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'SIGNER_CHANGED', 'RELEASE_TOO_FRESH']);
+const WAITS: ReadonlySet<string> = new Set<ErrorCode>(['APPROVAL_MISSING', 'APPROVAL_REJECTED', 'SIGNER_CHANGED', 'RELEASE_TOO_FRESH', 'SCAN_WARNING', 'SCAN_PENDING']);
 
 /** A lock names what was reviewed; what it does not name yet may still be told, and what an edit takes away needs no lock. */
 const UNLOCKED: ReadonlySet<string> = new Set<ErrorCode>(['LOCK_MISSING', 'LOCK_MISMATCH']);

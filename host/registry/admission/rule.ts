@@ -2,6 +2,7 @@
 import type { Grant } from '../../../schemas/capability.ts';
 import type { SecretReference } from '../../../schemas/enablement.ts';
 import type { Limits } from '../../../schemas/plugin-manifest.ts';
+import type { ScanResult } from '../../../schemas/scan.ts';
 import type { GatehouseError } from '../../errors.ts';
 import type { VerifiedRelease } from '../../trust/verify.ts';
 import type { LoadedEnablement } from '../discover.ts';
@@ -23,6 +24,8 @@ export interface Applicant {
   readonly release: VerifiedRelease;
   readonly loaded: LoadedEnablement;
   readonly settings: Settings;
+  /** Absent while its package is still being looked through. */
+  readonly scan: ScanResult | undefined;
   readonly context: ResolveContext;
 }
 

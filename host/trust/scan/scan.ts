@@ -21,7 +21,12 @@ export interface ScanOptions extends Surroundings {
  */
 export async function scanRelease(files: ReadonlyMap<string, Uint8Array>, manifest: PluginManifest, options: ScanOptions): Promise<ScanResult> {
   const content = { files, manifest };
-  return resultOf([...(options.known ?? (await contentFindings(content))), ...placeFindings(content, options)], options);
+  return judged(content, options.known ?? (await contentFindings(content)), options);
+}
+
+/** By what is known of the bytes; what the place says is asked now, and takes no time worth speaking of. */
+export function judged(content: Content, known: readonly ScanFinding[], options: Surroundings & { readonly now: number }): ScanResult {
+  return resultOf([...known, ...placeFindings(content, options)], options);
 }
 
 /** So much is looked through on the spot: some milliseconds, and some tenths of a second where somebody made it hard on purpose. */

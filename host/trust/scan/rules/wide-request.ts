@@ -63,7 +63,7 @@ function* wideIn(capability: Capability, { config }: PluginManifest): Iterable<R
 function* openEnded(pointer: string, config: PluginManifest['config']): Iterable<Request> {
   const schema = schemaAt(pointer, config);
   if (!schema || ['format', 'enum', 'const', '$ref', 'anyOf', 'oneOf', 'allOf'].some((key) => key in schema)) return;
-  yield { word: 'config', risk: 'low', message: `The operator fills in the origin at config ${quote(pointer)}, and its schema takes any text.`, fix: 'Give the setting "format": "uri" in plugin.json, or an enum of the addresses that make sense.' };
+  yield { word: 'config', outcome: 'note', risk: 'low', message: `The operator fills in the origin at config ${quote(pointer)}, and its schema takes any text.`, fix: 'Give the setting "format": "uri" in plugin.json, or an enum of the addresses that make sense.' };
 }
 
 function schemaAt(pointer: string, config: PluginManifest['config']): Readonly<Record<string, unknown>> | undefined {

@@ -1,0 +1,61 @@
+// The scanner in a running host: scans are kept, made again on demand, and not made again by a start.
+import { describe, expect, it } from 'vitest';
+import { subscribe } from '../../host/events.ts';
+import type { ScanView } from '../../schemas/scan.ts';
+import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
+import { aHome, type TestPlugin } from '../support/home.ts';
+import { gatehouse } from '../support/process.ts';
+
+const answering = (name: string): TestPlugin => ({
+  name, kind: 'skill', manifest: { skill: { triggers: { prefixes: [`${name} `] } } },
+  source: `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }) => ({ replies: [{ text: '${name} heard ' + message.text }] }) } });`,
+});
+
+const scansOf = async (it: Gatehouse, query = '') => (await it.api(`/scans${query}`)).json<{ items: ScanView[] }>().items;
+
+describe('scans', () => {
+  it('of a start are kept, shown, made again on demand, and not made again by the next start', async () => {
+    await using home = await aHome([answering('first'), answering('second')]);
+    let looked = 0;
+    using _ = { [Symbol.dispose]: subscribe('scan.ended', () => void (looked += 1)) };
+    {
+      await using it = await startGatehouse(home);
+      expect(looked).toBe(2);
+      expect(it.host.plugins.show('first')).toMatchObject({ scan: { outcome: 'pass' } });
+      const [{ id } = { id: '' }] = await scansOf(it, '?plugin=test.first');
+      const again = (await it.api('/plugins/first/scan', { method: 'POST' })).json<ScanView>();
+      expect(again).toMatchObject({ id, plugin: 'test.first', outcome: 'pass' });
+      expect(looked).toBe(3);
+      expect(await scansOf(it)).toHaveLength(2);
+      expect((await it.api('/plugins/nobody/scan', { method: 'POST' })).status).toBe(404);
+      expect((await it.fetch('/api/v1/plugins/first/scan', { method: 'POST' })).status).toBe(401);
+    }
+    await using it = await startGatehouse(home);
+    expect(looked).toBe(3);
+    expect(it.host.plugins.show('first')).toMatchObject({ state: 'active', scan: { outcome: 'pass' } });
+  });
+
+  it('of a big package are waited for by whoever asks, and hold up nothing else', async () => {
+    await using home = await aHome([answering('small')], { reload: { watch: false } });
+    await using it = await startGatehouse(home);
+    const big = answering('big');
+    await home.add({ ...big, source: `// ${'x'.repeat(40_000)}\n${big.source}` });
+    expect((await it.api('/reload', { method: 'POST' })).status).toBe(200);
+    expect(it.host.plugins.show('big')).toMatchObject({ state: 'active', scan: { outcome: 'pass' } });
+  });
+
+  it('of what is warned of keep it waiting, in the host and on files alone, and say what it is about', async () => {
+    const odd = { ...answering('odd'), source: `${answering('odd').source}\nconst run = new Function('return 1');` };
+    await using home = await aHome([odd], { trust: { scan: { onWarn: 'approval' } } });
+    {
+      await using it = await startGatehouse(home);
+      expect(it.host.plugins.show('odd')).toMatchObject({ state: 'pending-approval', code: 'SCAN_WARNING', scan: { outcome: 'warn', risk: 'high' } });
+    }
+    const scanned = await gatehouse(['scan', 'odd', '--json', '--home', home.path]);
+    expect(scanned.code).toBe(3);
+    expect(scanned.json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn', findings: [{ rule: 'dynamic-code', file: 'plugin.js', line: 2 }, {}, {}] });
+    const folder = await gatehouse(['scan', 'plugins/test.odd-1.0.0', '--home', home.path], { cwd: home.path });
+    expect(folder.code).toBe(3);
+    expect(folder.stdout).toMatch(/warn +plugin\.js:2:\d+ {2}dynamic-code, risk high\n.*Function constructor/);
+  });
+});
