@@ -4,7 +4,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import { SenderRates } from '../broker/quota.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { AuditLog } from '../trust/log/audit-log.ts';
+import type { AuditDraft, AuditLog } from '../trust/log/audit-log.ts';
 
 /** One call that would change something. Neither its body nor its query is told: they may hold what nobody else is to read. */
 export interface Mutation {
@@ -37,13 +37,13 @@ export function mutationRecord(audit: Pick<AuditLog, 'append'>, clock: Clock, lo
     async carryOut(mutation, action) {
       const what = { actor: mutation.actor, action: actionOf(mutation), resource: resourceOf(mutation) };
       const { index } = await audit.append({ ...what, outcome: 'begun' });
-      const end = (outcome: 'done' | 'refused' | 'failed', code?: string) => audit.append({ ...what, outcome, detail: { begun: index, code } }).catch(unwritten);
+      const end = (outcome: 'done' | 'refused' | 'failed', detail: AuditDraft['detail'] = {}) => audit.append({ ...what, outcome, detail: { begun: index, ...detail } }).catch(unwritten);
       try {
         const answer = await action();
-        await end('done');
+        await end('done', { id: idOf(answer) });
         return answer;
       } catch (error) {
-        await end(outcomeOf(error), codeOf(error));
+        await end(outcomeOf(error), { code: codeOf(error) });
         throw error;
       }
     },
@@ -66,6 +66,12 @@ function resourceOf({ path, params }: Pick<Mutation, 'path' | 'params'>): string
     const value = params[name] ?? '';
     return name === 'key' ? hash('sha256', value).slice(0, 16) : encodeURIComponent(value);
   });
+}
+
+/** Which thing was made or changed, where the answer says so: of a new token its id, never its secret. */
+function idOf(answer: unknown): string | undefined {
+  const id: unknown = answer instanceof Object && 'id' in answer ? answer.id : undefined;
+  return typeof id === 'string' && id.length <= 200 ? id : undefined;
 }
 
 const codeOf = (error: unknown) => (error instanceof GatehouseError ? error.code : 'INTERNAL');

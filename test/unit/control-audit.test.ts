@@ -43,6 +43,14 @@ describe('an action through the API', () => {
     expect(JSON.stringify(await entriesOf(control))).not.toContain('SECRET');
   });
 
+  it('that makes something names it, and not its secret', async () => {
+    await using control = await startTestControl();
+    const made = (await control.call('POST', '/api/v1/tokens', { token: true, headers: json, body: '{"label":"reader","scopes":["plugins:read"]}' })).json as { id: string; token: string };
+    const entries = await entriesOf(control);
+    expect(entries[1]).toMatchObject({ action: 'api.tokens', outcome: 'done', detail: { id: made.id } });
+    expect(JSON.stringify(entries)).not.toContain(made.token.split('_')[2]);
+  });
+
   it('that a token may not do is told once, and at most sixty times at once', async () => {
     await using control = await startTestControl({ plugins: [aPlugin()] });
     const { token, id } = await aReader(control);
