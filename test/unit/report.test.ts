@@ -175,6 +175,22 @@ describe('what others say of a package', () => {
     expect(sarif.runs[0].tool.driver.rules.map(({ id }) => id)).toContain(`scan/${worst.rule}`);
   });
 
+  it('is in the report: what the policy of the home says of its source', async () => {
+    await using home = await aHome();
+    await using dir = await tempDir();
+    const { key } = await aPackage(dir.path);
+    await writeTrustRecord(home.path, key);
+    const rules = async () => {
+      const { scan }: { scan: { findings: readonly { rule: string }[] } } = JSON.parse((await runCommand(['verify', 'p', '--home', home.path, '--json'], { cwd: dir.path })).stdout);
+      return new Set(scan.findings.map(({ rule }) => rule));
+    };
+    const before = await rules();
+    const file = join(home.path, 'manifests/host.json');
+    const config: { trust?: object } = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...config, trust: { ...config.trust, requireProvenance: true } }));
+    expect([...(await rules())].filter((rule) => !before.has(rule))).toHaveLength(1);
+  });
+
   it('is in the report: the word of this home’s reviewers about exactly this package, and why one does not count', async () => {
     await using home = await aHome();
     await using dir = await tempDir();
