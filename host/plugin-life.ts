@@ -47,6 +47,8 @@ export interface Sentence {
   readonly trigger?: Trigger;
   /** Default `quarantined`. */
   readonly to?: 'quarantined' | 'revoked';
+  /** Another release takes its place at once: its evidence is kept, and the instance is not lost. */
+  readonly isReplaced?: boolean;
 }
 
 export interface Settled {
@@ -158,10 +160,10 @@ export class PluginLife {
    * The host's own judgement: the instance is out of every stage at once, its calls are cancelled, its evidence is written, and where docs/operate.md says so the
    * host ends. Resolves when all that is done; nothing happens to one that is given up already. Throws PLUGIN_NOT_FOUND, and what the store throws.
    */
-  async condemn(instance: string, { code, reason, trigger = triggerOfCode(code), to = 'quarantined' }: Sentence): Promise<void> {
+  async condemn(instance: string, { code, reason, trigger = triggerOfCode(code), to = 'quarantined', isReplaced = false }: Sentence): Promise<void> {
     const { state } = this.#parts.registry.get(instance);
     if (state === to || state === 'disabled' || (state === 'revoked' && to === 'quarantined')) return;
-    await this.#giveUp(instance, { actor: 'host', reason, code, trigger }, 'host', to);
+    await this.#giveUp(instance, { actor: 'host', reason, code, trigger }, 'host', to, isReplaced);
   }
 
   async release(instance: string, actor: string, reason: string): Promise<PluginView> {
@@ -241,7 +243,7 @@ export class PluginLife {
     }
   }
 
-  async #giveUp(instance: string, sentence: Required<Pick<Sentence, 'code' | 'reason' | 'trigger'>> & { readonly actor: string }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined'): Promise<void> {
+  async #giveUp(instance: string, sentence: Required<Pick<Sentence, 'code' | 'reason' | 'trigger'>> & { readonly actor: string }, by: 'host' | 'operator', to: 'quarantined' | 'revoked' = 'quarantined', isReplaced = false): Promise<void> {
     const { registry, supervisor, log, onMembershipChange } = this.#parts;
     const loss = lossOf(registry.get(instance), by, to);
     const bundle = this.#bundle(instance, sentence, to);
@@ -254,7 +256,7 @@ export class PluginLife {
       await supervisor.stop(instance);
       await registry.written();
     } finally {
-      if (this.#settled && LOSSES[loss].class === 'fatal') {
+      if (this.#settled && !isReplaced && LOSSES[loss].class === 'fatal') {
         log.fatal({ instance, loss, reason: sentence.reason }, 'the host ends: it must not go on without this plugin');
         this.#parts.onFatalLoss(instance, sentence.reason);
       }

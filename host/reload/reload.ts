@@ -279,8 +279,7 @@ export class Reload implements AsyncDisposable {
     switch (change.kind) {
       case 'revoke': {
         // Where the files lead to another release already, that one starts next, and the instance is not lost.
-        if (change.found?.resolved) registry.move(instance, 'revoked', { actor: 'host', reason: change.message, code: 'REVOKED' });
-        const ended = change.found?.resolved ? supervisor.stop(instance) : life.condemn(instance, { code: 'REVOKED', reason: change.message, to: 'revoked' });
+        const ended = life.condemn(instance, { code: 'REVOKED', reason: change.message, to: 'revoked', isReplaced: change.found?.resolved !== undefined });
         if (change.found?.refused) registry.learn(change.found);
         await ended;
         return { kind: 'revoked', instance };

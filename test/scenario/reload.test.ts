@@ -331,7 +331,7 @@ describe('drift', () => {
 });
 
 describe('trust', () => {
-  it('that is revoked stops what runs within two seconds, and what is no longer revoked starts again', async () => {
+  it('that is revoked stops what runs within two seconds, for good, whatever the list says later', async () => {
     await using it = await running([{ name: 'skill', ...answering('hi') }], {}); // with the times an operator has
     const { digest } = it.show('skill');
     const revokedAt = performance.now();
@@ -349,6 +349,7 @@ describe('trust', () => {
     await it.home.write('manifests/trust/revocations.json', { plugins: [{ id: 'test.skill', range: '<1.1.0' }] });
     await it.home.add({ name: 'skill', version: '1.1.0', ...answering('two') });
     await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'active', version: '1.1.0' }));
+    expect(await readdir(join(it.home.path, 'data/evidence'))).toHaveLength(1);
   });
 
   it('stays as it is while its list or a record cannot be read; nothing new starts meanwhile', async () => {

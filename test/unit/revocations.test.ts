@@ -37,7 +37,7 @@ async function aLookedAtHome(strict = false) {
     remembered,
     /** `running`: as a host looks that runs already, by what it understood before. */
     async look(now = NOW, memory = remembered, running?: Pick<LastLook, 'isUnsettled' | 'isRunning'>) {
-      const found = await survey({ config: configOf(home.path, { strict }), history: NO_HISTORY, env: {}, now, secondOpinion: 'always', sightings: null, scans: KeptScans.fresh(systemClock), memory, ...(running && understood ? { last: { ...running, targets: [], understood } } : {}) });
+      const found = await survey({ config: configOf(home.path, { strict }), history: NO_HISTORY, env: {}, now, secondOpinion: 'always', sightings: null, unlocked: true, scans: KeptScans.fresh(systemClock), memory, ...(running && understood ? { last: { ...running, targets: [], understood } } : {}) });
       understood = found.understood;
       await memory.learn(found.learned);
       return {
