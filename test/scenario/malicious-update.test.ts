@@ -78,7 +78,7 @@ it('a malicious update is seen, held back and rejected, and what ran before neve
   expect(await gatehouse('verify', v2)).toMatchObject({ code: 0 });
   const diff = await gatehouse('diff', join(home.path, 'plugins/acme.weather-1.0.0'), v2, '--exit-code');
   expect(diff.code).toBe(3);
-  expect(diff.json()).toMatchObject({ needsApproval: true, reasons: [expect.stringContaining(`now also origin ${STRANGER}`)], files: { changed: [{ name: 'plugin.js' }, { name: 'plugin.json' }] } });
+  expect(diff.json()).toMatchObject({ needsApproval: true, reasons: [expect.stringContaining(`now also origin ${STRANGER}`), expect.stringContaining('It uses ctx.http.fetch, spelled so that a search does not find it')], files: { changed: [{ name: 'plugin.js' }, { name: 'plugin.json' }] } });
   expect(await scanOf(v1)).toMatchObject({ outcome: 'pass' });
   const scanned = await scanOf(v2);
   expect(scanned).toMatchObject({ outcome: 'warn', risk: 'high', findings: expect.arrayContaining([expect.objectContaining({ rule: 'capability-not-asked', message: 'It uses ctx.http.fetch, spelled so that a search does not find it.', file: 'plugin.js', line: 3 })]) });

@@ -49,7 +49,7 @@ async function aCarelessHome(): Promise<TestHome> {
       },
       { name: 'gate', kind: 'moderation', source: '1', enablement: { onQuarantine: 'bypass', onTimeout: 'pass-with-flag' } },
     ],
-    { listen: '0.0.0.0:0', collision: 'first', egress: { allow: [{ host: 'ollama.internal', scheme: 'http', port: 11434 }] }, sandbox: { jitless: false } },
+    { listen: '0.0.0.0:0', collision: 'first', egress: { allow: [{ host: 'ollama.internal', scheme: 'http', port: 11434 }] }, sandbox: { jitless: false }, trust: { scan: { onWarn: 'report', everyHours: 0 } } },
   );
   const ending = newTestKey('ending');
   await writeTrustRecord(home.path, ending, { notAfter: inDays(5) });
@@ -115,6 +115,8 @@ describe('a careless home', () => {
     ['stale-revocations', 'revocations', /signed list/],
     ['no-reviews', 'caller', /without anybody/],
     ['fresh-releases', 'minimumReleaseAgeHours', /as soon as/],
+    ['lenient-scans', 'trust.scan.onWarn', /without an approval/],
+    ['lenient-scans', 'trust.scan.everyHours', /never scanned again/],
     ['ending-keys', 'ending', /ends/],
     ['ended-keys', 'ended', /ended/],
     ['ending-releases', 'last', /expires/],
@@ -152,7 +154,7 @@ it('a wall that this machine has not is told with what provides it', async () =>
 
 /** Strict, pinned, for a while: what the pages recommend. */
 async function aCarefulHome(): Promise<TestHome> {
-  const home = await aHome([{ name: 'echo', kind: 'skill', source: '1', manifest: { capabilities: [{ name: 'http.fetch', origins: ['https://api.example'], methods: ['GET'], quota: { perMinute: 60, bytesPerDay: 1_000_000 } }] } }], { strict: true, trust: { approvals: 1 } });
+  const home = await aHome([{ name: 'echo', kind: 'skill', source: '1', manifest: { capabilities: [{ name: 'http.fetch', origins: ['https://api.example'], methods: ['GET'], quota: { perMinute: 60, bytesPerDay: 1_000_000 } }] } }], { strict: true, trust: { approvals: 1, scan: { onWarn: 'approval' } } });
   const [file] = await pinnedIn(home, 'echo');
   expect(file).toContain('digest');
   const record = join(home.path, 'manifests/trust/publishers/test.json');

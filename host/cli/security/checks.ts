@@ -6,7 +6,7 @@ import { adminToken, dataModes, manifestsWritable, misplacedKeys, packagesWritab
 import { gateBypass, gateLate, gateRelaxed, missingWalls, weakConfinement } from './lenience.ts';
 import { markedSecrets, secretsInFiles } from './plain-secrets.ts';
 import { endlessAdmins } from './tokens.ts';
-import { brokenTrust, collisions, developmentTrust, endedKeys, endingKeys, endingReleases, endlessKeys, freshReleases, noReviews, reviewersOwnPlugins, rollbackAllowed, staleRevocations, unpinned } from './trusted-releases.ts';
+import { brokenTrust, collisions, developmentTrust, endedKeys, endingKeys, endingReleases, endlessKeys, freshReleases, lenientScans, noReviews, reviewersOwnPlugins, rollbackAllowed, staleRevocations, unpinned } from './trusted-releases.ts';
 import { configOrigins, largeQuota, manyOrigins, noQuota, raisedLimits, sendsElsewhere, writeTools } from './wide-grants.ts';
 
 /** What keeps a check from being answered; nobody knows then what it would have found. */
@@ -45,6 +45,7 @@ export const SECURITY_CHECKS = {
   'stale-revocations': staleRevocations,
   'no-reviews': noReviews,
   'fresh-releases': freshReleases,
+  'lenient-scans': lenientScans,
   'development-trust': developmentTrust,
   'ending-keys': endingKeys,
   'ended-keys': endedKeys,

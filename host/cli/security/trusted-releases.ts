@@ -98,6 +98,16 @@ export const noReviews: SecurityCheck = {
   look: ({ config, instances }) => ((config.trust.approvals ?? 0) > 0 ? [] : instances.filter(({ enablement: { approvals }, release }) => approvals === 0 && release?.publisher !== 'gatehouse').map(({ name, file }) => ({ where: name, found: 'it runs without anybody’s approval', fix: `Set trust.approvals in manifests/host.json, or "approvals" in ${file}, to how many reviewers must agree.` }))),
 };
 
+export const lenientScans: SecurityCheck = {
+  severity: 'info',
+  exposed: 'medium',
+  why: 'What the scanner sees is then read by nobody before the plugin runs, or is never looked for again when its rules know more.',
+  look: ({ config: { trust: { scan = {} } } }) => [
+    ...(scan.onWarn === 'report' ? [{ where: 'trust.scan.onWarn', found: 'a plugin that the scanner warns of runs without an approval', fix: 'Leave it at "approval" in manifests/host.json.' }] : []),
+    ...(scan.everyHours === 0 ? [{ where: 'trust.scan.everyHours', found: 'what runs is never scanned again', fix: 'Leave it at 24 in manifests/host.json.' }] : []),
+  ],
+};
+
 export const freshReleases: SecurityCheck = {
   severity: 'info',
   exposed: 'low',
