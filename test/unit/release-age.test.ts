@@ -39,7 +39,7 @@ interface Case {
 }
 
 function surveyOf(path: string, { sighted, hours, strict = false }: Case) {
-  return surveyHome(path, { now: NOW, config: { strict, trust: { minimumReleaseAgeHours: hours } }, sightings: sighted === null ? null : seen(sighted) });
+  return surveyHome(path, { now: NOW, config: { strict, trust: { minimumReleaseAgeHours: hours } }, sightings: sighted === null ? null : seen(sighted), unlocked: true });
 }
 
 describe('a release is held back', () => {
