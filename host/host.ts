@@ -331,7 +331,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     about: (entry) => ({
       host: { version: VERSION, hostApi: HOST_API_VERSION, node: process.version, platform: `${process.platform} ${process.arch}`, profile: config.profile, strict: config.strict, confinement: pool.level?.name ?? null, startedAt: toTimestamp(startedAt) },
       egressBytesToday: bytes.used(entry.instance),
-      ...(entry.resolved ? { review: { approvedBy: entry.resolved.approvedBy } } : {}),
+      ...(entry.resolved ? { review: { approvedBy: entry.resolved.approvedBy, scan: registry.scanOf(entry.resolved.release) } } : {}),
       secretValues: Object.values(entry.resolved?.secrets ?? {}).flatMap((reference) => secrets.valueOf(reference) ?? []),
     }),
     onFatalLoss: (instance, reason) => lost.resolve(`'${instance}' is lost: ${reason}`),

@@ -179,6 +179,7 @@ describe.concurrent.each(Object.entries(CASES))('a plugin stopped for %s', (name
       release: { publisher: 'test', keyid: expect.stringMatching(/^ed25519:/) as unknown },
       grants: [{ name: 'kv' }, { name: 'http.fetch' }, { name: 'secret.use' }],
       secrets: { key: { file: `secret-of-${name}` } },
+      review: { approvedBy: [], scan: { packageDigest: show().digest } },
       counters: { calls: expect.toSatisfy((count: number) => count >= 2) as unknown },
       history: expect.arrayContaining([expect.objectContaining({ event: 'plugin.state', to: 'active' })]) as unknown,
       log: expect.arrayContaining([expect.objectContaining({ text: 'waiting for [address] card [number]' })]) as unknown,
