@@ -21,6 +21,7 @@ export type ApprovalDecision = Static<typeof ApprovalDecision>;
 export const ApprovalPredicate = closed({
   packageDigest: Digest,
   grantsDigest: Digest,
+  signedBy: Type.Optional({ ...KeyId, description: 'Whose release was seen; the same content signed by another key is then not approved. `approve` always writes it.' }),
   instance: InstanceName,
   reviewer: Reviewer,
   decision: ApprovalDecision,

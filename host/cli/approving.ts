@@ -55,14 +55,14 @@ export async function decide(decision: ApprovalDecision, target: string, options
   const expiresAt = options.expires === undefined ? undefined : toTimestamp(expiryOf(options.expires, now, decision));
   const { proposal, look } = await proposalFor(target, options.instance, config, io);
   const { seal, reviewer } = await reviewerSeal(io, options, look.understood.reviews.reviewers.store);
-  const { manifest, packageDigest, publisher } = proposal.release;
+  const { manifest, packageDigest, publisher, keyid: signedBy } = proposal.release;
   if (reviewer === publisher) throw new GatehouseError('APPROVAL_REFUSED', { source: `by '${reviewer}'`, problem: 'whoever made the plugin does not review it' });
 
   for (const line of await approvalLines(io, proposal, look, config)) io.say(line);
   const blocked = decision === 'approve' ? proposal.findings.find(({ error }) => NEVER_APPROVED.has(error.code)) : undefined;
   if (blocked) throw blocked.error;
   await io.confirm(`${decision === 'approve' ? 'Approve' : 'Reject'} ${plainLine(`${manifest.id} ${manifest.version}`)} as '${proposal.instance}', as ${reviewer}?`);
-  const predicate: ApprovalPredicate = { packageDigest, grantsDigest: proposal.grantsDigest, instance: proposal.instance, reviewer, decision, note, issuedAt: toTimestamp(systemClock.now()), ...(expiresAt === undefined ? {} : { expiresAt }) };
+  const predicate: ApprovalPredicate = { packageDigest, grantsDigest: proposal.grantsDigest, signedBy, instance: proposal.instance, reviewer, decision, note, issuedAt: toTimestamp(systemClock.now()), ...(expiresAt === undefined ? {} : { expiresAt }) };
   const payload = writeApproval(subjectOf(manifest), predicate);
   const view = await deliver(await seal(payload), { id: approvalIdOf(payload), subject: subjectOf(manifest), ...predicate }, config, io);
   io.print(view, () => `${decision === 'approve' ? 'approved' : 'rejected'}: ${view.subject} as ${view.instance}, by ${view.reviewer} (${view.file})${view.problem === undefined ? '' : `; it does not count: ${view.problem}`}`);

@@ -28,12 +28,12 @@ const STATEMENT_BYTES = 64 * 1024;
 
 /** The exact bytes that are signed. */
 export function writeApproval(subject: string, predicate: ApprovalPredicate): Buffer {
-  const { packageDigest, grantsDigest, instance, reviewer, decision, note, issuedAt, expiresAt } = predicate;
+  const { packageDigest, grantsDigest, signedBy, instance, reviewer, decision, note, issuedAt, expiresAt } = predicate;
   const statement: ApprovalStatement = {
     _type: 'https://in-toto.io/Statement/v1',
     subject: [{ name: subject, digest: { sha256: packageDigest.slice('sha256:'.length) } }],
     predicateType: APPROVAL_PREDICATE_TYPE,
-    predicate: { packageDigest, grantsDigest, instance, reviewer, decision, note, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }) },
+    predicate: { packageDigest, grantsDigest, ...(signedBy === undefined ? {} : { signedBy }), instance, reviewer, decision, note, issuedAt, ...(expiresAt === undefined ? {} : { expiresAt }) },
   };
   return Buffer.from(JSON.stringify(statement));
 }

@@ -76,9 +76,10 @@ export function problemWith({ id, decision, keyid, issuedAt, expiresAt, key }: S
   return `the key ${keyid} is valid from ${key.notBefore ?? 'the beginning'} to ${key.notAfter ?? 'further notice'}`;
 }
 
-function mismatch({ decision, subject, packageDigest, grantsDigest, keyid, reviewer }: StoredApproval, target: ApprovalTarget): string | undefined {
+function mismatch({ decision, subject, packageDigest, grantsDigest, signedBy, keyid, reviewer }: StoredApproval, target: ApprovalTarget): string | undefined {
   if (packageDigest !== target.packageDigest || subject !== target.subject) return `it is about ${subject} with digest ${packageDigest}`;
   if (keyid === target.keyid || reviewer === target.publisher) return 'whoever made the plugin does not review it';
+  if (decision === 'approve' && signedBy !== undefined && signedBy !== target.keyid) return `it is about the release that ${signedBy} signed`;
   if (decision === 'approve' && grantsDigest !== target.grantsDigest) return `it is about other grants, limits or secrets (${grantsDigest})`;
   return undefined;
 }

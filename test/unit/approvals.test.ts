@@ -59,6 +59,8 @@ describe('approvals', () => {
     { title: 'that call the package something else count for nothing', stored: [an({ subject: 'acme.weather-9.9.9' })], why: 'acme.weather-9.9.9' },
     { title: 'of other grants count for nothing', stored: [an({ grantsDigest: OTHER })], why: 'other grants' },
     { title: 'of another instance are not about it', stored: [an({ instance: 'wetter' })] },
+    { title: 'that name the signer count', stored: [an({ signedBy: AUTHOR.keyid })], approved: ['alice'] },
+    { title: 'about the same content signed by another key count for nothing', stored: [an({ signedBy: 'ed25519:2' })], why: 'it is about the release that ed25519:2 signed' },
     { title: 'by the author’s key count for nothing', stored: [an({ keyid: AUTHOR.keyid })], why: 'does not review it' },
     { title: 'by whoever is called like the publisher count for nothing', stored: [an({ reviewer: 'acme' })], why: 'does not review it' },
     { title: 'that expired count no more', stored: [an({ expiresAt: at('12:00:00') })], why: 'expired' },

@@ -9,9 +9,11 @@ export const signer: AdmissionRule = ({ release, loaded: { enablement }, setting
   const { instance } = enablement;
   const before = history.signerOf(instance, id);
   if (before === undefined || before.keyid === keyid || before.agreed === keyid || (before.development && development)) return NO_OBJECTION;
-  if (agreed === instance || approvalsNeeded(enablement, config.trust) > 0) return NO_OBJECTION;
-  // A reviewer's word is about content. Given for what ran, it says nothing about somebody else who signs the same.
+  if (agreed === instance) return NO_OBJECTION;
   const isNewContent = history.digestOf(id, version) !== packageDigest;
-  if (isNewContent && decisionsFor({ instance, release, grantsDigest }, approvals).approvals.length > 0) return NO_OBJECTION;
+  if (isNewContent && approvalsNeeded(enablement, config.trust) > 0) return NO_OBJECTION; // the rule of approvals asks for a word about it
+  // A reviewer's word that names no signer is about content: given for what ran, it says nothing about somebody else who signs the same.
+  const words = decisionsFor({ instance, release, grantsDigest }, approvals).approvals;
+  if (words.some(({ signedBy }) => isNewContent || signedBy === keyid)) return NO_OBJECTION;
   return { refusals: [new GatehouseError('SIGNER_CHANGED', { instance, plugin: id, version, before: before.keyid, after: keyid, changes: '' })] };
 };
