@@ -53,7 +53,7 @@ describe('decisions about trust', () => {
     await registry.release('echo', operator);
     await registry.disable('echo', operator);
     await registry.enable('echo', operator);
-    const [, ...entries] = await at.entries();
+    const entries = (await at.entries()).filter(({ action }) => action.startsWith('plugin.') && action !== 'plugin.scan');
     expect(told(entries)).toEqual([
       'host plugin.reject bad refused',
       'host plugin.verify echo done', 'host plugin.approve echo done',
@@ -88,10 +88,10 @@ describe('decisions about trust', () => {
     await at.registry.written();
     const together = at.commits.map(({ put = [] }) => ({
       moves: put.flatMap(({ table, value }) => (table.name === transitions.name ? [(value as TransitionRow).to] : [])),
-      entries: put.flatMap(({ table, value }) => (table.name === auditEntries.name ? [(value as AuditEntryRow).entry.action] : [])),
+      entries: put.flatMap(({ table, value }) => (table.name === auditEntries.name ? [(value as AuditEntryRow).entry.action].filter((action) => action.startsWith('plugin.')) : [])),
     })).filter(({ moves }) => moves.length > 0);
-    const decided: Readonly<Record<string, string>> = { verified: 'plugin.verify', approved: 'plugin.approve', quarantined: 'plugin.quarantine' };
-    expect(together.flatMap(({ moves }) => moves)).toEqual(['verified', 'approved', 'starting', 'quarantined']);
+    const decided: Readonly<Record<string, string>> = { verified: 'plugin.verify', scanned: 'plugin.scan', approved: 'plugin.approve', quarantined: 'plugin.quarantine' };
+    expect(together.flatMap(({ moves }) => moves)).toEqual(['verified', 'scanned', 'approved', 'starting', 'quarantined']);
     for (const { moves, entries } of together) expect(entries).toEqual(moves.flatMap((to) => decided[to] ?? []));
   });
 
