@@ -49,7 +49,7 @@ describe('keys of reviewers', () => {
     ['with one from a variable that is not set', ['--passphrase-env', 'NOBODY'], 'NOBODY is not set'],
     ['with one that is too short', ['--passphrase-file', 'short'], 'too short: 7 characters'],
     ['with two', ['--passphrase-file', 'short', '--passphrase-env', 'ALICE'], 'either --passphrase-file or --passphrase-env'],
-    ['for a publisher too', ['--publisher', 'acme'], 'either --publisher or --reviewer'],
+    ['for a publisher too', ['--publisher', 'acme'], 'name one of --publisher, --reviewer and --revoker'],
   ])('are not made %s', async (_, args, problem) => {
     await using dir = await tempDir();
     await writeFile(join(dir.path, 'short'), '1234567\n');
