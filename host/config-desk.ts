@@ -3,11 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { ApplyConfigBody, ConfigChange, ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView, PatchConfigBody, RollbackConfigBody } from '../schemas/config-view.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import { configIn, hostConfigPath, overridesIn, type ConfigSources, type ResolvedConfig } from './config.ts';
-import { changesBetween, configHash, editedText, mergePatch, needsRestart, readWritten } from './config-edit.ts';
+import { changesBetween, configHash, editedText, mergePatch, needsRestart, readWritten, reviewedIn } from './config-edit.ts';
 import { GatehouseError } from './errors.ts';
 import type { Ids } from './ids.ts';
 import { replaceFile } from './registry/enablement-file.ts';
 import type { Page } from './store/page.ts';
+import type { AuditLog } from './trust/log/audit-log.ts';
 import { put, type Store } from './store/store.ts';
 import { configs, type ConfigRow } from './store/tables.ts';
 
@@ -18,6 +19,9 @@ export interface ConfigDeskParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Told of the file before it is written: it is this host's own. */
+  readonly onWriting: (path: string, text: string) => void;
   /** Has what needs no restart taken up; resolves when it is. */
   readonly takeUp: () => Promise<unknown>;
 }
@@ -25,8 +29,14 @@ export interface ConfigDeskParts {
 /** Files that are remembered, the newest. */
 const KEPT = 100;
 
-interface Edit {
+/** Who edits. */
+export interface Editor {
   readonly actor: string;
+  /** May decide what reviewers decide. */
+  readonly mayReview: boolean;
+}
+
+interface Edit extends Editor {
   readonly baseHash: string;
   readonly reason?: string | undefined;
 }
@@ -65,17 +75,18 @@ export class ConfigDesk {
     return { ok: true, ...effectOf(changesBetween(before, document)) };
   }
 
-  patch({ patch, ...edit }: PatchConfigBody, actor: string): Promise<ConfigEdited> {
-    return this.#edit({ ...edit, actor }, (written) => mergePatch(written, patch));
+  /** Throws CONFIG_CONFLICT, FORBIDDEN, and as `loadConfig` does; nothing is written then. The same holds for the two below. */
+  patch({ patch, ...edit }: PatchConfigBody, editor: Editor): Promise<ConfigEdited> {
+    return this.#edit({ ...edit, ...editor }, (written) => mergePatch(written, patch));
   }
 
-  apply({ config, ...edit }: ApplyConfigBody, actor: string): Promise<ConfigEdited> {
-    return this.#edit({ ...edit, actor }, () => config);
+  apply({ config, ...edit }: ApplyConfigBody, editor: Editor): Promise<ConfigEdited> {
+    return this.#edit({ ...edit, ...editor }, () => config);
   }
 
   /** To the exact bytes of an earlier file. Throws CONFIG_UNKNOWN. */
-  rollback({ hash, reason = `back to ${hash}`, ...edit }: RollbackConfigBody, actor: string): Promise<ConfigEdited> {
-    return this.#edit({ ...edit, reason, actor }, async () => {
+  rollback({ hash, reason = `back to ${hash}`, ...edit }: RollbackConfigBody, editor: Editor): Promise<ConfigEdited> {
+    return this.#edit({ ...edit, ...editor, reason }, async () => {
       const found = (await this.#rows()).find(({ row }) => row.hash === hash);
       if (!found) throw new GatehouseError('CONFIG_UNKNOWN', { hash });
       return readWritten(Buffer.from(found.row.text), this.#sources.home);
@@ -99,7 +110,7 @@ export class ConfigDesk {
     await this.#inTurn(async () => await this.#notice(await this.#read()));
   }
 
-  #edit({ actor, baseHash, reason }: Edit, make: (written: object) => unknown): Promise<ConfigEdited> {
+  #edit({ actor, mayReview, baseHash, reason }: Edit, make: (written: object) => unknown): Promise<ConfigEdited> {
     return this.#inTurn(async () => {
       const { home } = this.#sources;
       const bytes = await this.#read();
@@ -111,11 +122,21 @@ export class ConfigDesk {
       const text = editedText(after, this.#sources);
       const effect = effectOf(changesBetween(before, after));
       if (effect.changes.length === 0) return { hash, ...effect };
+      const reviewed = reviewedIn(effect.changes);
+      if (reviewed.length > 0 && !mayReview) throw new GatehouseError('CONFIG_REVIEWED', { paths: reviewed.join(', ') });
+      await this.#record(actor, effect.changes.filter(({ path }) => reviewed.includes(path)));
+      this.#parts.onWriting(hostConfigPath(home), text);
       await replaceFile(hostConfigPath(home), text);
       await this.#remember(text, actor, reason);
       await this.#parts.takeUp();
       return { hash: configHash(Buffer.from(text)), ...effect };
     });
+  }
+
+  /** What reviewers decide is told with what it was and what it is to be, before it is done. */
+  async #record(actor: string, changes: readonly ConfigChange[]): Promise<void> {
+    const told = changes.map(({ path, before, after }) => `${path}: ${JSON.stringify(before) ?? 'absent'} → ${JSON.stringify(after) ?? 'absent'}`);
+    if (told.length > 0) await this.#parts.audit.append({ actor, action: 'config.trust', resource: 'manifests/host.json', outcome: 'begun', detail: { changes: told } });
   }
 
   /** Tells what somebody else changed meanwhile, where the state it was made from is remembered. */

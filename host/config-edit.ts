@@ -15,6 +15,12 @@ const HOT: readonly string[] = ['identities', 'trust'];
 
 export const needsRestart = (path: string): boolean => !HOT.some((hot) => path === hot || path.startsWith(`${hot}.`));
 
+/** Who may run, behind which walls, and what plugins may reach: what a reviewer decides, and nobody who only runs the host. */
+const REVIEWED: readonly string[] = ['trust', 'strict', 'profile', 'egress', 'sandbox.jitless', 'collision'];
+
+/** The changes that need a reviewer's scope. */
+export const reviewedIn = (changes: readonly ConfigChange[]): readonly string[] => changes.map(({ path }) => path).filter((path) => REVIEWED.some((each) => path === each || path.startsWith(`${each}.`) || each.startsWith(`${path}.`) || path === '/'));
+
 /** `sha256:` over the exact bytes: what an edit was made from. */
 export const configHash = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 

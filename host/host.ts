@@ -338,7 +338,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   });
   parts.defer(() => life.close());
   const reload = parts.use(new Reload({ config, clock, log, registry, supervisor, life, ownWrites, homeRecord, identityFile: new IdentityFile({ home: config.home, env, log, links: config.identities, identities }), booted: () => booted, onMembershipChange }));
-  const settings = new ConfigDesk({ config, env, store, clock, ids, takeUp: () => reload.judge() });
+  const settings = new ConfigDesk({ config, env, store, clock, ids, audit, onWriting, takeUp: () => reload.judge() });
   settings.notice().catch((error: unknown) => log.warn({ err: problemOf(error) }, 'the state of host.json could not be remembered'));
 
   const stack = parts.move();

@@ -30,7 +30,10 @@ export class BackupDesk implements AsyncDisposable {
   async begin(actor: string): Promise<BackupView> {
     if (this.#latest?.state === 'running') throw new GatehouseError('BACKUP_RUNNING', { name: this.#latest.name });
     this.#latest = { name: 'next', state: 'running' }; // from here on nobody else begins
-    const name = await this.#freeName();
+    const name = await this.#freeName().catch((error: unknown) => {
+      this.#latest = undefined;
+      throw error;
+    });
     const { log } = this.#parts;
     this.#latest = { name, state: 'running' };
     this.#writing = writeBackup(this.#parts, join(this.#folder, name)).then(

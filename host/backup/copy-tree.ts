@@ -40,9 +40,15 @@ export async function copyFile(from: string, to: string): Promise<Copied | undef
   if (!source) return undefined;
   const mode = (await source.stat()).mode & 0o777;
   await using target = await open(to, 'wx', mode);
-  const { bytes, sha256 } = await pump(source, (piece) => target.write(piece));
+  const { bytes, sha256 } = await pump(source, (piece) => target.writeFile(piece)); // goes on until all of it is written, or throws
   await target.sync();
   return { bytes, sha256, mode };
+}
+
+/** Makes names durable that were just given in a folder. */
+export async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
 }
 
 /** Size and digest of a file as it is. */

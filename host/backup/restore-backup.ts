@@ -9,7 +9,7 @@ import { compileSchema, parseDocument } from '../schema.ts';
 import { openStore } from '../store/lmdb.ts';
 import { AuditLog } from '../trust/log/audit-log.ts';
 import { openLogKey } from '../trust/log/log-key.ts';
-import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty } from './copy-tree.ts';
+import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder } from './copy-tree.ts';
 import { INDEX_FILE } from './write-backup.ts';
 
 const INDEX_BYTES = 512 * 1024 * 1024;
@@ -96,6 +96,7 @@ async function draftBeside(place: string) {
     async moveTo(target: string) {
       await removeIfEmpty(target);
       await rename(path, target);
+      await syncFolder(dirname(target));
     },
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   };

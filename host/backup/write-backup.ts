@@ -9,7 +9,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import type { LmdbStore } from '../store/lmdb.ts';
 import { storeSchema } from '../store/migrations.ts';
 import { VERSION } from '../version.ts';
-import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty } from './copy-tree.ts';
+import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder } from './copy-tree.ts';
 
 export interface BackupParts {
   readonly store: LmdbStore;
@@ -49,6 +49,7 @@ export async function writeBackup({ store, config, clock }: BackupParts, out: st
     await writeFile(join(draft, INDEX_FILE), `${JSON.stringify(index, null, 2)}\n`, { mode: 0o600, flush: true });
     await removeIfEmpty(out);
     await rename(draft, out);
+    await syncFolder(dirname(out));
     return index;
 
     async function keep(path: string, source: string): Promise<void> {

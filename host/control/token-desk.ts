@@ -24,12 +24,13 @@ export const listTokens = ({ store }: TokenDeskParts, query: PageQuery): Promise
 /** Throws TOKEN_NOT_FOUND. */
 export const showToken = async (parts: TokenDeskParts, id: string): Promise<TokenView> => viewOf((await rowOf(parts, id)).value);
 
-/** Throws SCOPE_UNKNOWN, SCOPE_BEYOND, REQUEST_INVALID for an expiry that is past. */
+/** It ends with the caller's own token at the latest. Throws SCOPE_UNKNOWN, SCOPE_BEYOND, REQUEST_INVALID for an expiry that is past. */
 export async function createToken({ store, clock }: TokenDeskParts, by: Principal, { label, scopes, expiresAt }: NewTokenBody): Promise<NewTokenView> {
   const known = scopes.map(scopeOf);
   refuseBeyond(by, known);
   refusePast(expiresAt, clock);
-  const { token, row } = mintToken({ label, scopes: known, ...(expiresAt === undefined ? {} : { expiresAt }) }, clock);
+  const until = earlier(expiresAt, by.expiresAt);
+  const { token, row } = mintToken({ label, scopes: known, ...(until === undefined ? {} : { expiresAt: until }) }, clock);
   await store.commit({ put: [put(tokens, tokens.key(row.id), row)] });
   return { ...viewOf(row), token };
 }
@@ -40,7 +41,7 @@ export async function rotateToken({ store, clock, dataDir }: TokenDeskParts, by:
   refuseBeyond(by, old.scopes);
   if (!isInForce(old, clock)) throw new GatehouseError('TOKEN_ENDED', { id });
   refusePast(expiresAt, clock);
-  const until = expiresAt ?? old.expiresAt;
+  const until = earlier(expiresAt ?? old.expiresAt, by.expiresAt);
   const { token, row } = mintToken({ label: old.label, scopes: old.scopes.filter(isScope), ...(until === undefined ? {} : { expiresAt: until }) }, clock);
   const overlapEnds = toTimestamp(clock.now() + overlapSeconds * 1000);
   const ending: TokenRow = { ...old, rotatedTo: row.id, expiresAt: old.expiresAt !== undefined && old.expiresAt < overlapEnds ? old.expiresAt : overlapEnds };
@@ -83,6 +84,12 @@ function scopeOf(name: string): Scope {
 function refuseBeyond(by: Principal, scopes: readonly string[]): void {
   const beyond = scopes.find((scope) => !permitsAll(by.scopes, [scope]));
   if (beyond !== undefined) throw new GatehouseError('SCOPE_BEYOND', { scope: beyond });
+}
+
+/** Nobody hands out more time than they have: an absent end is none. */
+function earlier(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one < other ? one : other;
 }
 
 function refusePast(expiresAt: string | undefined, clock: Clock): void {

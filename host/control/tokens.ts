@@ -15,6 +15,8 @@ export interface Principal {
   readonly tokenId: string;
   readonly scopes: readonly string[];
   readonly lastUsedAt?: string;
+  /** When the token it shows ends. */
+  readonly expiresAt?: string;
 }
 
 export interface NewToken {
@@ -38,7 +40,7 @@ export async function readToken(text: string, store: Store, clock: Clock): Promi
   const [, id = '', secret = ''] = TOKEN.exec(text) ?? [];
   const row = (await store.get(tokens, tokens.key(id)))?.value;
   const proven = timingSafeEqual(Buffer.from(hash('sha256', secret)), Buffer.from(row?.secretSha256 ?? NO_SECRET));
-  return row && proven && isInForce(row, clock) ? { tokenId: row.id, scopes: row.scopes, ...(row.lastUsedAt === undefined ? {} : { lastUsedAt: row.lastUsedAt }) } : undefined;
+  return row && proven && isInForce(row, clock) ? { tokenId: row.id, scopes: row.scopes, ...(row.lastUsedAt === undefined ? {} : { lastUsedAt: row.lastUsedAt }), ...(row.expiresAt === undefined ? {} : { expiresAt: row.expiresAt }) } : undefined;
 }
 
 const USE_NOTED_EVERY_MS = 60_000;

@@ -1,5 +1,6 @@
 // A backup that is written under load, brought back elsewhere, and gone on with: nothing from before it is lost, nothing is answered twice; and one in which anything was changed is refused.
 import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -115,6 +116,16 @@ describe('a backup', () => {
     expect(await changed(edit((from) => ({ ...from, files: [...from.files, { ...from.files[0], path: 'data/../../escaped' }] })))).toMatchObject([3, { ...damaged, message: expect.stringContaining('leads elsewhere') }]);
     expect(await changed(edit((from) => ({ ...from, backupVersion: 2 })))).toMatchObject([3, damaged]);
     expect(existsSync(join(dir.path, 'escaped'))).toBe(false);
+
+    // A backup is whole and says where to write: elsewhere than it was told to.
+    const leading = join(dir.path, 'leading');
+    await cp(whole, leading, { recursive: true });
+    const settings = JSON.stringify({ listen: '127.0.0.1:0', dataDir: '../../elsewhere' });
+    await writeFile(join(leading, 'home/manifests/host.json'), settings);
+    const files = index.files.map((file) => (file.path === 'home/manifests/host.json' ? { ...file, bytes: settings.length, sha256: createHash('sha256').update(settings).digest('hex') } : file));
+    await writeFile(join(leading, 'backup.json'), JSON.stringify({ ...index, files }));
+    expect((await gatehouse(['restore', leading, join(dir.path, 'a/b/home'), '--json'])).json()).toMatchObject({ error: { code: 'RESTORE_OUTSIDE' } });
+    expect(existsSync(join(dir.path, 'elsewhere'))).toBe(false);
 
     await mkdir(join(dir.path, 'taken'));
     await writeFile(join(dir.path, 'taken/mine'), 'mine');

@@ -99,7 +99,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   };
   const audit = parts.use(await openAuditLog({ config, store, clock }));
   const asked: string[] = [];
-  const settings = new ConfigDesk({ config, env: {}, store, clock, ids: createIds(clock), takeUp: async () => void asked.push('take up settings') });
+  const settings = new ConfigDesk({ config, env: {}, store, clock, ids: createIds(clock), audit, onWriting: () => undefined, takeUp: async () => void asked.push('take up settings') });
   const backups = parts.use(new BackupDesk({ store, config, clock, log: createLog('error') }));
   const plugins = new Map((script.plugins ?? []).map((view) => [view.instance, view]));
   const plugin = (instance: string) => {

@@ -94,6 +94,18 @@ describe('settings through the API', () => {
     expect((await send(control, 'POST', '/config/validate', { config: { strict: true } })).json).toEqual({ ok: true, changes: [{ path: 'strict', after: true }], restart: ['strict'] });
   });
 
+  it.each<[string, unknown]>([['trust', { approvals: 0 }], ['strict', false], ['egress', { allow: [{ host: 'x.example', scheme: 'http', port: 80 }] }], ['profile', 'lan']])('that decide what may run, as %s, are a reviewer’s to change, and told in the log', async (key, value) => {
+    await using control = await startTestControl();
+    const tokenWith = async (...scopes: string[]) => as<{ token: string }>(await send(control, 'POST', '/tokens', { label: 'x', scopes })).token;
+    const { hash: baseHash } = await view(control);
+    const attempt = async (token: string) => await control.call('PATCH', '/api/v1/config', { token, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ baseHash, patch: { [key]: value } }) });
+    expect(await attempt(await tokenWith('control:write'))).toMatchObject({ status: 403, json: { code: 'CONFIG_REVIEWED' } });
+    expect(await readFile(fileOf(control), 'utf8')).toBe('{}');
+    expect((await attempt(await tokenWith('config:write', 'review'))).status).toBe(200);
+    const told = as<{ items: { detail?: { changes?: string[] } }[] }>(await control.call('GET', '/api/v1/audit?action=config.trust', { token: true })).items;
+    expect(told.map(({ detail }) => detail?.changes)).toEqual([[expect.stringContaining(`${key}: absent → `)]]);
+  });
+
   it('are remembered, edits by hand too, and taken back', async () => {
     await using control = await startTestControl();
     const first = await view(control);

@@ -133,7 +133,7 @@ describe('the package', () => {
 
   it('must be pinned where strict is on', async () => {
     await using home = await homeWith({ required: true });
-    const strict = { config: { strict: true, trust: { minimumReleaseAgeHours: 0 } }, unlocked: true };
+    const strict = { config: { strict: true, trust: { minimumReleaseAgeHours: 0 } }, unlocked: true } as const;
     const { diagnostics } = await surveyHome(home.path, strict);
     expect(findings({ diagnostics })).toEqual(['DIGEST_REQUIRED fatal a']);
     const digest = /"(sha256:[0-9a-f]{64})"/.exec(diagnostics[0]?.fix ?? '')?.[1];

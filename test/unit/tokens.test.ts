@@ -128,6 +128,16 @@ describe('a token', () => {
     expect((await post(control, '/tokens', { label: 'late', scopes: [] }, clerk.token)).status).toBe(401);
   });
 
+  it('gives away no more time than it has', async () => {
+    const clock = handClock();
+    await using control = await startTestControl({ clock });
+    const soon = new Date(clock.now() + 60_000).toISOString();
+    const far = new Date(clock.now() + 90 * 86_400_000).toISOString();
+    const clerk = as<NewTokenView>(await post(control, '/tokens', { label: 'for a day', scopes: ['tokens:write', 'status:read'], expiresAt: soon }));
+    for (const expiresAt of [undefined, far]) expect(as<NewTokenView>(await post(control, '/tokens', { label: 'for ever', scopes: ['status:read'], expiresAt }, clerk.token)).expiresAt).toBe(soon);
+    expect(as<NewTokenView>(await post(control, `/tokens/${clerk.id}/rotate`, { expiresAt: far }, clerk.token)).expiresAt).toBe(soon);
+  });
+
   it('is refused with a word about what is wrong', async () => {
     await using control = await startTestControl();
     expect(await post(control, '/tokens', { label: 'x', scopes: ['status:raed'] })).toMatchObject({ status: 400, json: { code: 'SCOPE_UNKNOWN', detail: expect.stringContaining('did you mean status:read?') } });

@@ -1,5 +1,5 @@
 // `gatehouse restore`: a home and its data directory again, from a backup, once every byte of it is proven.
-import { relative, resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { restoreBackup, type RestoreTarget } from '../../backup/restore-backup.ts';
 import { systemClock } from '../../clock.ts';
@@ -35,5 +35,7 @@ function targetOf(io: Io, backup: string, home: string | undefined): RestoreTarg
   const copy = resolve(backup, 'home');
   const { dataDir } = loadConfig({ home: copy, env: {}, cwd: copy });
   const below = relative(copy, dataDir);
-  return { home: target, dataDir: below.startsWith('..') ? dataDir : resolve(target, below) };
+  // Nobody named that place: the backup did, and whoever wrote it.
+  if (below.startsWith('..') || isAbsolute(below)) throw new GatehouseError('RESTORE_OUTSIDE', { dataDir });
+  return { home: target, dataDir: resolve(target, below) };
 }

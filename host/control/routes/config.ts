@@ -1,7 +1,9 @@
 // host.json: what it says and comes to, edits from a known state, history and the way back.
 import { ApplyConfigBody, ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView, PatchConfigBody, RollbackConfigBody, ValidateConfigBody } from '../../../schemas/config-view.ts';
 import type { Host } from '../../host.ts';
-import { pageSchema, withBody, type ApiRoute } from './api.ts';
+import type { Editor } from '../../config-desk.ts';
+import { permits } from '../scopes.ts';
+import { pageSchema, withBody, type ApiCall, type ApiRoute } from './api.ts';
 
 export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly ApiRoute[] => [
   {
@@ -28,20 +30,22 @@ export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly Api
     summary: 'Change some settings by a JSON merge patch.',
     body: PatchConfigBody,
     answer: ConfigEdited,
-    run: ({ body, actor }) => settings.patch(body, actor),
+    run: ({ body, ...call }) => settings.patch(body, editorOf(call)),
   }),
   withBody({
     method: 'PUT', path: '/config', scope: 'config:write',
     summary: 'Replace all settings.',
     body: ApplyConfigBody,
     answer: ConfigEdited,
-    run: ({ body, actor }) => settings.apply(body, actor),
+    run: ({ body, ...call }) => settings.apply(body, editorOf(call)),
   }),
   withBody({
     method: 'POST', path: '/config/rollback', scope: 'config:write',
     summary: 'Go back to an earlier host.json.',
     body: RollbackConfigBody,
     answer: ConfigEdited,
-    run: ({ body, actor }) => settings.rollback(body, actor),
+    run: ({ body, ...call }) => settings.rollback(body, editorOf(call)),
   }),
 ];
+
+const editorOf = ({ actor, principal }: Pick<ApiCall, 'actor' | 'principal'>): Editor => ({ actor, mayReview: permits(principal.scopes, 'review') });
