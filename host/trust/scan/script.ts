@@ -166,7 +166,7 @@ function fold(node: AnyNode, { constants }: Folding, inner: (node: AnyNode) => s
 }
 
 /** `a + b + c` leans to the left, as deep as it is long. */
-function summandsOf(node: AnyNode): AnyNode[] {
+export function summandsOf(node: AnyNode): AnyNode[] {
   const summands: AnyNode[] = [];
   let left = node;
   for (; left.type === 'BinaryExpression' && left.operator === '+'; left = bare(left.left)) summands.push(left.right);

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { README_FILE, SBOM_FILE, SCRIPT_FILE } from '../package-names.ts';
 import type { Content } from './finding.ts';
-import { linesOf, placeIn, type AnyNode, type Place, type Script } from './script.ts';
+import { linesOf, placeIn, summandsOf, type AnyNode, type Place, type Script } from './script.ts';
 
 export interface Passage {
   readonly text: string;
@@ -11,29 +11,54 @@ export interface Passage {
   readonly placeOf: (offset: number) => Place;
 }
 
-/** What code can use as a text: literals, the parts of templates, and sums of constants. Of a script that nobody can read, all of it. */
+/**
+ * What code can use as a text: literals, sums and calls that always come to the same, and of sums that do not, each run of neighbouring parts that do
+ * (`'https://paste' + 'bin.com/' + id`). Of a script that nobody can read, all of it.
+ */
 export function* scriptTexts({ nodes, text, problem, parentOf, textOf, at }: Script): Iterable<Passage> {
   if (problem !== undefined) {
     yield { text, file: SCRIPT_FILE, placeOf: at };
     return;
   }
-  /** Of a longer text that is known as a whole. */
-  const isPart = (node: AnyNode) => {
-    const parent = parentOf(node);
-    return (parent?.type === 'BinaryExpression' || (parent?.type === 'TemplateLiteral' && parent.expressions.length > 0)) && textOf(parent) !== undefined;
-  };
   for (const node of nodes) {
-    if ((node.type === 'Literal' || node.type === 'TemplateElement') && isPart(node)) continue;
-    const whole = node.type === 'Literal' ? (typeof node.value === 'string' ? node.value : undefined)
-      : node.type === 'TemplateElement' ? (node.value.cooked ?? node.value.raw)
-      : isSum(node.type) && !isSum(parentOf(node)?.type) ? textOf(node)
-      : undefined;
-    if (whole !== undefined && whole !== '') yield { text: whole, file: SCRIPT_FILE, placeOf: () => at(node.start) };
+    const parent = parentOf(node);
+    // The sum around it speaks for its parts; what a call makes of them may be something else.
+    const isPart = parent !== undefined && isSum(parent);
+    const texts = isSum(node) ? (isPart && isChained(node, parent) ? [] : runsOf(partsOf(node), textOf))
+      : node.type === 'CallExpression' ? (isPart ? [] : [textOf(node)])
+      : node.type === 'Literal' && !isPart && typeof node.value === 'string' ? [node.value]
+      : [];
+    for (const each of texts) if (each !== undefined && each !== '') yield { text: each, file: SCRIPT_FILE, placeOf: () => at(node.start) };
   }
 }
 
-/** Ways to make one text of several; `'ba'.split('').reverse().join('')` is a call. */
-const isSum = (type: string | undefined) => type === 'BinaryExpression' || type === 'CallExpression' || type === 'TemplateLiteral';
+/** `a + b`, and a template. */
+const isSum = (node: AnyNode) => (node.type === 'BinaryExpression' && node.operator === '+') || node.type === 'TemplateLiteral';
+
+/** `a + b` inside of `a + b + c`, which is looked at as one. */
+const isChained = (node: AnyNode, parent: AnyNode) => node.type === 'BinaryExpression' && parent.type === 'BinaryExpression' && parent.left === node;
+
+function partsOf(node: AnyNode): readonly AnyNode[] {
+  if (node.type !== 'TemplateLiteral') return summandsOf(node);
+  return node.quasis.flatMap((quasi, index) => [quasi, ...(node.expressions[index] ? [node.expressions[index]] : [])]);
+}
+
+/** Longer than any address; a run of big constants is cut here, so that a small script does not become much text. */
+const LONGEST_RUN = 256 * 1024;
+
+function* runsOf(parts: readonly AnyNode[], textOf: Script['textOf']): Iterable<string> {
+  let run = '';
+  for (const part of parts) {
+    const known = part.type === 'TemplateElement' ? (part.value.cooked ?? part.value.raw) : textOf(part);
+    if (known !== undefined && run.length + known.length <= LONGEST_RUN) {
+      run += known;
+      continue;
+    }
+    yield run;
+    run = known ?? '';
+  }
+  yield run;
+}
 
 /** Other files that are text, as they lie there; `withReadme` for what must not even stand in prose. The bill of materials names packages, not places. */
 export function* otherTexts({ files }: Content, { withReadme }: { readonly withReadme: boolean }): Iterable<Passage> {
