@@ -1,13 +1,13 @@
 // The scanner as a whole: what it lets pass, what it makes of hostile packages, and what its answers come to. Cases of each rule are data, in test/fixtures/scan/.
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { buildPlugin } from '../../host/authoring/build.ts';
 import { newPlugin } from '../../host/authoring/new.ts';
 import { readManifest } from '../../host/trust/manifest.ts';
 import { readPackage } from '../../host/trust/package.ts';
 import { NO_POLICY } from '../../host/trust/scan/finding.ts';
-import { CONTENT_RULES, PLACE_RULES, RULES_VERSION } from '../../host/trust/scan/rules.ts';
+import { CONTENT_RULES, PLACE_RULES, RULES_VERSION, USED_FROM_OUTSIDE } from '../../host/trust/scan/rules.ts';
 import { isSmall, resultOf, scanRelease, worstInWords } from '../../host/trust/scan/scan.ts';
 import { editDistance } from '../../host/trust/scan/rules/look-alike.ts';
 import { compileSchema } from '../../host/schema.ts';
@@ -70,6 +70,26 @@ describe('what findings come to', () => {
     expect(scanned.findings.filter(({ rule }) => rule === 'dynamic-code')).toHaveLength(12);
     const check: { explain(value: unknown): unknown } = compileSchema(ScanResult);
     expect(check.explain(scanned)).toBeUndefined();
+  });
+
+  it('a dozen trifles hide nothing that comes after them: in the script, in what it asks for, in the code', async () => {
+    const ask = (...origins: string[]) => ({ capabilities: [{ name: 'http.fetch', reason: 'To test.', origins, methods: ['GET'] }] });
+    const local = "f('http://127.0.0.1:1/');".repeat(20);
+    const places = await scanOf({ script: `${local} f('https://webhook.site/x');`, manifest: ask('https://api.acme.example') });
+    const origins = await scanOf({ script: 'ctx.http.fetch(x);', manifest: ask(...Array.from({ length: 12 }, (_, index) => `https://93.184.216.${index + 1}`), 'https://169.254.169.254') });
+    const code = await scanOf({ script: `${"Function('return this')();".repeat(12)} eval(x);` });
+    expect([places.outcome, origins.outcome, code.outcome]).toEqual(['warn', 'block', 'warn']);
+    expect(places.findings[0]).toMatchObject({ rule: 'suspicious-endpoint', outcome: 'warn', risk: 'high', message: expect.stringContaining('webhook.site') });
+    expect(places.findings.filter(({ rule }) => rule === 'suspicious-endpoint').map(({ message }) => / And \d+ more of this rule/.exec(message)?.[0])).toEqual([...Array.from({ length: 11 }), ' And 9 more of this rule']);
+  });
+
+  it('the version of the rules is made of everything outside of their folder that they use, too', () => {
+    const folder = join(ROOT, 'host/trust/scan');
+    const imported = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts')).flatMap((name) => {
+      const lines = readFileSync(join(folder, name), 'utf8').matchAll(/^(?:import|export) (?!type ).*from '(\.[^']+)\.ts';$/gm);
+      return Array.from(lines, ([, from]) => relative(folder, join(folder, dirname(name), from ?? ''))).filter((path) => path.startsWith('..'));
+    });
+    expect([...new Set(imported)].toSorted()).toEqual([...USED_FROM_OUTSIDE].toSorted());
   });
 
   it('says which rules it was made by, and nothing on the list is named twice', () => {

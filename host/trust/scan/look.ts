@@ -4,23 +4,20 @@ import { SCRIPT_FILE } from '../package-names.ts';
 import type { Content } from './finding.ts';
 import { CONTENT_RULES } from './rules.ts';
 import { readScript } from './script.ts';
-
-/** More of the same tells a reader nothing. */
-export const MOST_PER_RULE = 12;
-
-const LONGEST_MESSAGE = 1000;
+import { worstOf } from './worst.ts';
 
 /** Never throws: a rule that fails says so, as a finding that needs a person. */
 export function lookThrough(content: Content): readonly ScanFinding[] {
   const script = readScript(Buffer.from(content.files.get(SCRIPT_FILE) ?? []).toString('utf8'));
   const findings: ScanFinding[] = [];
   for (const rule of CONTENT_RULES) {
+    const worst = worstOf(rule.name);
     try {
-      const sightings = Iterator.from(rule.look({ ...content, script })).take(MOST_PER_RULE);
-      for (const sighting of sightings) findings.push({ rule: rule.name, ...sighting, message: sighting.message.slice(0, LONGEST_MESSAGE) });
+      for (const sighting of rule.look({ ...content, script })) worst.add(sighting);
     } catch (thrown) {
       findings.push(unscanned(rule.name, thrown instanceof RangeError ? 'it is nested too deeply' : 'the rule failed'));
     }
+    findings.push(...worst.findings());
   }
   return findings;
 }

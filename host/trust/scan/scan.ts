@@ -4,9 +4,10 @@ import type { PluginManifest } from '../../../schemas/plugin-manifest.ts';
 import { toTimestamp } from '../../clock.ts';
 import { SCRIPT_FILE } from '../package-names.ts';
 import { lookApart } from './apart.ts';
-import type { Content, Sighting, Surroundings } from './finding.ts';
-import { lookThrough, MOST_PER_RULE } from './look.ts';
+import type { Content, Surroundings } from './finding.ts';
+import { lookThrough } from './look.ts';
 import { PLACE_RULES, RULES_VERSION } from './rules.ts';
+import { RISKS, weightOf, worstOf } from './worst.ts';
 
 export interface ScanOptions extends Surroundings {
   /** Milliseconds since the epoch, for `at`. */
@@ -50,7 +51,11 @@ const PLACE_NAMES: ReadonlySet<string> = new Set(PLACE_RULES.map(({ name }) => n
 export const ofContent = (findings: readonly ScanFinding[]): readonly ScanFinding[] => findings.filter(({ rule }) => !PLACE_NAMES.has(rule));
 
 function placeFindings(content: Content, surroundings: Surroundings): ScanFinding[] {
-  return PLACE_RULES.flatMap((rule) => Iterator.from<Sighting>(rule.look({ ...content, ...surroundings })).take(MOST_PER_RULE).map((sighting): ScanFinding => ({ rule: rule.name, ...sighting })).toArray());
+  return PLACE_RULES.flatMap((rule) => {
+    const worst = worstOf(rule.name);
+    for (const sighting of rule.look({ ...content, ...surroundings })) worst.add(sighting);
+    return worst.findings();
+  });
 }
 
 /** The worst finding decides; the worst comes first, and within that the order of the rules. */
@@ -61,10 +66,6 @@ export function resultOf(findings: readonly ScanFinding[], { now, packageDigest 
   const risk = findings.reduce<ScanRisk>((worst, each) => (RISKS.indexOf(each.risk) > RISKS.indexOf(worst) ? each.risk : worst), 'none');
   return { outcome, risk, findings: sorted, rules: RULES_VERSION, at: toTimestamp(now), packageDigest };
 }
-
-const OUTCOMES: readonly ScanFinding['outcome'][] = ['note', 'warn', 'block'];
-const RISKS: readonly ScanRisk[] = ['none', 'low', 'medium', 'high', 'critical'];
-const weightOf = ({ outcome, risk }: ScanFinding) => OUTCOMES.indexOf(outcome) * RISKS.length + RISKS.indexOf(risk);
 
 /** One line for a message: `capability-not-asked: It uses …`, and how many more there are of the same outcome. */
 export function worstInWords({ outcome, findings }: ScanResult): string {
