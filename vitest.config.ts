@@ -23,7 +23,8 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores of a small machine: most of the time tests wait, for processes, disks and clocks.
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     sequence: { shuffle: { files: false, tests: true }, sequencer: LongFirst },
