@@ -31,7 +31,7 @@ describe('attack g230 scan-disguise', () => {
 describe('hostile packages', () => {
   it('attack g232 scan-lure: nothing of a package hides or reorders what a reviewer reads', async () => {
     const { findings } = await scanOf({ script: "const apiKey = '9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c'; x['\\x63\\x6f\\x6e\\x73\\x6f\\x6c\\x65\\x21\u202e\\n\\x1b[2J'];" });
-    expect(findings.length).toBe(2);
+    expect(findings.map(({ rule }) => rule).toSorted()).toEqual(['embedded-secret', 'hidden-code', 'obfuscated-code']);
     // oxlint-disable-next-line no-control-regex -- what must not be there
     for (const { message } of findings) expect(message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e]/);
     expect(JSON.stringify(findings)).not.toContain('9f8a7b6c5d4e');
