@@ -1,6 +1,6 @@
 // What the store remembers of versions: which an instance ran, and what each version was. Resolve asks it about rollbacks and changed releases.
 import { scan, type Store } from '../store/store.ts';
-import { approvals, plugins, versions, type ApprovalRow, type PluginRow } from '../store/tables.ts';
+import { approvals, plugins, versions, type ApprovalRow, type PluginRow, type RejectionRow } from '../store/tables.ts';
 
 export interface History {
   /** Any version of it, as any instance. */
@@ -11,12 +11,14 @@ export interface History {
   digestOf(plugin: string, version: string): string | undefined;
   /** An approval that was seen before, by its id. */
   approval(id: string): ApprovalRow | undefined;
+  /** Every rejection that was seen before, also those that were taken back. */
+  readonly rejections: readonly (RejectionRow & { readonly id: string })[];
   /** Who signed what the instance last ran of this plugin. */
   signerOf(instance: string, plugin: string): PluginRow['signer'];
 }
 
 /** For `check`, which works on files alone. */
-export const NO_HISTORY: History = { hasRun: () => false, highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined, signerOf: () => undefined };
+export const NO_HISTORY: History = { hasRun: () => false, highestVersion: () => undefined, digestOf: () => undefined, approval: () => undefined, rejections: [], signerOf: () => undefined };
 
 export async function loadHistory(store: Store): Promise<History> {
   const highest = new Map<string, string>();
@@ -42,6 +44,7 @@ export async function loadHistory(store: Store): Promise<History> {
     highestVersion: (instance, plugin) => highest.get(`${instance} ${plugin}`),
     digestOf: (plugin, version) => digests.get(`${plugin} ${version}`),
     approval: (id) => seen.get(id),
+    rejections: Array.from(seen).flatMap(([id, { rejection }]) => (rejection ? [{ ...rejection, id }] : [])),
     signerOf: (instance, plugin) => signers.get(`${instance} ${plugin}`),
   };
 }

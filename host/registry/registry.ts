@@ -414,7 +414,7 @@ export class Registry {
     await secondOpinion.save();
     try {
       await this.#trust.learn(found.learned);
-      await rememberApprovals(found, { history, audit, now: clock.now() });
+      await rememberApprovals(found, { home: config.home, history, audit, now: clock.now() });
       await rememberLists(found.understood.policy, { store, audit, now: clock.now() });
       await this.#tellLock(found.understood.lock);
     } catch (thrown) {

@@ -1,9 +1,9 @@
 // Who reviews here at a look, and what they decided: reviewers' records, approvals, and what was taken back, held together with what the store remembers. Called by the survey.
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
-import { loadApprovals, NO_APPROVALS, revokedFile, type ApprovalFiles } from '../trust/approval-files.ts';
+import { loadApprovals, loadRevoked, revokedFile, type ApprovalFiles, type RevokedApproval } from '../trust/approval-files.ts';
 import { SKEW_MS, type StoredApproval } from '../trust/approvals.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import { loadReviewers, type Reviewers } from '../trust/reviewers.ts';
@@ -23,13 +23,14 @@ export const reviewersFolder = ({ manifestsDir }: Folders): string => join(manif
 export interface UnderstoodReviews {
   readonly reviewers: { readonly store: Reviewers; readonly diagnostics: readonly Diagnostic[] };
   readonly files: ApprovalFiles;
+  readonly revoked: readonly RevokedApproval[];
 }
 
 export interface ReviewContext {
   readonly config: Pick<ResolvedConfig, 'home' | 'manifestsDir'>;
   readonly publishers: TrustStore;
   readonly revocations: RevocationList;
-  readonly history: Pick<History, 'approval'>;
+  readonly history: Pick<History, 'approval' | 'rejections'>;
   readonly secondOpinion: VerifyOptions['secondOpinion'];
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -47,17 +48,24 @@ export interface ReviewLook {
 
 export async function lookAtReviews({ config, publishers, revocations, history, secondOpinion, now, last }: ReviewContext): Promise<ReviewLook> {
   const reviewers = await readReviewers(config, publishers, last);
-  const { files, diagnostics } = await readApprovals(config, reviewers.counts.store, secondOpinion, last);
-  const revoked = new Set(files.revoked.map(({ id }) => id));
+  const { files, revoked, diagnostics } = await readApprovals(config, reviewers.counts.store, secondOpinion, last);
+  const revokedIds = new Set(revoked.map(({ id }) => id));
   // What was read by an earlier look is by a reviewer who may be none any more.
-  const stored = files.stored.filter(({ keyid }) => reviewers.counts.store.find(keyid) !== undefined);
-  const isRevoked = (id: string) => revoked.has(id) || history.approval(id)?.revoked !== undefined;
+  const read = files.stored.filter(({ keyid }) => reviewers.counts.store.find(keyid) !== undefined);
+  const stored = [...read, ...rememberedBeside(read, history, reviewers.counts.store, config.home)];
+  const isRevoked = (id: string) => revokedIds.has(id) || history.approval(id)?.revoked !== undefined;
   return {
-    understood: { reviewers: reviewers.counts, files },
+    understood: { reviewers: reviewers.counts, files, revoked },
     book: { stored, standings: { revocations, isRevoked, now } },
     diagnostics: [...reviewers.diagnostics, ...diagnostics],
     instants: stored.flatMap(instantsOf),
   };
+}
+
+/** A veto is not lost with its file, nor with its reviewer's record: it ends when it is taken back, or by a newer word of the same reviewer. */
+function rememberedBeside(read: readonly StoredApproval[], { rejections }: Pick<History, 'rejections'>, reviewers: Reviewers, home: string): StoredApproval[] {
+  const present = new Set(read.map(({ id }) => id));
+  return rejections.filter(({ id }) => !present.has(id)).map((each) => ({ ...each, file: resolve(home, each.file), key: reviewers.find(each.keyid) ?? each.key, isRemembered: true }));
 }
 
 /** When it begins and ends to count, and its key. */
@@ -81,16 +89,38 @@ async function readReviewers(config: Folders, publishers: TrustStore, last: Last
 
 const textOf = ({ code, manifest, message }: Diagnostic) => `${code} ${manifest} ${message}`;
 
-/** Where the list of those that were taken back cannot be understood, a running host goes by its last look, and a start by no approval at all: whatever needs one waits. */
-async function readApprovals(config: ReviewContext['config'], reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion'], last: Last): Promise<{ readonly files: ApprovalFiles; readonly diagnostics: readonly Diagnostic[] }> {
+interface ApprovalsRead {
+  readonly files: ApprovalFiles;
+  readonly revoked: readonly RevokedApproval[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Where it cannot be understood what was taken back, every rejection counts, and of the approvals those that counted at the last look; a start has none, and is refused: nobody
+ * knows then what may run. A folder that cannot be read is the same, and a running host goes by its last look.
+ */
+async function readApprovals(config: ReviewContext['config'], reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion'], last: Last): Promise<ApprovalsRead> {
   const folder = approvalsFolder(config);
-  const before = last?.understood.files;
-  try {
-    const files = await loadApprovals(folder, reviewers, secondOpinion, before && { files: before, isUnsettled: last.isUnsettled });
-    return { files, diagnostics: files.diagnostics };
-  } catch (thrown) {
-    const file = revokedFile(folder);
+  const before = last?.understood;
+  const troubleWith = (file: string, thrown: unknown): Diagnostic => {
     const error = thrown instanceof GatehouseError ? thrown : new GatehouseError('FILE_UNREADABLE', { file, problem: problemOf(thrown) }, { cause: thrown });
-    return { files: before ?? NO_APPROVALS, diagnostics: [diagnosticOf(error, { severity: 'degraded', stage: 'trust', rule: 'revoked-approvals', manifest: relative(config.home, file) })] };
+    return diagnosticOf(error, { severity: last ? 'degraded' : 'fatal', stage: 'trust', rule: 'revoked-approvals', manifest: relative(config.home, file) });
+  };
+  let files: ApprovalFiles;
+  try {
+    files = await loadApprovals(folder, reviewers, secondOpinion, before && { files: before.files, isUnsettled: last.isUnsettled });
+  } catch (thrown) {
+    return { files: before?.files ?? { stored: [], diagnostics: [] }, revoked: before?.revoked ?? [], diagnostics: [troubleWith(folder, thrown)] };
+  }
+  try {
+    const revoked = await loadRevoked(folder);
+    const isUnsettled = last?.isUnsettled(revokedFile(folder)) ?? false;
+    return { files, revoked: before && isUnsettled ? union(before.revoked, revoked) : revoked, diagnostics: files.diagnostics };
+  } catch (thrown) {
+    const counted = new Set(before?.files.stored.map(({ id }) => id));
+    const stored = files.stored.filter(({ id, decision }) => decision === 'reject' || counted.has(id));
+    return { files: { ...files, stored }, revoked: before?.revoked ?? [], diagnostics: [...files.diagnostics, troubleWith(revokedFile(folder), thrown)] };
   }
 }
+
+const union = (one: readonly RevokedApproval[], other: readonly RevokedApproval[]): RevokedApproval[] => [...one, ...other.filter(({ id }) => !one.some((each) => each.id === id))];

@@ -1,5 +1,6 @@
 // Every table of the store: its name, its key layout, its row and who writes it. Nobody else spells a table name or a key.
 import { hash } from 'node:crypto';
+import type { ApprovalPredicate } from '../../schemas/approval.ts';
 import type { AuditEntry, TreeHead } from '../../schemas/audit.ts';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
@@ -393,11 +394,22 @@ export interface SightingRow {
 /** When this host first saw each release. */
 export const sightings = hostTable<SightingRow, [packageDigest: string]>('sightings', 'packageDigest', 'registry, with each look at the home');
 
-/** An approval or rejection that a look has found, or one that was taken back: putting its file back does not revive it. */
+/** An approval or rejection that a look has found, or one that was taken back: putting its file back does not revive it, and taking the file of a rejection away does not end it. */
 export interface ApprovalRow {
   /** RFC 3339. */
   readonly seenAt: string;
+  readonly rejection?: RejectionRow;
   readonly revoked?: { readonly at: string; readonly actor: string; readonly reason: string };
+}
+
+/** What a reviewer signed, and when the key counts. */
+export interface RejectionRow extends ApprovalPredicate {
+  /** `<plugin id>-<version>`. */
+  readonly subject: string;
+  readonly keyid: string;
+  /** Where it was, relative to the home. */
+  readonly file: string;
+  readonly key: { readonly notBefore?: string; readonly notAfter?: string };
 }
 
 export const approvals = hostTable<ApprovalRow, [approvalId: string]>('approvals', 'approvalId', 'registry, at a look that finds it or its revocation');

@@ -17,12 +17,9 @@ export type RevokedApproval = RevokedApprovals['revoked'][number];
 export interface ApprovalFiles {
   /** Each once, in the order of file names. */
   readonly stored: readonly StoredApproval[];
-  readonly revoked: readonly RevokedApproval[];
   /** Files that say nothing that could count. */
   readonly diagnostics: readonly Diagnostic[];
 }
-
-export const NO_APPROVALS: ApprovalFiles = { stored: [], revoked: [], diagnostics: [] };
 
 const REVOKED_FILE = 'revoked.json';
 const ENVELOPE_BYTES = 256 * 1024;
@@ -38,7 +35,7 @@ export interface EarlierApprovals {
   readonly isUnsettled: (path: string) => boolean;
 }
 
-/** A file that is gone counts no more; one that cannot be read, or says something else, counts for nothing and is reported. Throws for a list of revoked approvals that cannot be understood: nobody knows then what still counts. */
+/** A file that is gone counts no more; one that cannot be read, or says something else, counts for nothing and is reported. What was taken back is not asked. Throws what reading the folder throws. */
 export async function loadApprovals(folder: string, reviewers: Reviewers, secondOpinion: VerifyOptions['secondOpinion'], earlier?: EarlierApprovals): Promise<ApprovalFiles> {
   const diagnostics: Diagnostic[] = [];
   const stored = new Map<string, StoredApproval>();
@@ -59,11 +56,8 @@ export async function loadApprovals(folder: string, reviewers: Reviewers, second
   }
   const read = new Set([...stored.values()].map(({ file }) => file));
   for (const approval of kept) if (!read.has(approval.file) && !stored.has(approval.id)) stored.set(approval.id, approval);
-  const isListUnsettled = earlier?.isUnsettled(revokedFile(folder)) ?? false;
-  return { stored: [...stored.values()], revoked: isListUnsettled && earlier ? union(earlier.files.revoked, await loadRevoked(folder)) : await loadRevoked(folder), diagnostics };
+  return { stored: [...stored.values()], diagnostics };
 }
-
-const union = (one: readonly RevokedApproval[], other: readonly RevokedApproval[]): RevokedApproval[] => [...one, ...other.filter(({ id }) => !one.some((each) => each.id === id))];
 
 /** Throws JSON_…, SCHEMA_… and what the file system throws, but not for a file that is not there. */
 export async function loadRevoked(folder: string): Promise<readonly RevokedApproval[]> {
@@ -75,13 +69,18 @@ export async function loadRevoked(folder: string): Promise<readonly RevokedAppro
     if (isAbsent(thrown)) return [];
     throw thrown;
   }
-  return parseDocument(bytes, compileSchema(RevokedApprovals), { source: file, maxBytes: REVOKED_BYTES, maxDepth: 3 }).revoked;
+  return readRevoked(bytes, file);
 }
 
-/** The list with one more, as it is written. */
+const readRevoked = (bytes: Uint8Array, source: string): readonly RevokedApproval[] =>
+  parseDocument(bytes, compileSchema(RevokedApprovals), { source, maxBytes: REVOKED_BYTES, maxDepth: 3 }).revoked;
+
+/** The list with one more, as it is written, and as it can be read again: throws SCHEMA_… for a reason that is empty or too long, and for one entry too many. */
 export function withRevoked(revoked: readonly RevokedApproval[], { id, at, actor, reason }: RevokedApproval): string {
   const list: RevokedApprovals = { $schema: 'https://gatehouse.dev/schemas/revoked-approvals.schema.json', revoked: [...revoked, { id, at, actor, reason }] };
-  return `${JSON.stringify(list, null, 2)}\n`;
+  const text = `${JSON.stringify(list, null, 2)}\n`;
+  readRevoked(Buffer.from(text), REVOKED_FILE);
+  return text;
 }
 
 /** A reader sees the old file or the new one. The draft's name begins with a dot, so that nobody takes it for an approval; `onWriting` is told before anybody can see the text. */

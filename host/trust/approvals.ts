@@ -1,7 +1,7 @@
 // Which approvals count for what would run: pure judgement over statements whose signatures hold. The rule of admission asks it, and the reload for what runs already.
 import type { Approval } from './approval-statement.ts';
 import type { RevocationList } from './revocation.ts';
-import type { ReviewerKey } from './reviewers.ts';
+import { isWithin, type KeyWindow } from './key-window.ts';
 
 /** What would run, or runs. */
 export interface ApprovalTarget {
@@ -16,9 +16,12 @@ export interface ApprovalTarget {
 }
 
 export interface StoredApproval extends Approval {
-  /** Where it stands. */
+  /** Where it stands, or stood. */
   readonly file: string;
-  readonly key: ReviewerKey;
+  /** When its key counts. */
+  readonly key: KeyWindow;
+  /** It is known from the store alone: its file is gone or says nothing now, or its reviewer has no record. */
+  readonly isRemembered?: true;
 }
 
 /** What takes an approval's standing away, whatever it is about. */
@@ -87,8 +90,4 @@ function mismatch({ decision, subject, packageDigest, grantsDigest, signedBy, ke
 function later(one: StoredApproval, other: StoredApproval): StoredApproval {
   if (one.issuedAt !== other.issuedAt) return one.issuedAt > other.issuedAt ? one : other;
   return one.decision === 'reject' ? one : other;
-}
-
-function isWithin({ notBefore, notAfter }: ReviewerKey, time: number): boolean {
-  return (notBefore === undefined || Date.parse(notBefore) <= time) && (notAfter === undefined || time <= Date.parse(notAfter));
 }

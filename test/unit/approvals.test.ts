@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ApprovalPredicate } from '../../schemas/approval.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
-import { loadApprovals, withRevoked } from '../../host/trust/approval-files.ts';
+import { loadApprovals, loadRevoked, withRevoked } from '../../host/trust/approval-files.ts';
 import { readApproval, sealApproval, writeApproval } from '../../host/trust/approval-statement.ts';
 import { decisionsOn, type ApprovalTarget, type Standings, type StoredApproval } from '../../host/trust/approvals.ts';
 import { preAuthEncoding, writeEnvelope } from '../../host/trust/dsse.ts';
@@ -33,12 +33,12 @@ function an(changes: Partial<StoredApproval> = {}): StoredApproval {
   const key = KEYS.get(reviewer) ?? AUTHOR;
   const { keyid } = key;
   return {
-    id: `${reviewer}-${changes.decision ?? 'approve'}-${changes.issuedAt ?? ''}`, file: `${reviewer}.dsse.json`, keyid, key: { reviewer, keyid, publicKey: key.publicKey },
+    id: `${reviewer}-${changes.decision ?? 'approve'}-${changes.issuedAt ?? ''}`, file: `${reviewer}.dsse.json`, keyid, key: {},
     subject: TARGET.subject, packageDigest: DIGEST, grantsDigest: GRANTS, instance: 'weather', reviewer, decision: 'approve', note: 'fine', issuedAt: '2026-11-21T10:00:00.000Z', ...changes,
   };
 }
 
-const window = (from: string | undefined, to: string | undefined) => ({ reviewer: 'alice', keyid: 'ed25519:1', publicKey: Buffer.alloc(32), ...(from === undefined ? {} : { notBefore: from }), ...(to === undefined ? {} : { notAfter: to }) });
+const window = (from: string | undefined, to: string | undefined) => ({ ...(from === undefined ? {} : { notBefore: from }), ...(to === undefined ? {} : { notAfter: to }) });
 const at = (time: string) => `2026-11-21T${time}.000Z`;
 
 interface Count {
@@ -194,7 +194,7 @@ describe('the folder of approvals', () => {
   }
 
   it('that is not there holds none', async () => {
-    expect(await loadApprovals('/not/there', await known(), 'always')).toEqual({ stored: [], revoked: [], diagnostics: [] });
+    expect(await loadApprovals('/not/there', await known(), 'always')).toEqual({ stored: [], diagnostics: [] });
   });
 
   it('gives every approval once, and tells of copies, broken files and strangers without losing the others', async () => {
@@ -209,8 +209,22 @@ describe('the folder of approvals', () => {
   it('says which were taken back, and is not believed at all when that list cannot be understood', async () => {
     const { id } = await aReviewer('alice').signs(STATEMENT);
     const entry = { id, at: at('11:00:00'), actor: 'alice', reason: 'a mistake' };
-    expect((await load({ 'revoked.json': withRevoked([], entry) })).revoked).toEqual([entry]);
-    for (const bad of ['{', '{"revoked":[{"id":"x"}]}', '{"revoked":[],"revoked":[]}']) expect(await refusalOf(() => load({ 'revoked.json': bad }))).toBeDefined();
+    const revokedIn = async (text: string) => {
+      await using dir = await tempDir();
+      await writeFile(join(dir.path, 'revoked.json'), text);
+      return await loadRevoked(dir.path);
+    };
+    expect(await revokedIn(withRevoked([], entry))).toEqual([entry]);
+    for (const bad of ['{', '{"revoked":[{"id":"x"}]}', '{"revoked":[],"revoked":[]}']) expect(await refusalOf(() => revokedIn(bad))).toBeDefined();
+  });
+
+  it('is never given a list of those taken back that could not be read again', async () => {
+    const { id } = await aReviewer('alice').signs(STATEMENT);
+    const entry = { id, at: at('11:00:00'), actor: 'alice', reason: 'a mistake' };
+    const full = Array.from({ length: 10_000 }, () => entry);
+    for (const [revoked, reason] of [[[], ''], [[], 'x'.repeat(1001)], [full, 'one too many']] as const) {
+      expect(await refusalOf(() => withRevoked(revoked, { ...entry, reason }))).toMatchObject({ code: expect.stringMatching(/^SCHEMA_/) });
+    }
   });
 });
 

@@ -195,6 +195,62 @@ describe('a host', () => {
     expect((await start()).state).toBe('approved');
   });
 
+  it('keeps a veto it has seen, whatever becomes of its file and its reviewer, until it is taken back or its reviewer approves', async () => {
+    await using home = await homeWith({ enablement: { approvals: 0 } });
+    const start = async () => {
+      const store = await openStore({ dir: join(home.path, 'data/store'), clock: systemClock });
+      const audit = await openAuditLog({ config: configOf(home.path), store, clock: systemClock });
+      const registry = await Registry.open({ config: configOf(home.path), store, audit, clock: systemClock, ids: createIds(systemClock), env: { KEY: 'the value of a key' } });
+      const { state, code } = registry.view('a');
+      await store[Symbol.asyncDispose]();
+      return `${state} ${code}`;
+    };
+    const veto = await sign(home, alice, { decision: 'reject' });
+    const file = await putApproval(home.path, veto);
+    const record = join(home.path, 'manifests/trust/reviewers/alice.json');
+    expect(await start()).toBe('pending-approval APPROVAL_REJECTED');
+    for (const [harm, mend] of [
+      [() => writeFile(file, veto.bytes.subarray(0, 100)), () => putApproval(home.path, veto)],
+      [() => writeFile(file, Buffer.alloc(300_000)), () => putApproval(home.path, veto)],
+      [() => rm(record), () => trustReviewers(home.path, alice)],
+      [() => writeFile(record, '{'), () => trustReviewers(home.path, alice)],
+      [() => rm(file), () => Promise.resolve()],
+    ] as const) {
+      await harm();
+      expect(await start()).toBe('pending-approval APPROVAL_REJECTED');
+      await mend();
+    }
+    const approval = await sign(home, alice);
+    await putApproval(home.path, approval);
+    expect(await start()).toBe('approved undefined');
+    await rm(join(home.path, 'manifests/approvals', approval.name));
+    expect(await start()).toBe('pending-approval APPROVAL_REJECTED');
+    await home.write('manifests/approvals/revoked.json', withRevoked([], { id: veto.id, at: '2026-11-21T10:00:00.000Z', actor: 'command line', reason: 'a mistake' }));
+    expect(await start()).toBe('approved undefined');
+    await putApproval(home.path, veto);
+    expect(await start()).toBe('approved undefined');
+  });
+
+  it('does not start, and hears every veto, beside a list of those taken back that it cannot understand', async () => {
+    await using home = await homeWith({ enablement: { approvals: 0 } });
+    await putApproval(home.path, await sign(home, alice, { decision: 'reject' }));
+    await putApproval(home.path, await sign(home, bob));
+    await home.write('manifests/approvals/revoked.json', '{');
+    expect(await verdicts(home)).toEqual(['a pending-approval APPROVAL_REJECTED']);
+    const found = await look(home);
+    expect(findings(found)).toEqual(['APPROVAL_REJECTED degraded a', 'JSON_INVALID fatal -']);
+
+    // One that runs goes by its last look, but for vetoes that come in.
+    await rm(join(home.path, 'manifests/approvals/revoked.json'));
+    const before = await look(home);
+    const last = { understood: before.understood, isUnsettled: () => false, isRunning: () => false, targets: [] };
+    await home.write('manifests/approvals/revoked.json', '{');
+    await putApproval(home.path, await sign(home, bob, { decision: 'reject' }));
+    const running = await surveyHome(home.path, { env: { KEY: 'the value of a key' }, last });
+    expect(findings(running)).toEqual(['APPROVAL_REJECTED degraded a', 'JSON_INVALID degraded -']);
+    expect(running.diagnostics.map(({ message }) => message).join()).toContain("'alice' and 'bob'");
+  });
+
   it('is not ended by what lies in the folder', async () => {
     await using home = await homeWith();
     const folder = join(home.path, 'manifests/approvals');
