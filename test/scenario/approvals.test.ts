@@ -103,6 +103,25 @@ describe('a plugin that needs two of three reviewers', () => {
   });
 });
 
+describe('a veto', () => {
+  it('is not taken back by the token of another reviewer, but by the operator, or by its own reviewer’s signature', async () => {
+    await using home = await homeWith(0);
+    await using gatehouse = await start(home);
+    const { token } = (await gatehouse.api('/tokens', { method: 'POST', body: { label: 'bob', scopes: ['plugins:read', 'review'] } })).json<{ token: string }>();
+    const asBob = (path: string, body: unknown) => gatehouse.fetch(`/api/v1${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const veto = await post(gatehouse, await sign(gatehouse, alice, 'reject'));
+    expect(stateOf(gatehouse)).toBe('pending-approval');
+    expect((await asBob(`/approvals/${veto.id}/revoke`, { reason: 'I want it to run' })).status).toBe(403);
+    expect(stateOf(gatehouse)).toBe('pending-approval');
+    const approval = await post(gatehouse, await sign(gatehouse, alice));
+    expect(stateOf(gatehouse)).toBe('active');
+    expect((await asBob(`/approvals/${approval.id}/revoke`, { reason: 'the key is lost' })).status).toBe(200);
+    expect(stateOf(gatehouse)).toBe('pending-approval');
+    expect((await gatehouse.api(`/approvals/${veto.id}/revoke`, { method: 'POST', body: { reason: 'alice left' } })).status).toBe(200);
+    expect(stateOf(gatehouse)).toBe('active');
+  });
+});
+
 describe('an upgrade', () => {
   it('waits for its approval while the version before it answers, and takes over without a restart', async () => {
     await using home = await homeWith(1);

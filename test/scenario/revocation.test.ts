@@ -105,6 +105,10 @@ describe('what runs', () => {
     await it.post('/revocations', { plugin: 'test.skill', range: '*', reason: 'by mistake' });
     expect(it.show('skill').state).toBe('revoked');
     expect((await it.post('/revocations/lift', { plugin: 'test.skill', range: '<9', reason: 'never revoked' })).json()).toMatchObject({ code: 'REVOCATION_NOT_FOUND' });
+    const { token } = (await it.post('/tokens', { label: 'reviewer', scopes: ['plugins:read', 'review'] })).json<{ token: string }>();
+    const byReviewer = await it.gatehouse.fetch('/api/v1/revocations/lift', { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify({ plugin: 'test.skill', range: '*', reason: 'I want it to run' }) });
+    expect(byReviewer.status).toBe(403);
+    expect(it.show('skill').state).toBe('revoked');
     const lifted = await it.post('/revocations/lift', { plugin: 'test.skill', range: '*', reason: 'it was another one' });
     expect(lifted.json()).toMatchObject({ revocation: { id: 'plugin test.skill *', listed: null }, started: ['skill'] });
     expect(it.show('skill').state).toBe('active');

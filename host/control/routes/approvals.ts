@@ -2,6 +2,7 @@
 import { ApprovalView, PluginActionBody } from '../../../schemas/control.ts';
 import { DsseEnvelope } from '../../../schemas/release.ts';
 import type { Host } from '../../host.ts';
+import { requireScope } from '../auth.ts';
 import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
 
 export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
@@ -28,9 +29,14 @@ export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
   }),
   withBody({
     method: 'POST', path: '/approvals/:id/revoke', scope: 'review',
-    summary: 'Take an approval or rejection back for good; what needed it stops.',
+    summary: 'Take an approval back for good; what needed it stops. A rejection only with scope `*`.',
     body: PluginActionBody,
     answer: ApprovalView,
-    run: ({ params, body, actor }) => approvals.revoke(params['id'] ?? '', body.reason, actor),
+    run: ({ params, body, actor, principal }) => {
+      const id = params['id'] ?? '';
+      // Without an approval less runs, without a veto more: that takes its reviewer's signature, or the operator.
+      if (approvals.show(id).decision === 'reject') requireScope(principal, '*');
+      return approvals.revoke(id, body.reason, actor);
+    },
   }),
 ];

