@@ -206,6 +206,7 @@ export class Reload implements AsyncDisposable {
     const found = findingsOf(survey);
     const agreed = confirmed === undefined ? undefined : found.get(confirmed);
     if (agreed) registry.agree(agreed);
+    this.#replacing.keepOnly(found);
     const plan = planOf(this.#standings(), this.#sighting(survey, found, isUnsettled, confirmed));
     const drifted = plan.filter(({ kind }) => kind === 'drift').map(({ instance }) => instance);
     const now = clock.monotonicMs();

@@ -1,5 +1,6 @@
 // Changes of sandboxes that take a moment: another version or other settings, and leaving. One at a time for each instance; reload.ts begins them, within its turn.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
@@ -39,6 +40,8 @@ interface Failure {
 export class Replacing implements Disposable {
   readonly #parts: ReplacingParts;
   readonly #busy = new Map<string, PromiseWithResolvers<void>>();
+  /** What is about to take over. */
+  readonly #coming = new Map<string, SandboxNeeds>();
   readonly #failed = new Map<string, Failure>();
   readonly #closing = new AbortController();
 
@@ -65,6 +68,14 @@ export class Replacing implements Disposable {
     this.#failed.delete(instance);
   }
 
+  /** Goes by a look: what loads and may not take over by now, or is not what the files ask for any more, does not. Whatever else they ask for has its turn when the instance is free. */
+  keepOnly(found: ReadonlyMap<string, Findings>): void {
+    for (const [instance, needs] of this.#coming) {
+      const wanted = found.get(instance)?.resolved;
+      if (!wanted || !isDeepStrictEqual(needsOf(wanted), needs)) this.#parts.supervisor.abandonReplacement(instance);
+    }
+  }
+
   /**
    * A sandbox with what the files say, in the place of the one that runs. It loads and passes its self test first; then registry and traffic switch at one moment, and
    * the old one finishes its calls. Otherwise all stays as it was. Resolves with whether it switched; true also where nothing ran that could go on, and the new one starts.
@@ -78,6 +89,7 @@ export class Replacing implements Disposable {
       return true;
     }
     this.#busy.set(instance, Promise.withResolvers());
+    this.#coming.set(instance, needsOf(resolved));
     const switched = Promise.withResolvers<boolean>();
     const onSwitch = () => {
       registry.learn(findings);
@@ -93,6 +105,7 @@ export class Replacing implements Disposable {
     try {
       return await switched.promise;
     } finally {
+      this.#coming.delete(instance);
       this.#free(instance);
     }
   }

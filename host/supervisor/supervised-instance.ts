@@ -108,7 +108,9 @@ export class SupervisedInstance {
   readonly #retiring = new Set<Sandbox>();
   /** Counts up whenever what is under way no longer matters. */
   #turn = 0;
-  /** Counts up with each stop, quarantine and replacement: what was to replace before is not wanted any more. A crash of the sandbox to be replaced is none of these, or a plugin could fend off its successor. */
+  /** Loaded to take over, and not yet in the place of what is there. */
+  readonly #fresh = new Set<Sandbox>();
+  /** Counts up with each stop, quarantine, replacement and change of mind: what was to replace before is not wanted any more. A crash of the sandbox to be replaced is none of these, or a plugin could fend off its successor. */
   #orders = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #waiters = new Set<Waiter>();
@@ -202,18 +204,25 @@ export class SupervisedInstance {
   /** Opens the new one first; only once it has loaded and passed its self test does it take the calls, and the old one finishes its own. On failure the old one goes on, and this rejects. */
   async replace(spec: SandboxSpec, { graceMs = 10_000, selfTest, onSwitch }: Replacing): Promise<void> {
     const order = this.#orders;
+    const isWanted = () => order === this.#orders;
+    const unwanted = () => new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
     let old: Sandbox | undefined;
     this.#replacing += 1;
     try {
-      const fresh = await this.#open(spec);
+      const fresh = await this.#open(spec, (loaded) => {
+        if (!isWanted()) throw unwanted();
+        this.#fresh.add(loaded);
+        void loaded.ended.then(() => this.#fresh.delete(loaded));
+      }).catch((error: unknown) => Promise.reject(isWanted() ? error : unwanted()));
       try {
         await selfTest?.(fresh);
+        if (!isWanted()) throw unwanted();
         if (!fresh.accepting) throw new GatehouseError('SANDBOX_DIED', { instance: spec.instance, problem: 'it ended as soon as it had loaded' });
-        if (order !== this.#orders) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: spec.instance, state: this.#state });
       } catch (error) {
         await fresh.stop(0);
-        throw error;
+        throw isWanted() ? error : unwanted();
       }
+      this.#fresh.delete(fresh);
       old = this.#sandbox;
       clearTimeout(this.#timer);
       this.#orders += 1;
@@ -227,6 +236,12 @@ export class SupervisedInstance {
       if (this.#state === 'hibernated' && this.#waiters.size > 0) this.#wake();
     }
     if (old) await this.#retire(old, graceMs);
+  }
+
+  /** What is to replace it shall not, though nothing else happens to the instance: it ends at once, or as soon as it has loaded. */
+  abandonReplacement(): void {
+    this.#orders += 1;
+    for (const each of this.#fresh) void each.stop(0);
   }
 
   /** Lets the idle sandbox go; the next call starts another. Only while `idleSinceMs` says that it is idle. */
@@ -293,10 +308,11 @@ export class SupervisedInstance {
     throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance: this.#spec.instance, state: this.#state });
   }
 
-  async #open(spec: SandboxSpec): Promise<Sandbox> {
+  async #open(spec: SandboxSpec, onLoaded?: (sandbox: Sandbox) => void): Promise<Sandbox> {
     const sandbox = await this.#parts.open(spec, this.#parts.hooks);
     const wanted = HANDLERS[spec.kind];
     try {
+      onLoaded?.(sandbox);
       if (!wanted.some((handler) => sandbox.handlers.includes(handler))) throw new GatehouseError('PLUGIN_HANDLER_MISSING', { instance: spec.instance, kind: spec.kind, handler: wanted.join("' or '") });
       await this.#parts.prepare(spec, sandbox);
     } catch (error) {

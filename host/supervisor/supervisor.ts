@@ -106,12 +106,18 @@ export class Supervisor implements AsyncDisposable {
   /**
    * Another version or configuration of a started instance: it takes over once it has loaded and passed its self test, and the old one finishes its calls for up
    * to `graceMs`; resolves when the old one is gone. Rejects as `start` does when it does not load, or with what the self test rejected with; nothing has changed
-   * then. Throws PLUGIN_NOT_FOUND for an instance that was never started, INSTANCE_UNAVAILABLE when it was started or stopped meanwhile.
+   * then. Throws PLUGIN_NOT_FOUND for an instance that was never started, INSTANCE_UNAVAILABLE when it was started or stopped meanwhile, or the
+   * replacement was abandoned.
    */
   async replace(spec: SandboxSpec, replacing: Replacing = {}): Promise<void> {
     const supervised = this.#instances.get(spec.instance);
     if (!supervised) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: spec.instance });
     await supervised.replace(spec, replacing);
+  }
+
+  /** Whatever is about to take the place of what runs does not; what runs goes on. */
+  abandonReplacement(instance: string): void {
+    this.#instances.get(instance)?.abandonReplacement();
   }
 
   /** Another sandbox in the place of the one that is there, once it is up; until then, and where it does not come up, all stays as it is. */

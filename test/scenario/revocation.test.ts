@@ -38,6 +38,8 @@ async function running(plugins: readonly TestPlugin[] = [skill], prepare: (home:
   };
 }
 
+type Running = Awaited<ReturnType<typeof running>>;
+
 /** How long until the instance is out, from the word that takes it out. */
 async function msUntil(gatehouse: Gatehouse, instance: string, state: string, word: () => Promise<unknown>): Promise<number> {
   const out = Promise.withResolvers<number>();
@@ -48,6 +50,34 @@ async function msUntil(gatehouse: Gatehouse, instance: string, state: string, wo
   end();
   return at - from;
 }
+
+describe('what is about to run', () => {
+  it.each<readonly [string, (it: Running) => Promise<unknown>]>([
+    ['revoked', (it) => it.post('/revocations', { plugin: 'test.skill', range: '1.1.0', reason: 'it steals' })],
+    ['not what the files ask for any more', async (it) => {
+      await it.home.write('manifests/plugins/skill.json', { plugin: 'test.skill', instance: 'skill', source: 'plugins/test.skill-1.0.0' });
+      await it.gatehouse.host.reload();
+    }],
+  ])('and is %s by the time it is up does not take over; what ran before goes on', async (_, strike) => {
+    await using it = await running();
+    // It hangs as soon as it has loaded, and is struck before its first turn.
+    const up = Promise.withResolvers<number>();
+    const end = subscribe('sandbox.started', ({ instance, pid }) => void (instance === 'skill' && process.kill(pid, 'SIGSTOP') && up.resolve(pid)));
+    await it.home.add({ ...skill, version: '1.1.0' });
+    const looking = it.gatehouse.host.reload();
+    const pid = await up.promise;
+    end();
+    await strike(it);
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // it has ended already
+    }
+    await looking;
+    await it.gatehouse.host.reload();
+    expect(it.show('skill')).toMatchObject({ version: '1.0.0', state: expect.stringMatching(/active|impaired/) });
+  });
+});
 
 describe('what runs', () => {
   it('is stopped by a file within two seconds: the call in flight is cancelled, and evidence written', async () => {

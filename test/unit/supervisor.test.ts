@@ -327,6 +327,26 @@ describe('replacing', () => {
     expect(world.supervisor.stats('subject')).toMatchObject({ state: 'stopped' });
   });
 
+  it('is abandoned while the new one loads, and at its self test, which ends it at once; the old one goes on', async () => {
+    await using world = await started({ source: toolSource('return "old"') });
+    const onSwitch = () => expect.unreachable();
+    for (const source of [`for (let i = 0; i < 1e6; i++); ${toolSource('return "new"')}`, `for (let i = 0; i < 1e6; i++); throw new Error('no')`]) {
+      const loading = world.supervisor.replace(aSpec({ source }), { onSwitch });
+      world.supervisor.abandonReplacement('subject');
+      await expect(loading).rejects.toMatchObject({ code: 'INSTANCE_UNAVAILABLE' });
+    }
+    const tested = Promise.withResolvers<Sandbox>();
+    const testing = world.supervisor.replace(aSpec({ source: toolSource('return "new"') }), { selfTest: async (fresh) => { tested.resolve(fresh); await fresh.ended; }, onSwitch });
+    const fresh = await tested.promise;
+    world.supervisor.abandonReplacement('subject');
+    await expect(testing).rejects.toMatchObject({ code: 'INSTANCE_UNAVAILABLE' });
+    expect(fresh.accepting).toBe(false);
+    expect(await world.supervisor.call('subject', aCall())).toMatchObject({ value: 'old' });
+    expect(world.strikes).toEqual([]);
+    await world.supervisor.replace(aSpec({ source: toolSource('return "new"') }));
+    expect(await world.supervisor.call('subject', aCall())).toMatchObject({ value: 'new' });
+  });
+
   it('brings up the new version after a crash', async () => {
     await using world = await started({ source: toolSource('return "old"') });
     await world.supervisor.replace(aSpec({ source: toolSource('return "new"') }));
