@@ -5,8 +5,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Their subject is who gets the processor when everybody wants it: another test beside them would want it too. */
 const ALONE = ['test/security/neighbours.test.ts', 'test/security/whole-host.test.ts', 'test/unit/sandbox-niceness.test.ts'];
 
-/** Minutes long. Begun last, one of them would keep a worker at work while the other has nothing left. */
-const LONG = [/test\/chaos\//, /test\/fuzz\/(api|websocket|http|media)\./, /test\/security\/(sandbox-|taken-over|watchdog)/, /test\/scenario\/(outbound-gateway|message-send|lanes-recovery|media-inbound)\./, /test\/unit\/lane-watchdog\./];
+/** Half a minute and more. Begun last, one of them would keep a worker at work while the others have nothing left. */
+const LONG = [/test\/chaos\/(boundaries|kill-host|young-kill|queue-modes)\./, /test\/security\/(secrets|egress)\./, /test\/scenario\/(reload|lanes-recovery|dead-letters|webhook-replies|outbound-gateway)\./, /test\/unit\/(cli-home|sandbox-endings|lane-watchdog)\./, /test\/(browser\/webchat-page|fuzz\/sanitize)\./];
+
+/** They keep the processor busy: no more of them at once than a small machine has cores. */
+const HEAVY = ['test/chaos/**/*.test.ts', 'test/security/**/*.test.ts'];
 
 const EXCLUDE = ['**/node_modules/**', '**/dist/**'];
 
@@ -23,15 +26,16 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     pool: 'forks',
-    // One more than the cores of a small machine: most of the time tests wait, for processes, disks and clocks.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     sequence: { shuffle: { files: false, tests: true }, sequencer: LongFirst },
     reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'evidence/tests.json' }]] : ['default'],
     projects: [
-      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'], exclude: [...EXCLUDE, ...ALONE], sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'alone', include: ALONE, exclude: EXCLUDE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'heavy', include: HEAVY, exclude: [...EXCLUDE, ...ALONE], sequence: { groupOrder: 0 } } },
+      // The others wait most of the time, for processes, disks and clocks.
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE], maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'alone', include: ALONE, exclude: EXCLUDE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 });
