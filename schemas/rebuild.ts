@@ -1,5 +1,6 @@
 // What became of rebuilding a package from its source: the record that `verify --rebuild` leaves in a home, and that reports show.
 import { Type, type Static } from 'typebox';
+import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, PluginId, Timestamp, Version } from './ids.ts';
 
@@ -19,7 +20,7 @@ export const RebuildAttempt = closed({
   verdict: RebuildVerdict,
   commit: Type.Optional(Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$', description: 'The commit that was checked out where the source lay.' })),
   tools: closed({ gatehouse: text(64), esbuild: Type.Optional(text(64)) }),
-  files: whole(0, 1000, { description: 'How many files were compared.' }),
+  files: whole(0, 2 * BOUNDS.packageFiles, { description: 'How many files were compared: of the package and of what was built.' }),
   problem: Type.Optional(text(2000)),
   differences: Type.Optional(Type.Array(RebuildDifference, { maxItems: 1000 })),
 });

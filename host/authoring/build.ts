@@ -1,8 +1,9 @@
 // Builds a plugin: its sources become the `dist/` folder that is packed, signed and run. Used by `build` and for first-party plugins.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { BOUNDS } from '../../schemas/bounds.ts';
 import type { PluginManifest } from '../../schemas/plugin-manifest.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { readManifest } from '../trust/manifest.ts';
@@ -51,7 +52,7 @@ export async function buildPlugin(source: string): Promise<Built> {
 
 /**
  * Builds in memory: reads the source folder and what it imports, writes nothing, and runs nothing of it. The bundler has no configuration of the folder's own, no
- * script of a package.json is looked at, and the code is parsed only. Throws MANIFEST_INVALID, BUILD_FAILED.
+ * script of a package.json is looked at, and the code is parsed only. What no package could hold is not read. Throws MANIFEST_INVALID, BUILD_FAILED.
  */
 export async function buildFiles(source: string): Promise<BuiltFiles> {
   if (!existsSync(join(source, MANIFEST_FILE))) throw new GatehouseError('BUILD_FAILED', { source, problem: `there is no ${MANIFEST_FILE}` });
@@ -66,7 +67,7 @@ export async function buildFiles(source: string): Promise<BuiltFiles> {
     ...(existsSync(join(dir, README_FILE)) ? [[README_FILE, await readOwn(dir, README_FILE)] as const] : []),
     ...(await readAssets(dir)),
   ]);
-  const problem = collisionProblem(files.keys());
+  const problem = collisionProblem(files.keys()) ?? boundsProblem([...files.values()].map(({ length }) => length));
   if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source, problem });
   return { dir, manifest, files, bundler: bundled.bundler, warnings: bundled.warnings };
 }
@@ -74,7 +75,7 @@ export async function buildFiles(source: string): Promise<BuiltFiles> {
 /** A pipe or device under the name of a file would keep whoever builds waiting. */
 async function readOwn(dir: string, name: string): Promise<Buffer> {
   try {
-    return await readRegularFile(join(dir, name));
+    return await readRegularFile(join(dir, name), BOUNDS.packageBytes);
   } catch (thrown) {
     throw new GatehouseError('BUILD_FAILED', { source: dir, problem: `${name} cannot be read (${problemOf(thrown)})` }, { cause: thrown });
   }
@@ -100,7 +101,20 @@ async function readAssets(dir: string): Promise<[string, Buffer][]> {
     if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source: dir, problem });
     return name;
   });
-  return Promise.all(names.map(async (name): Promise<[string, Buffer]> => [name, await readFile(join(dir, name))]));
+  const problem = boundsProblem(await sizesOf(dir, names));
+  if (problem !== undefined) throw new GatehouseError('BUILD_FAILED', { source: dir, problem });
+  return Promise.all(names.map(async (name): Promise<[string, Buffer]> => [name, await readOwn(dir, name)]));
+}
+
+/** In bytes, and no more of them than show that there are too many. */
+function sizesOf(dir: string, names: readonly string[]): Promise<number[]> {
+  return Promise.all(names.slice(0, BOUNDS.packageFiles + 1).map(async (name) => (await stat(join(dir, name))).size));
+}
+
+function boundsProblem(sizes: readonly number[]): string | undefined {
+  if (sizes.length > BOUNDS.packageFiles) return `it has more than ${BOUNDS.packageFiles} files, and no package may`;
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return bytes > BOUNDS.packageBytes ? `its files have ${bytes} bytes; a package may have ${BOUNDS.packageBytes}` : undefined;
 }
 
 /** Writes a new folder beside the old one and puts it in its place: nobody ever finds half a package. Two builds at once both succeed; the last one stays. */

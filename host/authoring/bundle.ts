@@ -1,10 +1,12 @@
 // Bundles a plugin's sources into one classic script, byte-identical wherever the folder lies. Used by build.ts.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, extname, join, relative, sep } from 'node:path';
 import { Script } from 'node:vm';
 import type { Loader, Message, Metafile, Plugin } from 'esbuild';
+import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { readRegularFile } from '../trust/regular-file.ts';
 
@@ -42,6 +44,8 @@ export interface Bundle {
 const SDK = '@gatehouse/plugin-sdk';
 /** Our own code does nothing by being imported: what a plugin does not use is left out. */
 const PURE: ReadonlySet<string> = new Set([SDK, 'gatehouse']);
+/** Of all modules together, what is left out of the script included. */
+const SOURCE_BYTES = 8 * BOUNDS.packageBytes;
 const ENTRIES = ['src/plugin.ts', 'src/plugin.js'] as const;
 
 /** `dir` is a real path. Throws BUILD_FAILED with the first errors and their places. */
@@ -98,6 +102,7 @@ interface Modules {
 function stablePaths(dir: string, { origins, digests }: Modules): Plugin {
   const asking = Symbol('asking the bundler itself');
   const realPaths = new Map<string, string>();
+  let room = SOURCE_BYTES;
   return {
     name: 'stable-paths',
     setup(build) {
@@ -112,7 +117,7 @@ function stablePaths(dir: string, { origins, digests }: Modules): Plugin {
         const { stable, origin } = stableName(found.path, dir);
         const other = realPaths.get(stable);
         // Two copies of one package are one; two files that only say they are would make the list of contents a lie.
-        if (other !== undefined && other !== found.path && !readFileSync(other).equals(readFileSync(found.path))) return { errors: [{ text: `two different files are '${stable}'` }] };
+        if (other !== undefined && other !== found.path && !isSameFile(other, found.path)) return { errors: [{ text: `two different files are '${stable}'` }] };
         if (origin) origins.set(stable, origin);
         realPaths.set(stable, found.path);
         return { path: stable, namespace: NAMESPACE, sideEffects: found.sideEffects && !PURE.has(origin?.name ?? '') };
@@ -121,12 +126,21 @@ function stablePaths(dir: string, { origins, digests }: Modules): Plugin {
         const real = realPaths.get(path) ?? path;
         const loader = LOADERS[extname(real)];
         if (!loader) return { errors: [{ text: `'${path}' is no script, JSON or text; put other files into assets/` }] };
-        const contents = await readRegularFile(real);
+        const { size } = await stat(real);
+        if (size > room) return { errors: [{ text: `with '${path}' the sources have more than ${SOURCE_BYTES} bytes` }] };
+        room -= size; // before it is read: modules are loaded side by side
+        const contents = await readRegularFile(real, size);
         digests.set(path, createHash('sha256').update(contents).digest('hex'));
         return { contents, loader, resolveDir: dirname(real) };
       });
     },
   };
+}
+
+/** Sizes first: what is too big to be a module is not read to find that out. */
+function isSameFile(one: string, other: string): boolean {
+  const [here, there] = [statSync(one), statSync(other)];
+  return here.size === there.size && here.size <= SOURCE_BYTES && readFileSync(one).equals(readFileSync(other));
 }
 
 function stableName(path: string, dir: string): { readonly stable: string; readonly origin?: Origin & { readonly file: string } } {

@@ -60,7 +60,7 @@ function attemptOf({ verdict, problem, bundler, commit, files, differences }: Re
     at: toTimestamp(systemClock.now()), verdict, files,
     tools: { gatehouse: VERSION, ...(bundler === undefined ? {} : { esbuild: bundler }) },
     ...(commit === undefined ? {} : { commit }),
-    ...(problem === undefined ? {} : { problem: problem.slice(0, 2000) }),
+    ...(problem === undefined ? {} : { problem: problem.slice(0, 2000).toWellFormed() }),
     ...(differences.length === 0 ? {} : { differences: differences.slice(0, 1000).map(({ name, package: signed, rebuilt }) => ({ name, package: signed, rebuilt })) }),
   };
 }
@@ -73,6 +73,6 @@ async function keep(io: Io, { claims: { id, version, packageDigest } }: Verifica
   const { attempts, problem } = await readRebuilds(trustDir, packageDigest);
   if (problem !== undefined) throw new GatehouseError('FILE_UNREADABLE', { file, problem });
   await mkdir(dirname(file), { recursive: true });
-  await writeFileWhole(file, `${JSON.stringify(withAttempt({ plugin: id, version, packageDigest }, attempt, attempts), null, 2)}\n`);
+  await writeFileWhole(file, withAttempt({ plugin: id, version, packageDigest }, attempt, attempts));
   io.say(plain(`Kept in ${file}.`));
 }

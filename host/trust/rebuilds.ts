@@ -38,7 +38,11 @@ export async function readRebuilds(trustDir: string, packageDigest: string): Pro
   }
 }
 
-/** The record with one more attempt. */
-export function withAttempt(about: Pick<RebuildRecord, 'plugin' | 'version' | 'packageDigest'>, attempt: RebuildAttempt, earlier: readonly RebuildAttempt[]): RebuildRecord {
-  return { ...about, attempts: [attempt, ...earlier].slice(0, KEPT) };
+/** The text of the record with one more attempt: one that `readRebuilds` takes, with as many earlier attempts as there is room for. */
+export function withAttempt(about: Pick<RebuildRecord, 'plugin' | 'version' | 'packageDigest'>, attempt: RebuildAttempt, earlier: readonly RebuildAttempt[]): string {
+  const record: RebuildRecord = { ...about, attempts: [attempt, ...earlier].slice(0, KEPT) };
+  const text = `${JSON.stringify(record, null, 2)}\n`;
+  if (Buffer.byteLength(text) > RECORD_BYTES && earlier.length > 0) return withAttempt(about, attempt, record.attempts.slice(1, -1));
+  parseDocument(text, compileSchema(RebuildRecord), { source: 'the record of this attempt', maxBytes: RECORD_BYTES, maxDepth: 5 });
+  return text;
 }

@@ -299,6 +299,12 @@ describe('verify --rebuild', () => {
     await writeFile(join(source, 'src/plugin.ts'), "import 'not-there';\n");
     expect((await run('--json'))).toMatchObject({ code: 3 });
     expect((await run()).stdout).toContain('could not be built');
+    for (const start of ['', 'x']) {
+      // A problem that is cut where a character has two halves is kept as text all the same.
+      await writeFile(join(source, 'src/plugin.ts'), `import '${start}${'😀'.repeat(2000)}';\n`);
+      expect(await run('--json')).toMatchObject({ code: 3 });
+    }
+    expect((await run('--json')).json()).toMatchObject({ rebuilds: expect.arrayContaining([expect.objectContaining({ verdict: 'could-not-build' })]) });
     expect((await runCommand(['verify', 'p', '--rebuild', 'nowhere', '--home', home.path], { cwd: dir.path })).stdout).toContain('there is no plugin.json');
   });
 
