@@ -1,7 +1,7 @@
 // What a verdict on an audit log rests on: a key file that was named, else the home's log.json, else nothing; and the tree head that somebody remembered. Called by `audit verify`.
 import { existsSync } from 'node:fs';
 import { findHome } from '../config.ts';
-import { AuditHead, TreeHead } from '../../schemas/audit.ts';
+import { AuditHead, ExportEnd, TreeHead } from '../../schemas/audit.ts';
 import { GatehouseError } from '../errors.ts';
 import { compileSchema, parseDocument } from '../schema.ts';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { logTrustFile, readLogTrust } from '../trust/log/log-key.ts';
 import { readPublicKey } from '../trust/keys.ts';
 import type { Anchor } from '../trust/log/verify-export.ts';
 import type { Io } from './io.ts';
+import { parseStrict } from '../strict-json.ts';
 import { readInput } from './read-input.ts';
 
 /** Throws FILE_UNREADABLE, and what reading a log.json throws. */
@@ -20,17 +21,14 @@ export async function anchorOf(io: Io, keyFile: string | undefined): Promise<Anc
   return { kind: keyFile === undefined ? 'home' : 'key', source, keys: new Map(keys.map(({ keyid, publicKey }) => [keyid, readPublicKey(publicKey, keyid)])) };
 }
 
-/** As `audit head` writes it, or as it ends an export. Throws FILE_UNREADABLE, JSON_…, SCHEMA_…. */
+/** As `audit head` writes it, bare, or as the last line of an export. Throws FILE_UNREADABLE, JSON_…, SCHEMA_…. */
 export async function rememberedHead(io: Io, file: string): Promise<AuditHead | TreeHead> {
   const bytes = await readInput(io, file);
-  const options = { source: file, maxBytes: 4096, maxDepth: 2 };
-  const full = compileSchema(AuditHead);
-  try {
-    return parseDocument(bytes, full, options);
-  } catch (thrown) {
-    if (thrown instanceof GatehouseError && thrown.code.startsWith('SCHEMA_')) return parseDocument(bytes, compileSchema(TreeHead), options);
-    throw thrown;
-  }
+  const options = { source: file, maxBytes: 4096, maxDepth: 3 };
+  const { value } = parseStrict(bytes, options);
+  if (compileSchema(ExportEnd).is(value)) return value.head;
+  if (compileSchema(TreeHead).is(value)) return value;
+  return parseDocument(bytes, compileSchema(AuditHead), options);
 }
 
 /** Outside a home an export is judged all the same. */

@@ -5,7 +5,9 @@ import { join, resolve } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AuditFault, AuditVerdict } from '../../schemas/audit.ts';
-import { generateKey } from '../../host/trust/keys.ts';
+import { generateKey, keyIdOf } from '../../host/trust/keys.ts';
+import { Frontier, leafHash } from '../../host/trust/log/merkle.ts';
+import { signCheckpoint, signHead } from '../../host/trust/log/tree-head.ts';
 import { anExport, asBytes, judged, linesIn, type TestExport } from '../support/audit-export.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -139,7 +141,7 @@ describe('the holder of the key', () => {
     expect((await judged(await exported.rewritten((resource, index) => (index === 100 ? 'later' : resource)), key, { remembered: headAt(100) })).ok).toBe(true);
 
     for (const [bytes, size, code, faults] of [[exported.bytes, 256, 0, []], [cut, 450, 3, ['truncated entries 400-449']], [other, 100, 3, ['rewritten entries 0-99']]] as const) {
-      const script = await ranScript(bytes, JSON.stringify(headAt(size)));
+      const script = await ranScript(bytes, { head: JSON.stringify(headAt(size)) });
       expect({ code: script.code, faults: told(script) }).toEqual({ code, faults });
     }
   });
@@ -150,31 +152,137 @@ describe('the holder of the key', () => {
   });
 });
 
+/** Edits that keep every line well-formed: what a forger would try who has read both verifiers. */
+const EDITS: Readonly<Record<string, (line: string, other: string) => readonly string[]>> = {
+  'keys in another order': (line) => [JSON.stringify(turned(JSON.parse(line)))],
+  'the outer keys in another order': (line) => [JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(line) as object).reverse()))],
+  'a key twice': (line) => [line.replace(/"(size|index|keyid)":([^,}]+)/, '"$1":$2,"$1":$2')],
+  'a number as text': (line) => [line.replace(/"(size|index)":(\d+)/, '"$1":"$2"')],
+  'a text in a list': (line) => [line.replace(/"(at|root|keyid)":("[^"]+")/, '"$1":[$2]')],
+  'a member more': (line) => [line.replace(/\}$/, ',"more":1}')],
+  'a copy with an empty list': (line) => [line, line.replace(/"leaves":\[[^\]]*\]/, '"leaves":[]')],
+  'a copy with an empty list, before it': (line) => [line.replace(/"leaves":\[[^\]]*\]/, '"leaves":[]'), line],
+  'a list of something else': (line) => [line.replace(/"leaves":\["[0-9a-f]{64}"/, '"leaves":[7')],
+  'a list without its first': (line) => [line.replace(/"leaves":\["[0-9a-f]{64}",?/, '"leaves":[')],
+  'a list in capital letters': (line) => [line.replace(/"leaves":\[.*?\]/, (list) => list.toUpperCase().replace('LEAVES', 'leaves'))],
+  'twice': (line) => [line, line],
+  'gone': () => [],
+  'another line in its place': (_, other) => [other],
+  'another line before it': (line, other) => [other, line],
+  'nothing but braces': () => ['{}'],
+  'null': () => ['null'],
+  'a line without end': (line) => [`${line}${' '.repeat(64 * 1024)}`],
+};
+const turned = (value: unknown): unknown => (value instanceof Object && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).reverse().map(([name, each]) => [name, turned(each)])) : value);
+
+describe('the host and the script', () => {
+  it('are of one mind about what is edited in form alone, wherever it is', async () => {
+    const marks = lines.flatMap((line, at) => (isEntry(line) ? [] : [at]));
+    const [header = 0, checkpoint = 0] = marks;
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...Object.keys(EDITS)), fc.oneof(fc.constantFrom(...marks), fc.nat(lines.length - 1)), fc.nat(lines.length - 1), async (what, at, other) => {
+        const bytes = asBytes(lines.flatMap((line, place) => (place === at ? (EDITS[what]?.(line, lines[other] ?? '') ?? []) : [line])));
+        const verdict = await judged(bytes, exported.key);
+        const script = await ranScript(bytes);
+        expect({ ok: script.ok, code: script.code, faults: told(script) }).toEqual({ ok: verdict.ok, code: verdict.ok ? 0 : 3, faults: told(verdict) });
+        expect(verdict.ok).toBe(bytes.equals(exported.bytes));
+      }),
+      {
+        numRuns: 36,
+        examples: [['the outer keys in another order', header, 0], ['keys in another order', checkpoint, 0], ['keys in another order', lines.length - 1, 0], ['a copy with an empty list', checkpoint, 0], ['a list of something else', checkpoint, 0], ['a text in a list', lines.length - 1, 0], ['a line without end', 7, 0], ['null', header, 0]],
+      },
+    );
+  });
+
+  it('refuse what its key signed as an entry and is none', async () => {
+    for (const entry of [{ index: 0, note: 'no entry' }, { ...(JSON.parse(lines[1] ?? '') as object), index: 7 }]) {
+      const bytes = signedAround(JSON.stringify(entry));
+      const verdict = await judged(bytes, exported.key);
+      const script = await ranScript(bytes);
+      expect(told(verdict)).toEqual(['malformed line 2 entry 0']);
+      expect({ code: script.code, faults: told(script) }).toEqual({ code: 3, faults: told(verdict) });
+    }
+  });
+
+  it('refuse a key of low order, under which everybody can sign, and a key that is none', async () => {
+    for (const publicKey of ['0100000000000000000000000000000000000000000000000000000000000000', '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa', 'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', '00ff']) {
+      const raw = Buffer.from(publicKey, 'hex');
+      const bytes = asBytes([JSON.stringify({ format: 'gatehouse-audit/1', keyid: keyIdOf(raw), publicKey: raw.toString('base64') }), ...lines.slice(1)]);
+      const anchor = { kind: 'none', source: 'the export itself', keys: new Map<string, Buffer>() } as const;
+      expect(told(await judged(bytes, exported.key, { anchor }))).toEqual(['header line 1']);
+      const script = await ranScript(bytes, { withKey: false });
+      expect({ code: script.code, faults: told(script) }).toEqual({ code: 3, faults: ['header line 1'] });
+    }
+  });
+});
+
+/** An export of this one line, signed by the key of the log. */
+function signedAround(line: string): Buffer {
+  const { key } = exported;
+  const leaf = leafHash(Buffer.from(line));
+  const root = new Frontier().append(leaf).root().toString('hex');
+  const checkpoint = { size: 1, root, signature: signCheckpoint(key, 1, root), leaves: [leaf.toString('hex')] };
+  return asBytes([lines[0] ?? '', line, JSON.stringify({ checkpoint }), JSON.stringify({ head: signHead(key, { size: 1, root, at: '2026-01-15T00:00:00.000Z' }) })]);
+}
+
 describe('the script for those without Gatehouse', () => {
   it('finds a real export right, stays under 150 lines, and imports nothing but Node', async () => {
     const script = await ranScript(exported.bytes);
     expect(script).toMatchObject({ code: 0, ok: true, entries: ENTRIES, root: exported.headAt(ENTRIES).root, faults: [] });
     const text = await readFile(SCRIPT, 'utf8');
     expect(text.split('\n').length).toBeLessThan(150);
-    expect([...text.matchAll(/from '([^']+)'/g)].map(([, name]) => name)).toEqual(['node:crypto', 'node:fs']);
+    expect([...text.matchAll(/from '([^']+)'/g)].map(([, name]) => name)).toEqual(['node:crypto', 'node:fs', 'node:util']);
+  });
+
+  it('says what its verdict rests on, and takes a head bare or as an export ends with it', async () => {
+    const bare = exported.headAt(450);
+    const cut = exported.bytes.subarray(0, exported.bytes.indexOf('{"index":300,'));
+    expect(await ranScript(exported.bytes, { head: JSON.stringify(bare) })).toMatchObject({ code: 0, anchor: { kind: 'key', keyid: exported.key.keyid, source: 'log.json' }, remembered: { size: 450, root: bare.root } });
+    expect(await ranScript(exported.bytes, { withKey: false })).toMatchObject({ code: 0, anchor: { kind: 'none' }, remembered: null });
+    expect((await ranScript(cut, { head: lines.at(-1) ?? '' })).ok).toBe(false);
+    const shorter = await exported.rewritten((resource) => resource, 400);
+    const script = await ranScript(shorter, { head: lines.at(-1) ?? '' });
+    expect({ code: script.code, faults: told(script) }).toEqual({ code: 3, faults: ['truncated entries 400-599'] });
+  });
+
+  it('judges nothing that it was not asked rightly', async () => {
+    const files = { 'audit.jsonl': exported.bytes, 'log.json': LOG(), 'empty.json': '{}', 'null.json': 'null', 'words.txt': 'no JSON', 'small.json': JSON.stringify({ keys: [{ keyid: exported.key.keyid, publicKey: 'AAAA' }] }), 'half.json': JSON.stringify({ ...exported.headAt(100), root: undefined }) };
+    for (const args of [
+      [], ['audit.jsonl', 'log.json'], ['audit.jsonl', '--keys', 'log.json'], ['audit.jsonl', '--key'], ['audit.jsonl', '--key='], ['audit.jsonl', '--key', '--json'], ['audit.jsonl', '--head'],
+      ['audit.jsonl', '--head', 'empty.json'], ['audit.jsonl', '--head', 'null.json'], ['audit.jsonl', '--head', 'half.json'], ['audit.jsonl', '--head', 'log.json'], ['audit.jsonl', '--head', 'words.txt'], ['audit.jsonl', '--head', 'nowhere.json'],
+      ['audit.jsonl', '--key', 'empty.json'], ['audit.jsonl', '--key', 'small.json'], ['audit.jsonl', '--key', 'null.json'], ['nowhere.jsonl'], ['.'],
+    ]) {
+      const { code, stdout, stderr } = await ranWith(files, args);
+      expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' });
+      expect(stderr).toMatch(/^[^]+\nUsage: node verify-audit\.mjs [^\n]+\n$/);
+    }
+  });
+
+  it('stops at the first line that nobody could place, however much follows', async () => {
+    const endless = Buffer.concat([exported.bytes.subarray(0, exported.bytes.indexOf(10) + 1), Buffer.alloc(48 * 1024 * 1024, 'x')]);
+    const script = await ranScript(endless);
+    expect({ code: script.code, faults: told(script) }).toEqual({ code: 3, faults: ['malformed line 2'] });
   });
 });
 
 const SCRIPT = resolve(import.meta.dirname, '../../docs/verify-audit.mjs');
 const generateKeyOnce = generateKey('other');
 
-async function ranScript(bytes: Buffer, head?: string): Promise<Pick<AuditVerdict, 'ok' | 'entries' | 'root' | 'faults'> & { readonly code: number }> {
-  await using dir = await tempDir();
-  const write = async (name: string, content: string | Buffer) => {
-    await writeFile(join(dir.path, name), content);
-    return join(dir.path, name);
-  };
-  const file = await write('export.jsonl', bytes);
-  const key = await write('log.json', JSON.stringify({ keys: [{ keyid: exported.key.keyid, publicKey: exported.key.publicKey.toString('base64'), since: '2026-01-15T00:00:00.000Z' }] }));
-  const args = [SCRIPT, file, '--json', '--key', key, ...(head === undefined ? [] : ['--head', await write('head.json', head)])];
-  const { promise, resolve: done } = Promise.withResolvers<{ readonly code: number; readonly stdout: string; readonly stderr: string }>();
-  execFile(process.execPath, args, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
-  const { code, stdout, stderr } = await promise;
+type ScriptVerdict = Pick<AuditVerdict, 'ok' | 'entries' | 'root' | 'anchor' | 'remembered' | 'faults'>;
+
+async function ranScript(bytes: Buffer, { head, withKey = true }: { readonly head?: string; readonly withKey?: boolean } = {}): Promise<ScriptVerdict & { readonly code: number }> {
+  const { code, stdout, stderr } = await ranWith({ 'export.jsonl': bytes, 'log.json': LOG(), ...(head === undefined ? {} : { 'head.json': head }) }, ['export.jsonl', '--json', ...(withKey ? ['--key', 'log.json'] : []), ...(head === undefined ? [] : ['--head', 'head.json'])]);
   if (stdout === '') throw new Error(`the script said nothing but: ${stderr}`);
-  return { code, ...(JSON.parse(stdout) as Pick<AuditVerdict, 'ok' | 'entries' | 'root' | 'faults'>) };
+  return { code, ...(JSON.parse(stdout) as ScriptVerdict) };
+}
+
+const LOG = () => JSON.stringify({ keys: [{ keyid: exported.key.keyid, publicKey: exported.key.publicKey.toString('base64'), since: '2026-01-15T00:00:00.000Z' }] });
+
+/** In a folder that holds these files. */
+async function ranWith(files: Readonly<Record<string, string | Buffer>>, args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  await using dir = await tempDir();
+  for (const [name, content] of Object.entries(files)) await writeFile(join(dir.path, name), content);
+  const { promise, resolve: done } = Promise.withResolvers<{ readonly code: number; readonly stdout: string; readonly stderr: string }>();
+  execFile(process.execPath, [SCRIPT, ...args], { cwd: dir.path }, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
+  return await promise;
 }

@@ -1,5 +1,5 @@
 // The verdict on an export: whether it is the log that was signed, and where not. `audit verify` calls it, on files and on what a running host sends; docs/verify-audit.mjs is its double.
-import type { TSchema } from 'typebox';
+import { Type, type TObject } from 'typebox';
 import { AuditEntry, BLOCK_ENTRIES, ExportCheckpoint, ExportEnd, ExportHeader, type AuditFault, type AuditHead, type AuditVerdict, type TreeHead } from '../../../schemas/audit.ts';
 import { problemOf } from '../../errors.ts';
 import { compileSchema } from '../../schema.ts';
@@ -63,8 +63,8 @@ class ExportCheck {
   /** False when going on is of no use. */
   take(line: Line): boolean {
     const { number, bytes } = line;
-    if (!line.isEnded) this.#fault({ kind: 'cut', line: number, message: `the file ends in the middle of line ${number}` });
     if (bytes.length > LINE_BYTES) return this.#lose({ kind: 'malformed', line: number, message: `line ${number} is longer than any line of an export` });
+    if (!line.isEnded) this.#fault({ kind: 'cut', line: number, message: `the file ends in the middle of line ${number}` });
     if (number === 1) return this.#header(bytes);
     if (this.#head) this.#fault({ kind: 'inserted', line: number, message: `line ${number} comes after the tree head` });
     else if (bytes.indexOf('{"checkpoint":') === 0) this.#checkpoint(number, bytes);
@@ -226,12 +226,21 @@ export function notesOf({ kind, source }: Anchor, isRemembered: boolean): string
 
 const isTree = (frontier: Frontier, size: number, root: string) => frontier.size === size && frontier.root().toString('hex') === root;
 
-/** The value of a line that is, byte for byte, how the host writes it; no second spelling passes. */
-function exactly<S extends TSchema>(bytes: Buffer, schema: S) {
+/** The value of a line that is, byte for byte, how the host writes it; no second spelling passes, nor another order of its keys. */
+function exactly<S extends TObject>(bytes: Buffer, schema: S) {
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
-    return Buffer.from(JSON.stringify(value)).equals(bytes) && compileSchema(schema).is(value) ? value : undefined;
+    if (!compileSchema(schema).is(value)) return undefined;
+    return Buffer.from(JSON.stringify(inOrder(schema, value))).equals(bytes) ? value : undefined;
   } catch {
     return undefined; // no JSON
   }
+}
+
+/** With its keys as the schema orders them, which is how the host writes it: `JSON.parse` keeps whatever order a file has. A record's keys stay as they are. */
+function inOrder(schema: TObject, value: object): object {
+  return Object.fromEntries(Object.entries(schema.properties).map(([name, member]) => {
+    const inner: unknown = Reflect.get(value, name);
+    return [name, Type.IsObject(member) && inner instanceof Object ? inOrder(member, inner) : inner];
+  }));
 }
