@@ -197,6 +197,7 @@ export class Registry {
   /** No longer revoked from the next look on. Throws REVOCATION_NOT_FOUND, REVOCATION_SIGNED, what reading the list throws. */
   lift(revoked: Revoked, because: Pick<Because, 'actor' | 'reason'>): Promise<void> {
     return this.inTurn(async () => {
+      await this.#journal.written();
       const { listed } = await this.#survey();
       await lift(revoked, because, listed, this.#revoking);
     });
@@ -402,25 +403,29 @@ export class Registry {
 
   async #survey(isUnsettled: LastLook['isUnsettled'] = () => false, agreed?: string): Promise<Survey> {
     const { config, store, audit, clock, env } = this.#parts;
-    await this.#journal.written();
-    const secondOpinion = await openSecondOpinions(store, clock);
     const understood = this.#understood;
+    // What is revoked or withdrawn stops whether or not the disk is full: the files still say it at the next look, and what was decided here is written with it.
+    const troubles: GatehouseError[] = [];
+    const goOn = (thrown: unknown) => {
+      if (!understood || !(thrown instanceof GatehouseError)) throw thrown;
+      troubles.push(thrown);
+    };
+    await this.#journal.written().catch(goOn);
+    const secondOpinion = await openSecondOpinions(store, clock);
     const last = understood && { understood, isUnsettled, isRunning: (digest: string) => this.#isRunning(digest), targets: this.#running().map(targetOf) };
     // Who starts the host waits for a big package; a running host has other things to stop and start meanwhile.
     const scans: Scans = { of: (release, place) => this.#scans.of(release, place, { isWaited: !last }) };
     const history = await loadHistory(store);
     this.#history = history;
-    let found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, scans, ...(agreed === undefined ? {} : { agreed }), ...(last ? { last } : {}) });
-    await secondOpinion.save();
+    const found = await survey({ config, history, env, now: clock.now(), secondOpinion, memory: this.#trust, sightings: this.#sightings, scans, ...(agreed === undefined ? {} : { agreed }), ...(last ? { last } : {}) });
+    await secondOpinion.save().catch(goOn);
     try {
       await this.#trust.learn(found.learned);
       await rememberApprovals(found, { home: config.home, history, audit, now: clock.now() });
       await rememberLists(found.understood.policy, { store, audit, now: clock.now() });
       await this.#tellLock(found.understood.lock);
     } catch (thrown) {
-      if (!last || !(thrown instanceof GatehouseError)) throw thrown;
-      // What is revoked stops whether or not the disk is full; the files still say it at the next look.
-      found = { ...found, diagnostics: [...found.diagnostics, diagnosticOf(thrown, { severity: 'degraded', stage: 'trust', rule: 'revocations' })] };
+      goOn(thrown);
     }
     // What cannot be written now is written with the next look; until then it is known all the same.
     const saved = Promise.all([this.#sightings.save(), this.#scans.save(this.#parts)]);
@@ -429,7 +434,7 @@ export class Registry {
     this.#approvals = found.approvalViews;
     this.#listed = found.listed;
     this.#changesAt = found.changesAt;
-    return found;
+    return { ...found, diagnostics: [...found.diagnostics, ...troubles.slice(0, 1).map((error) => diagnosticOf(error, { severity: 'degraded', stage: 'trust', rule: 'revocations' }))] };
   }
 
   get #revoking(): Revoking {
@@ -453,8 +458,9 @@ export class Registry {
     return this.list().flatMap(({ state, resolved }) => (resolved && (isAvailable(state) || isComing(state)) ? [resolved] : []));
   }
 
-  /** Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile. */
+  /** For what gives somebody more: it begins with a store that can keep it. Throws PLUGIN_NOT_FOUND when its enablement is gone meanwhile, and what the store throws. */
   async #lookAgain(instance: string, agreed?: string): Promise<Findings> {
+    await this.#journal.written();
     const findings = findingsOf(await this.#survey(undefined, agreed)).get(instance);
     if (!findings) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
     return findings;

@@ -8,9 +8,10 @@ import { subscribe } from '../../host/events.ts';
 import { createIds } from '../../host/ids.ts';
 import { findingsOf } from '../../host/registry/instance.ts';
 import { STRIKE_WINDOW_MS, Registry } from '../../host/registry/registry.ts';
-import { openStore } from '../../host/store/lmdb.ts';
 import { plugins as pluginTable, transitions, verifications, versions } from '../../host/store/tables.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
+import { disk } from '../chaos/disk.ts';
+import { openStore } from '../chaos/faulty-store.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
 import { SKILL, configOf, findings } from '../support/registry.ts';
 
@@ -341,6 +342,29 @@ describe('what the files say of a running host', () => {
     const found = told(await look(it.registry));
     expect(found.get('a')?.resolved).toBeDefined();
     expect(found.get('b')?.refused).toMatchObject({ state: 'revoked', message: expect.stringContaining('cannot be read') });
+  });
+
+  it('takes back what it says while the store cannot commit, and gives nobody more', async () => {
+    await using it = await opened([A, { ...A, name: 'b' }]);
+    run(it.registry, 'a');
+    it.registry.move('b', 'starting', host);
+    it.registry.move('b', 'quarantined', host);
+    await it.registry.written();
+    await it.home.write('manifests/trust/revocations.json', { plugins: [{ id: 'test.a', range: '*' }] });
+    disk.refuse = Infinity;
+    try {
+      it.registry.move('a', 'impaired', host);
+      const found = await look(it.registry);
+      expect(told(found).get('a')?.refused).toMatchObject({ state: 'revoked' });
+      expect(found.diagnostics.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['REVOKED degraded', 'STORE_FAILED degraded']);
+      await expect(it.registry.release('b', operator)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      await expect(it.registry.lift({ id: 'test.a', range: '*' }, operator)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      expect(it.registry.get('b').state).toBe('quarantined');
+    } finally {
+      disk.refuse = 0;
+    }
+    expect((await look(it.registry)).diagnostics.map(({ code }) => code)).toEqual(['REVOKED']);
+    expect(it.registry.revocations()).toHaveLength(1);
   });
 
   it('goes on revoking what the last list revoked', async () => {
