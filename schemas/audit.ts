@@ -24,7 +24,7 @@ export const AuditEntry = closed(
   {
     index,
     at: Timestamp,
-    /** `host`, `file` (somebody edited the home), `command line`, or `token:<id>`. */
+    /** `host`, `file` (somebody edited the home), `command line` (while no host ran), `reviewer:<name>` (who signed an approval), or `token:<id>`. */
     actor: text(200),
     action: AuditAction,
     /** What it was done to: an instance, a file of the home, a path of the API. */

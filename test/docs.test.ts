@@ -109,6 +109,18 @@ describe('documentation', () => {
     expect(listed.toSorted()).toEqual(names.toSorted());
   });
 
+  it('lists every action that the host writes to the audit log', () => {
+    const kinds = /^(approval|file|lock|log|plugin|revocation|scan|token|trust)\.[a-z-]+$/;
+    const code = globSync('host/**/*.ts', { cwd: ROOT }).map(read).filter((text) => text.includes('AuditDraft') || /\baction: /.test(text));
+    // After `action:`, where a draft is told apart by a condition, as the state that it leads to, and as what a file's draft is made with.
+    const written = code.flatMap((text) => [...text.matchAll(/'([a-z]+\.[a-z-]+)'/g)].map(([, action]) => String(action)).filter((action) => kinds.test(action)));
+    const events = new Set([...read('host/events.ts').matchAll(/^ {2}'([a-z]+\.[a-z-]+)':/gm)].map(([, event]) => String(event)));
+    const actions = new Set(written.filter((action) => !events.has(action)));
+    const listed = tableUnder(OPERATE, 'The audit log').flatMap(([names]) => [...String(names).matchAll(/`([^`]+)`/g)].map(([, name]) => String(name)));
+    expect(actions.size).toBeGreaterThan(25);
+    expect(listed.filter((action) => action !== 'api.…').toSorted()).toEqual([...actions].toSorted());
+  });
+
   it('explains to authors every capability that they may ask for', () => {
     const text = read('docs/write-a-plugin.md');
     const firstPartyOnly = new Set(['ui']);

@@ -1,8 +1,13 @@
 // `gatehouse audit` against a running control plane with a real log, and on files where nobody runs: list, head, prove, export, verify.
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { AuditEntry, AuditProof, AuditVerdict } from '../../schemas/audit.ts';
+import type { AuditConsistency, AuditEntry, AuditHead, AuditProof, AuditVerdict } from '../../schemas/audit.ts';
+import { writeRunFile } from '../../host/cli/run-file.ts';
 import { provesConsistency } from '../../host/trust/log/merkle.ts';
 import { startTestControl, type TestControl } from '../support/control-plane.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -22,6 +27,13 @@ async function started(entries: number) {
 }
 
 const grow = ({ host }: TestControl) => host.audit.append({ actor: 'host', action: 'plugin.approve', resource: 'echo', outcome: 'done' });
+/** A process of its own that may write files of 1 KiB at most, as on a disk that is full. */
+async function limited(...args: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const { promise, resolve: done } = Promise.withResolvers<{ readonly code: number; readonly stdout: string; readonly stderr: string }>();
+  execFile('/bin/sh', ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, resolve(import.meta.dirname, '../../host/bin/gatehouse.js'), ...args], (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
+  return await promise;
+}
+
 const verdictOf = (ran: { json(): unknown }) => ran.json() as AuditVerdict;
 
 describe('gatehouse audit', () => {
@@ -90,6 +102,70 @@ describe('gatehouse audit', () => {
     }
     expect(await at.run('prove', '4711')).toMatchObject({ code: 1, stderr: expect.stringContaining('no entry 4711') });
     expect(await at.run('prove', 'x')).toMatchObject({ code: 2 });
+  });
+
+  it('believes no proof that says a thing twice', async () => {
+    await using at = await started(8);
+    expect((await at.run('prove', '3', '--out', 'proof.json')).code).toBe(0);
+    const text = await readFile(join(at.elsewhere, 'proof.json'), 'utf8');
+    const { entry } = JSON.parse(text) as AuditProof;
+    await writeFile(join(at.elsewhere, 'changed.json'), text.replace('"entry"', `"entry": ${JSON.stringify({ ...entry, outcome: 'refused' })}, "entry"`));
+    expect(await at.run('verify', 'changed.json')).toMatchObject({ code: 3 });
+  });
+
+  it('proves that the log goes on from a head, and believes neither a rewritten log nor another head', async () => {
+    await using at = await started(30);
+    expect((await at.run('head', '--out', 'monday.json')).code).toBe(0);
+    await grow(at.control);
+    await grow(at.control);
+    expect((await at.run('prove', '--since', 'monday.json', '--out', 'growth.json')).code).toBe(0);
+    const size = at.control.host.audit.head.size - 2;
+    expect(verdictOf(await at.run('verify', 'growth.json', '--head', 'monday.json', '--json'))).toMatchObject({ ok: true, entries: size, remembered: { size }, anchor: { kind: 'home' } });
+    expect(await at.outside('verify', 'growth.json', '--head', 'monday.json')).toMatchObject({ code: 0, stdout: expect.stringContaining('Consistency only') });
+    expect(await at.run('verify', 'growth.json')).toMatchObject({ code: 2, stderr: expect.stringContaining('--head') });
+    expect(await at.run('prove')).toMatchObject({ code: 2 });
+    expect(await at.run('prove', '3', '--since', 'monday.json')).toMatchObject({ code: 2 });
+
+    expect((await at.run('head', '--out', 'tuesday.json')).code).toBe(0);
+    const proof = JSON.parse(await readFile(join(at.elsewhere, 'growth.json'), 'utf8')) as AuditConsistency;
+    const monday = JSON.parse(await readFile(join(at.elsewhere, 'monday.json'), 'utf8')) as AuditHead;
+    const kindsOf = async (changed: object, head: object) => {
+      await writeFile(join(at.elsewhere, 'changed.json'), JSON.stringify(changed));
+      await writeFile(join(at.elsewhere, 'head.json'), JSON.stringify(head));
+      const ran = await at.run('verify', 'changed.json', '--head', 'head.json', '--json');
+      expect(ran.code).toBe(3);
+      return verdictOf(ran).faults.map(({ kind }) => kind);
+    };
+    expect(await kindsOf({ ...proof, path: proof.path.map((each) => each.replace(/./, (digit) => (digit === '0' ? '1' : '0'))) }, monday)).toEqual(['rewritten']);
+    expect(await kindsOf(proof, JSON.parse(await readFile(join(at.elsewhere, 'tuesday.json'), 'utf8')) as AuditHead)).toEqual(['unconfirmed']);
+    expect(await kindsOf(proof, { ...monday, root: proof.head.root })).toEqual(['head', 'rewritten']);
+    expect(await kindsOf({ ...proof, head: { ...proof.head, root: monday.root } }, monday)).toEqual(['head', 'rewritten']);
+  });
+
+  it('tells a host that goes away from a place that cannot be written, and counts what was exported', async () => {
+    await using at = await started(20);
+    const { size } = at.control.host.audit.head;
+    expect((await at.run('export', '--out', 'audit.jsonl', '--json')).json()).toMatchObject({ entries: size });
+    expect((await at.run('export', '--out', 'again.jsonl')).stdout).toMatch(new RegExp(`^${size} entries are in again\\.jsonl`));
+    const { code, stdout, stderr } = await limited('audit', 'export', '--out', join(at.elsewhere, 'full.jsonl'), '--home', at.control.home);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/refused write of .*full\.jsonl/);
+    expect(existsSync(join(at.elsewhere, 'full.jsonl'))).toBe(false);
+  });
+
+  it('says that the host went away, when it does so in the middle of its log', async () => {
+    await using at = await started(3);
+    const server = createServer((_, answer) => {
+      answer.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      answer.write('{"format":"gatehouse-audit/1",', () => answer.destroy());
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const bound = server.address();
+    const port = bound instanceof Object ? bound.port : 0;
+    writeRunFile(join(at.control.home, 'data'), { pid: process.pid, address: `http://127.0.0.1:${port}`, startedAt: '2026-11-21T00:00:00.000Z' });
+    for (const asked of [['verify'], ['export', '--out', 'half.jsonl']]) expect(await at.run(...asked)).toMatchObject({ code: 4, stdout: '', stderr: expect.stringMatching(/No running host answers/) });
+    expect(existsSync(join(at.elsewhere, 'half.jsonl'))).toBe(false);
+    server.close();
   });
 
   it('says what it cannot read, and that no host runs', async () => {

@@ -2,17 +2,20 @@
 import { createReadStream } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { AuditProof, type AuditEntry, type AuditHead, type AuditVerdict } from '../../../schemas/audit.ts';
+import { AuditConsistency, AuditProof, ExportEnd, type AuditEntry, type AuditHead, type AuditVerdict, type TreeHead } from '../../../schemas/audit.ts';
 import { writeFileOnce } from '../../authoring/write-file.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Page } from '../../host.ts';
-import { compileSchema } from '../../schema.ts';
-import { verifyExport } from '../../trust/log/verify-export.ts';
-import { verifyProof } from '../../trust/log/verify-proof.ts';
+import { compileSchema, parseDocument } from '../../schema.ts';
+import { parseStrict } from '../../strict-json.ts';
+import { verifyExport, type Anchor } from '../../trust/log/verify-export.ts';
+import { verifyConsistency, verifyProof } from '../../trust/log/verify-proof.ts';
 import { anchorOf, rememberedHead } from '../audit-anchor.ts';
 import { connect } from '../client.ts';
+import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { queryString } from '../query.ts';
@@ -28,7 +31,7 @@ export function register(program: Command, io: Io): void {
     .command('list', { isDefault: true })
     .description('entries, newest first')
     .option('--action <action>', 'only this action; with a dot at the end, all that begin with it')
-    .option('--actor <actor>', 'only by this actor: host, file, token:<id>')
+    .option('--actor <actor>', 'only by this actor: host, file, token:<id>, reviewer:<name>, "command line"')
     .option('--resource <resource>', 'only about this, for example an instance')
     .option('--since <moment>', 'only made then or later, as 2026-11-21T08:00:00Z')
     .option('--limit <count>', 'at most this many, 1 to 200')
@@ -58,12 +61,21 @@ export function register(program: Command, io: Io): void {
       io.print(head, () => facts(io, { entries: head.size, root: head.root, at: head.at, keyid: head.keyid, ...(out === undefined ? {} : { file: out }) }));
     });
   audit
-    .command('prove <index>')
-    .description('the proof that one entry is in the log, as JSON; `audit verify` checks it')
+    .command('prove [index]')
+    .description('the proof that one entry is in the log, or that the log goes on from a tree head, as JSON; `audit verify` checks it')
+    .option('--since <head>', 'instead of an entry: that the log of this tree head is the beginning of the one of now')
     .option('--out <file>', 'write it there')
-    .addHelpText('after', example('gatehouse audit prove 17 --out entry-17.proof.json'))
-    .action(async (index: string, { out }: { out?: string }) => {
-      if (!/^\d{1,15}$/.test(index)) throw new GatehouseError('USAGE', { problem: `'${plain(index)}' is not the index of an entry` });
+    .addHelpText('after', example('gatehouse audit prove 17 --out entry-17.proof.json', 'gatehouse audit prove --since monday.head.json --out since-monday.proof.json'))
+    .action(async (index: string | undefined, { since, out }: { since?: string; out?: string }) => {
+      if ((index === undefined) === (since === undefined)) throw new GatehouseError('USAGE', { problem: 'Name one entry by its index, or a tree head with --since' });
+      if (since !== undefined) {
+        const { size } = await rememberedHead(io, since);
+        const proof = await connect(io).get<AuditConsistency>(`/audit/consistency?first=${size}`);
+        if (out !== undefined) await writeNew(io, out, proof);
+        io.print(proof, () => (out === undefined ? JSON.stringify(proof, null, 2) : `The proof that ${size} entries are the beginning of ${proof.head.size} is in ${plain(out)}; check it with --head ${plain(since)}.`));
+        return;
+      }
+      if (index === undefined || !/^\d{1,15}$/.test(index)) throw new GatehouseError('USAGE', { problem: `'${plain(index ?? '')}' is not the index of an entry` });
       const proof = await connect(io).get<AuditProof>(`/audit/entries/${index}/proof`);
       if (out !== undefined) await writeNew(io, out, proof);
       io.print(proof, () => (out === undefined ? JSON.stringify(proof, null, 2) : `The proof of entry ${proof.entry.index} among ${proof.head.size} is in ${plain(out)}.`));
@@ -74,18 +86,19 @@ export function register(program: Command, io: Io): void {
     .requiredOption('--out <file>', 'where it is to be; nothing that is there is written over')
     .addHelpText('after', example('gatehouse audit export --out audit.jsonl'))
     .action(async ({ out }: { out: string }) => {
-      const host = connect(io);
-      const head = await host.get<AuditHead>('/audit/head');
       const file = resolve(io.cwd, out);
+      const lines = await exported(io);
       const target = await openNew(file);
+      let entries: number;
       try {
-        await pipeline(await host.stream(EXPORT, MEDIA), target.createWriteStream({ flush: true }));
+        entries = await written(lines, target.createWriteStream({ flush: true }));
       } catch (thrown) {
         await rm(file, { force: true }); // half of a log would look like one that was cut
-        throw new GatehouseError('HOST_UNREACHABLE', { home: host.address, problem: problemOf(thrown) }, { cause: thrown });
+        if (thrown instanceof GatehouseError) throw thrown;
+        throw new GatehouseError('SYSTEM_REFUSED', { call: 'write', path: file, problem: problemOf(thrown) }, { cause: thrown });
       }
       const { size } = await stat(file);
-      io.print({ file, entries: head.size, bytes: size }, () => `${head.size} entries or more are in ${plain(out)} (${size} bytes).`);
+      io.print({ file, entries, bytes: size }, () => `${entries} ${entries === 1 ? 'entry is' : 'entries are'} in ${plain(out)} (${size} bytes).`);
     });
   audit
     .command('verify [file]')
@@ -98,10 +111,39 @@ export function register(program: Command, io: Io): void {
       const remembered = head === undefined ? undefined : await rememberedHead(io, head);
       const options = { anchor, ...(remembered ? { remembered } : {}) };
       const proof = file === undefined ? undefined : await proofIn(io, file);
-      const verdict = proof ? verifyProof(proof, anchor, remembered) : await verifyExport(file === undefined ? await connect(io).stream(EXPORT, MEDIA) : await readable(resolve(io.cwd, file), file), options);
+      const verdict = proof ? verdictOn(proof, anchor, remembered) : await verifyExport(file === undefined ? await exported(io) : await readable(resolve(io.cwd, file), file), options);
       io.print(verdict, () => told(io, verdict, file ?? 'the log of the running host'));
       if (!verdict.ok) io.exitWith(3);
     });
+}
+
+/** The log as the running host sends it. What goes wrong on the way is the host's: HOST_UNREACHABLE. */
+async function exported(io: Io): Promise<AsyncIterable<Uint8Array>> {
+  return answered(await connect(io).stream(EXPORT, MEDIA), configOf(io).home);
+}
+
+async function* answered(chunks: AsyncIterable<Uint8Array>, home: string): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* chunks;
+  } catch (thrown) {
+    throw new GatehouseError('HOST_UNREACHABLE', { home, problem: problemOf(thrown) }, { cause: thrown });
+  }
+}
+
+/** More than the line with the tree head, which ends an export. */
+const TAIL_BYTES = 1024;
+
+/** How many entries there are, by the tree head at the end of what was written. Throws what reading and writing throw. */
+async function written(lines: AsyncIterable<Uint8Array>, target: Writable): Promise<number> {
+  let tail = Buffer.alloc(0);
+  await pipeline(lines, async function* (chunks: AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
+      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+      yield chunk;
+    }
+  }, target);
+  const last = tail.toString().trimEnd().split('\n').at(-1) ?? '';
+  return parseDocument(last, compileSchema(ExportEnd), { source: 'the end of the export', maxBytes: TAIL_BYTES, maxDepth: 3 }).head.size;
 }
 
 function told(io: Io, { ok, entries, root, faults, notes }: AuditVerdict, what: string): string {
@@ -112,16 +154,23 @@ function told(io: Io, { ok, entries, root, faults, notes }: AuditVerdict, what: 
 /** Larger than any proof. */
 const PROOF_BYTES = 64 * 1024;
 
-/** Undefined for what is an export, or nothing at all: that is told like an export that is wrong. */
-async function proofIn(io: Io, file: string): Promise<AuditProof | undefined> {
+/** Undefined for what is an export, or nothing at all: that is told like an export that is wrong. So is a proof that names a key twice: readers differ in which they believe. */
+async function proofIn(io: Io, file: string): Promise<AuditProof | AuditConsistency | undefined> {
   const { size } = await sizeOf(resolve(io.cwd, file), file);
   if (size > PROOF_BYTES) return undefined;
+  const bytes = await readInput(io, file);
   try {
-    const value: unknown = JSON.parse(Buffer.from(await readInput(io, file)).toString());
-    return compileSchema(AuditProof).is(value) ? value : undefined;
+    const { value } = parseStrict(bytes, { source: file, maxBytes: PROOF_BYTES, maxDepth: 5 });
+    return compileSchema(AuditProof).is(value) || compileSchema(AuditConsistency).is(value) ? value : undefined;
   } catch {
     return undefined; // not one JSON document
   }
+}
+
+function verdictOn(proof: AuditProof | AuditConsistency, anchor: Anchor, remembered: AuditHead | TreeHead | undefined): AuditVerdict {
+  if ('entry' in proof) return verifyProof(proof, anchor, remembered);
+  if (!remembered) throw new GatehouseError('USAGE', { problem: `This proof says that ${proof.first} entries are the beginning of ${proof.head.size}: name the tree head of those ${proof.first} with --head` });
+  return verifyConsistency(proof, anchor, remembered);
 }
 
 async function readable(path: string, name: string): Promise<AsyncIterable<Uint8Array>> {

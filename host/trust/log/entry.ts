@@ -5,7 +5,7 @@ import { compileSchema } from '../../schema.ts';
 
 /** What is to be recorded. Texts that are too long are cut with `…`: a decision is not lost because its reason was long. Never secrets, never the text of a message. */
 export interface AuditDraft {
-  /** `host`, `file`, `command line`, or `token:<id>`. */
+  /** `host`, `file`, `command line`, `reviewer:<name>`, or `token:<id>`. */
   readonly actor: string;
   /** Dotted lower-case words, as `plugin.quarantine`. */
   readonly action: string;
