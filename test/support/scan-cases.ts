@@ -28,7 +28,7 @@ export const DIGEST = `sha256:${'0'.repeat(64)}`;
 export function contentOf({ kind = 'tool', id = 'acme.weather', script = '', repeat, manifest = {}, files = {} }: ScanCase) {
   const text = repeat ? `${repeat.before ?? ''}${repeat.text.repeat(repeat.times)}${repeat.after ?? ''}` : typeof script === 'string' ? script : script.join('\n');
   const written = JSON.stringify(aManifest({ id, kind, securityContact: 'mailto:security@acme.example', ...manifest }), null, 2);
-  const bill = { bomFormat: 'CycloneDX', specVersion: '1.6', metadata: { component: { name: id, version: '1.0.0', hashes: [{ alg: 'SHA-256', content: createHash('sha256').update(text).digest('hex') }] } }, components: [] };
+  const bill = { bomFormat: 'CycloneDX', specVersion: '1.6', metadata: { component: { type: 'application', name: id, version: '1.0.0', hashes: [{ alg: 'SHA-256', content: createHash('sha256').update(text).digest('hex') }] } }, components: [] };
   const all: Readonly<Record<string, string | null>> = { 'plugin.json': written, 'plugin.js': text, 'sbom.cdx.json': JSON.stringify(bill), ...files };
   const bytes = new Map(Object.entries(all).flatMap(([name, content]) => (content === null ? [] : [[name, Buffer.from(content)] as const])));
   return { files: bytes, manifest: readManifest(Buffer.from(written), 'plugin.json') };

@@ -47,6 +47,7 @@ export const USED_FROM_OUTSIDE: readonly string[] = [
   '../../schema',
   '../package-names',
   '../provenance',
+  '../sbom',
   '../secret-formats',
 ];
 
