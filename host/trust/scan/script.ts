@@ -173,6 +173,12 @@ export function summandsOf(node: AnyNode): AnyNode[] {
   return left === node ? [] : [left, ...summands.toReversed()];
 }
 
+/** `a + b` inside of `a + b + c`, which is taken as one. */
+export function isInnerSum(node: AnyNode, { parentOf }: Pick<Script, 'parentOf'>): boolean {
+  const parent = parentOf(node);
+  return node.type === 'BinaryExpression' && parent?.type === 'BinaryExpression' && parent.operator === '+' && parent.left === node;
+}
+
 /** `['a', 'b'].join('')`, `'ba'.split('').reverse().join('')`, `String.fromCharCode(97, 98)`: the usual ways to write a word so that nobody finds it. */
 function textOfCall(node: CallExpression, inner: (node: AnyNode) => string | undefined): string | undefined {
   const callee = bare(node.callee);

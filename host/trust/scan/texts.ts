@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { README_FILE, SBOM_FILE, SCRIPT_FILE } from '../package-names.ts';
 import type { Content } from './finding.ts';
-import { linesOf, placeIn, summandsOf, type AnyNode, type Place, type Script } from './script.ts';
+import { isInnerSum, linesOf, placeIn, summandsOf, type AnyNode, type Place, type Script } from './script.ts';
 
 export interface Passage {
   readonly text: string;
@@ -24,7 +24,7 @@ export function* scriptTexts({ nodes, text, problem, parentOf, textOf, at }: Scr
     const parent = parentOf(node);
     // The sum around it speaks for its parts; what a call makes of them may be something else.
     const isPart = parent !== undefined && isSum(parent);
-    const texts = isSum(node) ? (isPart && isChained(node, parent) ? [] : runsOf(partsOf(node), textOf))
+    const texts = isSum(node) ? (isInnerSum(node, { parentOf }) ? [] : runsOf(partsOf(node), textOf))
       : node.type === 'CallExpression' ? (isPart ? [] : [textOf(node)])
       : node.type === 'Literal' && !isPart && typeof node.value === 'string' ? [node.value]
       : [];
@@ -34,9 +34,6 @@ export function* scriptTexts({ nodes, text, problem, parentOf, textOf, at }: Scr
 
 /** `a + b`, and a template. */
 const isSum = (node: AnyNode) => (node.type === 'BinaryExpression' && node.operator === '+') || node.type === 'TemplateLiteral';
-
-/** `a + b` inside of `a + b + c`, which is looked at as one. */
-const isChained = (node: AnyNode, parent: AnyNode) => node.type === 'BinaryExpression' && parent.type === 'BinaryExpression' && parent.left === node;
 
 function partsOf(node: AnyNode): readonly AnyNode[] {
   if (node.type !== 'TemplateLiteral') return summandsOf(node);

@@ -26,10 +26,10 @@ function* escapedNames({ nodes, text, at }: Script): Iterable<Sighting> {
   }
 }
 
-/** So many letters of one text, or of all texts together, written as `\x61` or `\u0061`. Bundlers write escapes only for what cannot be shown. */
+/** So many letters of one text, or of all texts together, written as `\x61`, `\u0061` or `\141`. Bundlers write escapes only for what cannot be shown. */
 const MOST_IN_ONE = 8;
 const MOST_IN_ALL = 24;
-const ESCAPED_LETTER = /\\(?:x(?:[2-6][0-9a-f]|7[0-9a-e])|u00(?:[2-6][0-9a-f]|7[0-9a-e])|u\{0*(?:[2-6][0-9a-f]|7[0-9a-e])\}|\\)/gi;
+const ESCAPED_LETTER = /\\(?:x(?:[2-6][0-9a-f]|7[0-9a-e])|u00(?:[2-6][0-9a-f]|7[0-9a-e])|u\{0*(?:[2-6][0-9a-f]|7[0-9a-e])\}|0?[4-7][0-7]|1(?:[0-6][0-7]|7[0-6])|\\)/gi;
 
 function* escapedTexts({ nodes, text, at }: Script): Iterable<Sighting> {
   let all = 0;

@@ -1,13 +1,13 @@
 // Long texts that nobody can read: packed code, or data on its way out of sight. Words, markup and pictures that say they are pictures pass.
 import { entropyOf, quote, type ContentRule } from '../finding.ts';
-import type { AnyNode } from '../script.ts';
+import { isInnerSum, memberName, summandsOf, type AnyNode, type Script } from '../script.ts';
 
 export const packedData: ContentRule = {
   name: 'packed-data',
   *look({ script }) {
     let packed = 0;
     for (const node of script.nodes) {
-      const text = textIn(node);
+      const text = textIn(node, script);
       if (text === undefined || !isPacked(text)) continue;
       packed += text.length;
       const isMost = packed > script.text.length / 2;
@@ -20,21 +20,23 @@ export const packedData: ContentRule = {
   },
 };
 
-/** So long a text, or a list of texts that are so long together. */
+/** So long a text, or shorter ones that are so long together: in a list of so many, or in a sum. */
 const LEAST_LENGTH = 1024;
 const LEAST_ELEMENTS = 16;
 
-function textIn(node: AnyNode): string | undefined {
+function textIn(node: AnyNode, script: Script): string | undefined {
   if (node.type === 'Literal') return typeof node.value === 'string' && node.value.length >= LEAST_LENGTH ? node.value : undefined;
   if (node.type === 'TemplateElement') return node.value.raw.length >= LEAST_LENGTH ? node.value.raw : undefined;
-  if (node.type !== 'ArrayExpression' || node.elements.length < LEAST_ELEMENTS) return undefined;
-  const parts: string[] = [];
-  for (const each of node.elements) {
-    if (each?.type !== 'Literal' || typeof each.value !== 'string' || each.value.length >= LEAST_LENGTH) return undefined;
-    parts.push(each.value);
-  }
-  const whole = parts.join('');
+  let whole = '';
+  for (const part of partsOf(node, script)) if (part?.type === 'Literal' && typeof part.value === 'string' && part.value.length < LEAST_LENGTH) whole += part.value;
   return whole.length >= LEAST_LENGTH ? whole : undefined;
+}
+
+function partsOf(node: AnyNode, script: Script): readonly (AnyNode | null)[] {
+  if (node.type === 'ArrayExpression') return node.elements.length < LEAST_ELEMENTS ? [] : node.elements;
+  if (node.type === 'BinaryExpression') return isInnerSum(node, script) ? [] : summandsOf(node);
+  if (node.type !== 'CallExpression' || node.callee.type !== 'MemberExpression') return [];
+  return memberName(node.callee, script) === 'concat' ? [node.callee.object, ...node.arguments] : [];
 }
 
 /** A picture or a font that says what it is, as bundlers put them in. */
