@@ -4,6 +4,7 @@ import { closed, oneOf, text, whole } from './closed.ts';
 import { Diagnostic, PluginState, ReloadChange } from './control.ts';
 import { Timestamp } from './ids.ts';
 import { Direction, Outcome } from './message.ts';
+import { MOST_SCAN_FINDINGS, ScanFinding } from './scan.ts';
 
 /** Rises when a field changes its meaning or goes; new fields and new types come without. */
 export const EVENT_SCHEMA_VERSION = 1;
@@ -20,6 +21,7 @@ export const EVENTS = {
   'plugin.state': event('An instance moves from one state to another.', { instance: name, plugin: name, from: PluginState, to: PluginState, actor: name, reason, code: Type.Optional(name) }),
   'plugin.degraded': event('An optional instance does not run; the host goes on.', { diagnostic: Diagnostic }),
   'plugin.drift': event('The package on disk is no longer what runs.', { instance: name, problem: reason, expected: name, actual: Type.Union([name, Type.Null()]) }),
+  'scan.blocked': event('What runs may run no more: the scanner blocks its package, which is quarantined.', { instance: name, packageDigest: name, rules: name, findings: Type.Array(ScanFinding, { maxItems: MOST_SCAN_FINDINGS }) }),
   'plugin.strike': event('A fault is proven in a plugin; three within an hour end it.', { instance: name, plugin: name, cause: name, strikes: count }),
   'plugin.restarted': event('A sandbox is to be started again after `delayMs`.', { instance: name, restarts: count, delayMs: ms, reason }),
   'capability.denied': event('A plugin asked for more than it was granted.', { instance: name, capability: name, code: name, value: Type.Optional(reason) }),

@@ -1,4 +1,8 @@
 // A plugin that runs and becomes known to be harmful, in a running host beside an innocent one.
+import { systemClock } from '../../host/clock.ts';
+import { EventFeed } from '../../host/control/events/event-feed.ts';
+import { compileSchema } from '../../host/schema.ts';
+import { EVENTS } from '../../schemas/event.ts';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { ScanView } from '../../schemas/scan.ts';
@@ -20,6 +24,7 @@ describe('attack g233 known-bad', () => {
     await using home = await aHome([answering('suspect'), answering('neighbour')]);
     await addWebhook(home);
     await using it = await startGatehouse(home);
+    const feed = new EventFeed(systemClock, 0);
     const client = webhookClient(it.address, WEBHOOK_SECRET);
     const ask = async (id: string, text: string) => {
       await client.post({ id, conversation: `c-${id}`, text });
@@ -39,6 +44,10 @@ describe('attack g233 known-bad', () => {
     const { trigger, evidence } = (await it.api('/quarantine/suspect')).json<{ trigger: string; evidence: { file: string } }>();
     expect(trigger).toBe('scan');
     expect(JSON.parse(await readFile(evidence.file, 'utf8'))).toMatchObject({ code: 'SCAN_BLOCKED', history: expect.arrayContaining([expect.objectContaining({ event: 'scan.blocked', findings: [expect.objectContaining({ rule: 'known-bad', outcome: 'block', risk: 'critical' }), expect.anything(), expect.anything()] })]) });
+    const { events } = feed.next(feed.cursorAt(''), { instance: 'suspect', types: new Set(['scan.blocked']) });
+    feed.close();
+    expect(events).toMatchObject([{ type: 'scan.blocked', data: { instance: 'suspect', packageDigest: digest } }]);
+    expect(compileSchema(EVENTS['scan.blocked']).explain(events[0]?.data)).toBeUndefined();
     expect((await it.api(`/scans?digest=${digest}`)).json<{ items: ScanView[] }>().items).toMatchObject([{ outcome: 'block' }, { outcome: 'pass' }]);
 
     // A reviewer's release does not help while it is on the list.
