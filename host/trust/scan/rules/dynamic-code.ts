@@ -4,7 +4,8 @@ import { argumentOf, bare, isDisguised, keyName, memberName, type AnyNode, type 
 
 export const dynamicCode: ContentRule = {
   name: 'dynamic-code',
-  *look({ script }) {
+  *look({ script: read }) {
+    const script: Named = { ...read, ...namesIn(read) };
     for (const node of script.nodes) {
       const seen = judge(node, script);
       if (seen) yield { outcome: seen.risk === 'low' ? 'note' : 'warn', risk: seen.risk, ...script.at(node.start), message: seen.message, fix: FIX };
@@ -17,11 +18,67 @@ const FIX = 'Have the author write the code out, or replace the library that doe
 /** By which code reaches its globals. */
 const GLOBALS: ReadonlySet<string> = new Set(['globalThis', 'self', 'window', 'global', 'top', 'frames']);
 const MAKERS: ReadonlySet<string> = new Set(['eval', 'Function', 'AsyncFunction', 'GeneratorFunction', 'AsyncGeneratorFunction']);
+/** Functions of `ctx` itself. */
+const CONTEXT_METHODS: ReadonlySet<string> = new Set(['sleep']);
 const TIMERS: ReadonlySet<string> = new Set(['setTimeout', 'setInterval', 'setImmediate', 'execScript']);
+
+/** A script with what its names always stand for. Scopes are not told apart: a name that is anything else somewhere, as the short names of a minifier are, is not among them. */
+interface Named extends Script {
+  /** Names of functions. */
+  readonly functions: ReadonlySet<string>;
+  /** Names of the global object, its own and those it is given. */
+  readonly globals: ReadonlySet<string>;
+}
+
+function namesIn({ nodes, parentOf }: Script): Pick<Named, 'functions' | 'globals'> {
+  const functions = new Set<string>();
+  const globals = new Set(GLOBALS);
+  const others = new Set<string>();
+  for (const node of nodes) {
+    if (node.type === 'FunctionDeclaration' && node.id) functions.add(node.id.name);
+    if (node.type === 'Identifier' && isFilledElsewhere(node, parentOf)) others.add(node.name);
+    const [name, value] = node.type === 'VariableDeclarator' ? [node.id, node.init] : node.type === 'AssignmentExpression' ? [node.left, node.right] : [];
+    if (name?.type !== 'Identifier' || !value) continue;
+    const given = bare(value);
+    if (given.type === 'FunctionExpression' || given.type === 'ArrowFunctionExpression') functions.add(name.name);
+    else if (given.type === 'Identifier' && globals.has(given.name)) globals.add(name.name);
+    else others.add(name.name);
+  }
+  return {
+    functions: new Set([...functions].filter((name) => !others.has(name) && !globals.has(name))),
+    globals: new Set([...globals].filter((name) => GLOBALS.has(name) || (!others.has(name) && !functions.has(name)))),
+  };
+}
+
+/** A parameter, a class, what a pattern or a loop or a catch fills. */
+function isFilledElsewhere(node: AnyNode, parentOf: Script['parentOf']): boolean {
+  const parent = parentOf(node);
+  switch (parent?.type) {
+    case 'FunctionDeclaration':
+    case 'FunctionExpression':
+    case 'ArrowFunctionExpression':
+      return parent.params.some((each) => each === node);
+    case 'AssignmentPattern':
+      return parent.left === node;
+    case 'Property':
+      return parent.value === node && parentOf(parent)?.type === 'ObjectPattern';
+    case 'VariableDeclarator': {
+      const loop = parentOf(parentOf(parent) ?? parent)?.type;
+      return parent.id === node && (loop === 'ForOfStatement' || loop === 'ForInStatement');
+    }
+    case 'ClassDeclaration':
+    case 'CatchClause':
+    case 'RestElement':
+    case 'ArrayPattern':
+      return true;
+    default:
+      return false;
+  }
+}
 
 type Judgement = Pick<Sighting, 'risk' | 'message'> | undefined;
 
-function judge(node: AnyNode, script: Script): Judgement {
+function judge(node: AnyNode, script: Named): Judgement {
   switch (node.type) {
     case 'Identifier':
       return judgeName(node.name, node, script);
@@ -32,15 +89,13 @@ function judge(node: AnyNode, script: Script): Judgement {
     case 'CallExpression':
       return judgeCall(node, script);
     case 'Property':
-      return script.parentOf(node)?.type === 'ObjectPattern' && keyName(node, script) === 'constructor'
-        ? { risk: 'high', message: 'It takes `constructor` out of an object by destructuring, a way to the Function constructor that does not look like one.' }
-        : undefined;
+      return judgeTaken(node, script);
     default:
       return undefined;
   }
 }
 
-function judgeName(name: string, node: AnyNode, script: Script): Judgement {
+function judgeName(name: string, node: AnyNode, script: Named): Judgement {
   if (name === 'WebAssembly' && isReference(node, script)) return ofWebAssembly(node, script);
   if (name !== 'eval' && name !== 'Function') return undefined;
   const parent = script.parentOf(node);
@@ -58,25 +113,25 @@ function judgeName(name: string, node: AnyNode, script: Script): Judgement {
 }
 
 /** Asking whether there is any is what libraries do that go on without. */
-function ofWebAssembly(node: AnyNode, script: Script): Judgement {
+function ofWebAssembly(node: AnyNode, script: Named): Judgement {
   const parent = script.parentOf(node);
   const isMade = parent?.type === 'MemberExpression' && parent.object === node && /^(?:Module|Instance|compile|instantiate)/.test(memberName(parent, script) ?? '');
   return isMade ? { risk: 'medium', message: 'It makes WebAssembly, whose code cannot be read here; the sandbox has none.' } : undefined;
 }
 
 /** Old libraries ask for the global object this way; nothing of it depends on anything. */
-function ofFunction(given: readonly AnyNode[], script: Script): Judgement {
+function ofFunction(given: readonly AnyNode[], script: Named): Judgement {
   const isGlobalObject = given.length === 1 && given[0] && /^\s*return this;?\s*$/.test(script.textOf(given[0]) ?? '');
   return isGlobalObject
     ? { risk: 'low', message: "It asks for the global object with Function('return this'), as old libraries do." }
     : { risk: 'high', message: 'It makes a function from text with the Function constructor.' };
 }
 
-function judgeMember(node: Extract<AnyNode, { type: 'MemberExpression' }>, script: Script): Judgement {
+function judgeMember(node: Extract<AnyNode, { type: 'MemberExpression' }>, script: Named): Judgement {
   const name = memberName(node, script);
-  if (name === undefined) return undefined;
   const object = bare(node.object);
-  const ofGlobal = (object.type === 'Identifier' && GLOBALS.has(object.name)) || object.type === 'ThisExpression';
+  if (name === undefined) return judgeOpen(node, script);
+  const ofGlobal = isGlobal(object, script);
   const disguise = node.computed && isDisguised(node.property, script) ? ', under a name that is put together so that nobody finds it' : '';
   if (MAKERS.has(name) && (ofGlobal || disguise !== '')) return { risk: 'high', message: `It reaches ${name} through the global object${disguise}: text becomes code with it.` };
   if (name !== 'constructor') return undefined;
@@ -84,12 +139,42 @@ function judgeMember(node: Extract<AnyNode, { type: 'MemberExpression' }>, scrip
   if (object.type === 'Identifier' && object.name === 'Function') return { risk: 'high', message: 'It reaches the Function constructor through Function itself.' };
   if (isFunction(object, script)) return { risk: 'high', message: `It reaches the Function constructor through a function that is written for it${disguise}.` };
   const parent = script.parentOf(node);
+  const isCall = (parent?.type === 'CallExpression' || parent?.type === 'NewExpression') && parent.callee === node && parent.arguments.length > 0;
+  // Of an object it is a class of the plugin's own; of a method that ctx has, it is Function.
+  const ofFunction = (object.type === 'Identifier' && script.functions.has(object.name)) || (object.type === 'MemberExpression' && parent?.type === 'CallExpression' && object.object.type === 'Identifier' && CONTEXT_METHODS.has(memberName(object, script) ?? ''));
+  if (isCall && ofFunction) return { risk: 'high', message: `It calls for the constructor of a function, which is the Function constructor${disguise}.` };
   const isCalledWithText = (parent?.type === 'CallExpression' || parent?.type === 'NewExpression') && parent.callee === node && parent.arguments.length > 0 && isLiteral(object);
   if (isCalledWithText || disguise !== '') return { risk: 'high', message: `It calls for the constructor of something in a way that leads to the Function constructor${disguise}.` };
   return undefined;
 }
 
-function judgeCall(node: Extract<AnyNode, { type: 'CallExpression' }>, script: Script): Judgement {
+/** `globalThis[name](code)`: anything may be called so. Libraries ask for a class by name, and call none of it. */
+function judgeOpen(node: Extract<AnyNode, { type: 'MemberExpression' }>, script: Named): Judgement {
+  const object = bare(node.object);
+  const parent = script.parentOf(node);
+  const isCalled = parent?.type === 'CallExpression' && parent.callee === node && parent.arguments.length > 0;
+  return isCalled && object.type === 'Identifier' && script.globals.has(object.name)
+    ? { risk: 'medium', message: 'It calls something of the global object under a name that is made at run time: it may be eval.' }
+    : undefined;
+}
+
+/** `const { constructor } = …`, `const { eval: run } = globalThis`. */
+function judgeTaken(node: AnyNode, script: Named): Judgement {
+  const pattern = script.parentOf(node);
+  if (pattern?.type !== 'ObjectPattern') return undefined;
+  const name = keyName(node, script) ?? '';
+  if (name === 'constructor') return { risk: 'high', message: 'It takes `constructor` out of an object by destructuring, a way to the Function constructor that does not look like one.' };
+  const holder = script.parentOf(pattern);
+  const source = holder?.type === 'VariableDeclarator' ? holder.init : holder?.type === 'AssignmentExpression' ? holder.right : undefined;
+  return MAKERS.has(name) && source && isGlobal(source, script) ? { risk: 'high', message: `It takes ${name} out of the global object: text becomes code with it.` } : undefined;
+}
+
+function isGlobal(given: AnyNode, { globals }: Named): boolean {
+  const node = bare(given);
+  return node.type === 'ThisExpression' || (node.type === 'Identifier' && globals.has(node.name));
+}
+
+function judgeCall(node: Extract<AnyNode, { type: 'CallExpression' }>, script: Named): Judgement {
   const callee = bare(node.callee);
   if (callee.type === 'Identifier' && TIMERS.has(callee.name)) {
     const first = argumentOf(node, 0);
@@ -97,13 +182,15 @@ function judgeCall(node: Extract<AnyNode, { type: 'CallExpression' }>, script: S
   }
   if (callee.type === 'MemberExpression' && isReflective(callee, script)) {
     const [target, key] = [argumentOf(node, 0), argumentOf(node, 1)];
-    if (target && key && script.textOf(key) === 'constructor') return { risk: 'high', message: 'It asks Reflect or Object for the `constructor` of something, a way to the Function constructor that does not look like one.' };
+    const name = key && script.textOf(key);
+    if (target && name !== undefined && MAKERS.has(name) && isGlobal(target, script)) return { risk: 'high', message: `It asks Reflect or Object for ${name} of the global object: text becomes code with it.` };
+    if (target && name === 'constructor') return { risk: 'high', message: 'It asks Reflect or Object for the `constructor` of something, a way to the Function constructor that does not look like one.' };
   }
   return undefined;
 }
 
 /** `Reflect.…`, or `Object.getOwnPropertyDescriptor` and its like. */
-function isReflective(given: AnyNode, script: Script): boolean {
+function isReflective(given: AnyNode, script: Named): boolean {
   const callee = bare(given);
   if (callee.type !== 'MemberExpression') return false;
   const object = bare(callee.object);
@@ -112,7 +199,7 @@ function isReflective(given: AnyNode, script: Script): boolean {
 }
 
 /** A function written on the spot, a method of a literal (`[].at`), or the prototype of either. */
-function isFunction(given: AnyNode, script: Script): boolean {
+function isFunction(given: AnyNode, script: Named): boolean {
   const node = bare(given);
   if (node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression' || node.type === 'ClassExpression') return true;
   if (node.type === 'MemberExpression') {
@@ -130,7 +217,7 @@ function isFunction(given: AnyNode, script: Script): boolean {
 const isLiteral = (node: AnyNode) => node.type === 'ArrayExpression' || node.type === 'Literal' || node.type === 'TemplateLiteral';
 
 /** A use of a name, and not a key, a label, a member or a declaration. */
-function isReference(node: AnyNode, script: Script): boolean {
+function isReference(node: AnyNode, script: Named): boolean {
   const parent = script.parentOf(node);
   if (!parent) return false;
   if (parent.type === 'MemberExpression') return parent.object === node || parent.computed;
