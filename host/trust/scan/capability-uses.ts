@@ -1,4 +1,4 @@
-// Which powers of `ctx` a script reaches for, however it spells that: dots, brackets, destructuring, another name. Asked by the two rules about capabilities.
+// Which powers of `ctx` a script reaches for, where its own text says it: dots, brackets, destructuring, other names for it in the same function. What is handed to another function, or kept in an object, is not followed. Asked by the two rules about capabilities.
 import { ABILITIES } from '../../../schemas/abilities.ts';
 import type { CapabilityName } from '../../../schemas/capability.ts';
 import { argumentOf, bare, isDisguised, keyName, memberName, type AnyNode, type Script } from './script.ts';
@@ -60,10 +60,24 @@ interface ClientName {
 function clientOf(given: AnyNode, aliases: Aliases, script: Script): ClientName | undefined {
   const node = bare(given);
   if (node.type === 'Identifier') return aliases(node.name, node.start);
+  if (node.type === 'LogicalExpression') return clientOf(node.left, aliases, script) ?? clientOf(node.right, aliases, script);
+  if (node.type === 'ConditionalExpression') return clientOf(node.consequent, aliases, script) ?? clientOf(node.alternate, aliases, script);
+  if (node.type === 'CallExpression') {
+    const key = reflectedKey(node, script);
+    const name = key && script.textOf(key);
+    return key && isClient(name) ? { name, disguised: isDisguised(key, script) } : undefined;
+  }
   // `this.tool.call(…)` is a function of the plugin's own being called.
   if (node.type !== 'MemberExpression' || node.object.type === 'ThisExpression') return undefined;
   const name = memberName(node, script);
   return isClient(name) ? { name, disguised: node.computed && isDisguised(node.property, script) } : undefined;
+}
+
+/** The key of `Reflect.get(x, key)`. */
+function reflectedKey(node: Extract<AnyNode, { type: 'CallExpression' }>, script: Script): AnyNode | undefined {
+  const callee = bare(node.callee);
+  const isReflect = callee.type === 'MemberExpression' && callee.object.type === 'Identifier' && callee.object.name === 'Reflect' && memberName(callee, script) === 'get';
+  return isReflect ? argumentOf(node, 1) : undefined;
 }
 
 /** What a name at a place in the script stands for, when that is a client. */
@@ -74,20 +88,25 @@ interface Binding {
   readonly start: number;
   readonly end: number;
   readonly client: ClientName | undefined;
+  /** Another name that it was given, to be looked up where that stands. */
+  readonly other?: Extract<AnyNode, { type: 'Identifier' }> | undefined;
 }
+
+/** So many names one after another for one thing. */
+const LONGEST_CHAIN = 12;
 
 /** `const { http } = …`, `(input, { http: h }) => …`, `const h = ctx.http`, `h = ctx['http']`. */
 function aliasesOf(script: Script): Aliases {
   const bindings = new Map<string, Binding[]>();
   const assigned = new Map<string, ClientName>();
-  const bind = (name: string, at: AnyNode, client: ClientName | undefined) => {
+  const bind = (name: string, at: AnyNode, client: ClientName | undefined, other?: Binding['other']) => {
     const { start, end } = scopeAround(at, script);
     const known = bindings.get(name);
-    if (known) known.push({ start, end, client });
-    else bindings.set(name, [{ start, end, client }]);
+    if (known) known.push({ start, end, client, other });
+    else bindings.set(name, [{ start, end, client, other }]);
   };
   for (const node of script.nodes) {
-    if (node.type === 'VariableDeclarator' && node.id.type === 'Identifier') bind(node.id.name, node, node.init ? memberClient(node.init, script) : undefined);
+    if (node.type === 'VariableDeclarator' && node.id.type === 'Identifier') bind(node.id.name, node, node.init ? memberClient(node.init, script) : undefined, node.init?.type === 'Identifier' ? node.init : undefined);
     else if (node.type === 'AssignmentExpression' && node.operator === '=' && node.left.type === 'Identifier') {
       const client = memberClient(node.right, script);
       if (client) assigned.set(node.left.name, client);
@@ -97,16 +116,18 @@ function aliasesOf(script: Script): Aliases {
     }
   }
   const none: Binding = { start: -1, end: Infinity, client: undefined };
-  return (name, offset) => {
+  const lookUp = (name: string, offset: number, depth: number): ClientName | undefined => {
     let found = none;
-    for (const each of bindings.get(name) ?? []) if (each.start <= offset && offset < each.end && each.start >= found.start) found = each.client || each.start > found.start ? each : found;
-    return found.client ?? assigned.get(name);
+    for (const each of bindings.get(name) ?? []) if (each.start <= offset && offset < each.end && each.start >= found.start) found = each.client || each.other || each.start > found.start ? each : found;
+    const other = found.other && depth < LONGEST_CHAIN ? lookUp(found.other.name, found.other.start, depth + 1) : undefined;
+    return found.client ?? other ?? assigned.get(name);
   };
+  return (name, offset) => lookUp(name, offset, 0);
 }
 
 /** `ctx.http` itself, and not another name for it. */
 function memberClient(given: AnyNode, script: Script): ClientName | undefined {
-  return bare(given).type === 'MemberExpression' ? clientOf(given, () => undefined, script) : undefined;
+  return clientOf(given, () => undefined, script);
 }
 
 /** For a name that a parameter or a pattern declares: the client that its key names, if it is one. */
@@ -148,10 +169,18 @@ function sourceOf(pattern: AnyNode, aliases: Aliases, script: Script): ClientNam
 /** Handlers are given `ctx` second. */
 const HANDLERS: ReadonlySet<string> = new Set([...ABILITIES, 'respond', 'evaluate', 'call']);
 
-/** Places where a handler asks its `ctx` for something whose name is made at run time: `ctx[name]`. */
+/** Places where a handler asks its `ctx`, or another name for it, for something whose name is made at run time: `ctx[name]`, `Reflect.get(ctx, name)`. */
 export function hiddenUses(script: Script): AnyNode[] {
   const contexts: { readonly name: string; readonly start: number; readonly end: number }[] = [];
+  const isContext = (given: AnyNode): boolean => {
+    const node = bare(given);
+    return node.type === 'Identifier' && contexts.some(({ name, start, end }) => name === node.name && start <= node.start && node.end <= end);
+  };
   for (const node of script.nodes) {
+    if (node.type === 'VariableDeclarator' && node.id.type === 'Identifier' && node.init && isContext(node.init)) {
+      const { start, end } = scopeAround(node, script);
+      contexts.push({ name: node.id.name, start, end });
+    }
     if (!isFunction(node)) continue;
     const [, second] = node.params;
     const key = script.parentOf(node);
@@ -162,10 +191,11 @@ export function hiddenUses(script: Script): AnyNode[] {
     if (isHandler && second?.type === 'Identifier') contexts.push({ name: second.name, start: node.start, end: node.end });
   }
   return script.nodes.filter((node) => {
-    if (node.type !== 'MemberExpression' || !node.computed) return false;
-    const object = bare(node.object);
-    const isContext = object.type === 'Identifier' && contexts.some(({ name, start, end }) => name === object.name && start <= node.start && node.end <= end);
-    return isContext && memberName(node, script) === undefined;
+    if (node.type === 'CallExpression') {
+      const [target, key] = [argumentOf(node, 0), reflectedKey(node, script)];
+      return target !== undefined && key !== undefined && isContext(target) && script.textOf(key) === undefined;
+    }
+    return node.type === 'MemberExpression' && node.computed && isContext(node.object) && memberName(node, script) === undefined;
   });
 }
 
