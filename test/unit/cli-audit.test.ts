@@ -78,6 +78,16 @@ describe('gatehouse audit', () => {
     expect(verdictOf(now).notes).toHaveLength(1);
     expect((await at.run('verify')).stdout).toMatch(/No remembered head was given/);
 
+    expect((await at.run('export', '--out', 'audit.jsonl')).code).toBe(0);
+    const last = (await readFile(join(at.elsewhere, 'audit.jsonl'), 'utf8')).trimEnd().split('\n').at(-1) ?? '';
+    await writeFile(join(at.elsewhere, 'last.json'), last);
+    await grow(at.control);
+    expect(verdictOf(await at.run('verify', '--head', 'last.json', '--json'))).toMatchObject({ ok: true, remembered: { size: at.control.host.audit.head.size - 1 } });
+    for (const none of ['{}', 'null', '{"head":{}}']) {
+      await writeFile(join(at.elsewhere, 'none.json'), none);
+      expect(await at.run('verify', '--head', 'none.json')).toMatchObject({ code: 2 });
+    }
+
     const head = JSON.parse(await readFile(join(at.elsewhere, 'monday.json'), 'utf8')) as { size: number };
     await writeFile(join(at.elsewhere, 'tuesday.json'), JSON.stringify({ ...head, size: head.size + 10 }));
     expect(verdictOf(await at.run('verify', '--head', 'tuesday.json', '--json')).faults.map(({ kind }) => kind)).toEqual(['head', 'truncated']);
