@@ -50,7 +50,7 @@ describe('diff', () => {
 
   it('prints nothing that moves or recolours a terminal', async () => {
     const nasty = 'x\u001b[2J\u202e\u0007y';
-    await using dir = await packages({ one: {}, two: { version: '1.1.0', manifest: { displayName: nasty, description: nasty, config: { type: 'object', additionalProperties: false, properties: { [nasty]: { type: 'string', description: nasty } } } }, files: { 'sbom.cdx.json': JSON.stringify({ components: [{ name: nasty, version: nasty }] }) } } });
+    await using dir = await packages({ one: {}, two: { version: '1.1.0', manifest: { displayName: nasty, description: nasty, config: { type: 'object', additionalProperties: false, properties: { [nasty]: { type: 'string', description: nasty } } } }, files: { 'sbom.cdx.json': JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', components: [{ type: 'library', name: nasty, version: nasty }] }) } } });
     const { stdout } = await runCommand(['diff', 'one', 'two'], { cwd: dir.path });
     expect(stdout).toContain('displayName: acme.weather → x');
     // oxlint-disable-next-line no-control-regex -- control characters are what it looks for

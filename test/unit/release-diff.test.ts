@@ -137,7 +137,7 @@ describe('what it holds', () => {
   });
 
   it('is told part by part of its SBOM, and a list nobody can read is told as such', () => {
-    const sbom = (...components: object[]): Released => ({ files: { 'sbom.cdx.json': JSON.stringify({ components }) } });
+    const sbom = (...components: object[]): Released => ({ files: { 'sbom.cdx.json': JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', components: components.map((each) => ({ type: 'library', ...each })) }) } });
     const part = (name: string, version: string) => ({ name, version });
     expect(diffOf(sbom(part('a', '1'), part('b', '1'), part('c', '1'), part('c', '2')), sbom(part('a', '2'), part('c', '1'), part('c', '2'), part('d', '1'), { group: '@x', name: 'e', version: '1' })).sbom).toEqual({
       added: [part('d', '1'), part('@x/e', '1')], removed: [part('b', '1')], changed: [{ name: 'a', before: '1', after: '2' }],
@@ -171,6 +171,10 @@ it('what the scanner newly finds needs a new approval, what it no longer finds n
   expect(found).toMatchObject({ needsApproval: true, reasons: [expect.stringContaining('refuses something new: packed'), expect.stringContaining('warns of something new: dynamic-code')], scan: { before: 'pass', after: 'block' } });
   expect(releaseDiff(scanned(finding()), scanned())).toMatchObject({ needsApproval: false, scan: { before: 'warn', after: 'pass', added: [], removed: [{ rule: 'dynamic-code' }] } });
   expect(releaseDiff(scanned(finding()), scanned(finding({ line: 99 })))).toMatchObject({ needsApproval: false, scan: { added: [], removed: [] } });
+  const times = (count: number) => scanned(...Array.from({ length: count }, (_, line) => finding({ line })));
+  const [five, six] = [times(5), times(6)];
+  expect(releaseDiff(five, six)).toMatchObject({ needsApproval: true, scan: { added: [{ rule: 'dynamic-code' }], removed: [] } });
+  expect(releaseDiff(six, five)).toMatchObject({ needsApproval: false, scan: { added: [], removed: [{ rule: 'dynamic-code' }] } });
   expect(diffOf({}, {}).scan).toBeNull();
 });
 

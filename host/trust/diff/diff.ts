@@ -29,7 +29,7 @@ export function releaseDiff(before: Side, after: Side): ReleaseDiff {
     tools: toolChanges(before.manifest, after.manifest),
     config: configChanges(before.manifest, after.manifest),
     files: fileChanges(before.files, after.files),
-    sbom: componentChanges(before.files, after.files),
+    sbom: componentChanges(before, after),
     scan,
   };
 }
