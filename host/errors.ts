@@ -120,7 +120,7 @@ export const ERRORS = {
   SCAN_WARNING: row('plugin', 403, 3, "The scanner warns of '{plugin}' {version}, risk {risk}. {findings}", 'Read all of it with `gatehouse scan {instance}`. If reviewers agree, they approve it with `gatehouse approve`; trust.scan.onWarn in manifests/host.json says whether they must.'),
   SCAN_PENDING: row('host', 409, 3, "'{plugin}' {version} is being looked through; it is big.", 'Nothing needs doing: it is taken up when that has ended.'),
   SCAN_IMPOSSIBLE: row('operator', 409, 3, "There is nothing of instance '{instance}' to scan: {problem}", 'Correct that first; a package that is not genuine is not worth a scan.'),
-  APPROVAL_MISSING: row('operator', 403, 3, "Instance '{instance}' needs {needed} approvals and has {found}{detail}.", 'A reviewer looks at it and runs `gatehouse approve {instance} --reviewer NAME --key FILE --note TEXT`.'),
+  APPROVAL_MISSING: row('operator', 403, 3, "Instance '{instance}' needs {approvals} and has {found}{detail}.", 'A reviewer looks at it and runs `gatehouse approve {instance} --reviewer NAME --key FILE --note TEXT`.'),
   APPROVAL_REJECTED: row('operator', 403, 3, "Instance '{instance}' is rejected by {reviewer}: {note}", 'Put right what the reviewer names. A rejection ends when that reviewer approves, or with `gatehouse approvals revoke {id} --reason TEXT`.'),
   APPROVAL_REFUSED: row('operator', 400, 3, 'The approval {source} does not count: {problem}.', 'Have the reviewer make it again with `gatehouse approve`, or remove the file.'),
   APPROVAL_UNUSED: row('operator', 409, 3, 'The approval {source} by {reviewer} is not used: {problem}.', 'Remove the file once nobody needs it as a record.'),

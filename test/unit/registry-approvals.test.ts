@@ -71,6 +71,8 @@ describe('an instance that needs approvals', () => {
       message: expect.stringMatching(/^Instance 'a' needs 3 approvals and has 1 \(alice\); the approval of bob does not count: it is about test\.a-1\.0\.0 with digest sha256:0+\.$/),
       fix: expect.stringContaining('gatehouse approve a --reviewer NAME'),
     });
+    await using other = await homeWith({ enablement: { approvals: 1 } });
+    expect((await look(other)).diagnostics.find(({ code }) => code === 'APPROVAL_MISSING')).toMatchObject({ message: "Instance 'a' needs 1 approval and has 0." });
   });
 
   it.each<[string, Partial<Enablement>]>([

@@ -36,7 +36,7 @@ export function refusalByApprovals(what: Approvable, needed: number, book: Appro
   const [veto] = rejections;
   if (veto) return new GatehouseError('APPROVAL_REJECTED', { instance, id: veto.id, reviewer: rejections.map(({ reviewer }) => `'${reviewer}'`).join(' and '), note: veto.note });
   if (found.length >= needed) return undefined;
-  return new GatehouseError('APPROVAL_MISSING', { instance, needed, found: found.length, detail: detailOf(found, passedOver) });
+  return new GatehouseError('APPROVAL_MISSING', { instance, approvals: needed === 1 ? '1 approval' : `${needed} approvals`, found: found.length, detail: detailOf(found, passedOver) });
 }
 
 /** Why not more: the newest few of those that do not count. */
