@@ -1,5 +1,5 @@
 // What becomes of the host when a plugin is lost for good while it runs: which losses it mends, which it lives with, which end it with exit 3. Also that docs/operate.md shows the same table.
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { EvidenceView } from '../../schemas/quarantine.ts';
@@ -73,6 +73,8 @@ describe('a required plugin', () => {
     const copy = join(home.path, 'copy.json');
     const { digest, file } = (await look('evidence', 'helper', '--out', copy)).json() as EvidenceView;
     expect([digestOf(await readFile(copy)), digestOf(await readFile(file))]).toEqual([digest, digest]);
+    expect(await look('evidence', 'helper', '--out', copy)).toMatchObject({ stderr: expect.stringContaining(copy) as unknown, code: 1 });
+    expect((await stat(copy)).mode & 0o777).toBe(0o600);
     expect((await runCommand(['quarantine', 'evidence', 'helper', '--home', home.path])).stdout).toContain('the last: ');
     await writeFile(file, (await readFile(file, 'utf8')).replace('three strikes', 'no strikes'));
     expect(await look('evidence', 'helper')).toMatchObject({ code: 3, stderr: expect.stringContaining('is not what was written') as unknown });

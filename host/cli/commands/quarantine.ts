@@ -1,8 +1,8 @@
 // `gatehouse quarantine`: who was stopped and why, and the evidence, for whoever has to decide about a release. Without a host it reads the data directory itself.
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Evidence, EvidenceView, QuarantineDetail, QuarantineView } from '../../../schemas/quarantine.ts';
+import { writeFileOnce } from '../../authoring/write-file.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { digestOf, textOf } from '../../quarantine/evidence.ts';
@@ -52,14 +52,14 @@ export function register(program: Command, io: Io): void {
   quarantine
     .command('evidence <instance>')
     .description('what was kept when it was stopped, held against the digest recorded then')
-    .option('--out <file>', 'write the bundle there, byte for byte')
+    .option('--out <file>', 'write the bundle there, byte for byte; a file that is there stays')
     .addHelpText('after', example('gatehouse quarantine evidence weather --out weather-evidence.json'))
     .action(async (instance: string, { out }: { out?: string }) => {
       const view = await ask<EvidenceView>(io, (get) => get(`/${encodeURIComponent(instance)}/evidence`), (desk) => desk.evidence(instance));
       const bytes = textOf(view.evidence);
       const actual = digestOf(bytes);
       if (actual !== view.digest) throw new GatehouseError('EVIDENCE_CHANGED', { instance, expected: view.digest, actual, file: view.file });
-      if (out !== undefined) await writeFile(resolve(io.cwd, out), bytes, { mode: 0o600 });
+      if (out !== undefined && !(await writeFileOnce(resolve(io.cwd, out), bytes, 0o600))) throw new GatehouseError('FILE_EXISTS', { file: out });
       io.print(view, () => [evidenceLines(io, view), ...(out === undefined ? [] : [`Written to ${plainLine(out)}.`])].join('\n\n'));
     });
 }
