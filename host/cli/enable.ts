@@ -20,7 +20,8 @@ import { findEnablement, readAsWritten, writeEnablement } from './enablement-fil
 import { installPackage, trustFirstParty, verifyForHome } from './install-package.ts';
 import { plain, plainLine, type Io } from './io.ts';
 import { refuseRollback } from './rollback.ts';
-import { scanForHome, scanLines } from './scan-package.ts';
+import { findingLines } from './finding-lines.ts';
+import { scanForHome } from './scan-package.ts';
 import { becameOf, takeUp } from './taken-up.ts';
 import { worstInWords } from '../trust/scan/scan.ts';
 
@@ -89,7 +90,7 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
 async function tellScan(release: VerifiedRelease, instance: string, config: ResolvedConfig, io: Io): Promise<void> {
   const scan = await scanForHome(release, config);
   if (scan.outcome === 'pass') return;
-  io.say([`The scanner looked through it: risk ${scan.risk}.`, ...scanLines(io, scan, { brief: true })].join('\n'));
+  io.say([`The scanner looked through it: risk ${scan.risk}.`, ...findingLines(io, scan.findings, { brief: true })].join('\n'));
   const { id: plugin, version } = release.manifest;
   if (scan.outcome === 'block') throw new GatehouseError('SCAN_BLOCKED', { instance, plugin, version, risk: scan.risk, findings: worstInWords(scan) });
   if (config.trust.scan?.onWarn !== 'report' && !release.development) io.say('It will wait until a reviewer has approved it: `gatehouse approve`.');

@@ -12,7 +12,8 @@ import { sarifOf } from '../trust/report/sarif.ts';
 import type { Verification } from '../trust/verify.ts';
 import { VERSION } from '../version.ts';
 import { plain, type Io } from './io.ts';
-import { reviewsFor, scanFor } from './report-parts.ts';
+import { reviewsFor } from './report-parts.ts';
+import { scanJudged } from './scan-package.ts';
 import { judgementFor } from './trust-context.ts';
 
 export interface ReportFlags {
@@ -35,7 +36,7 @@ export async function packageReport(io: Io, path: string, { trust: named, sarif 
   const { verification, trust, trustDir, homeTrustDir } = judgement;
   const { packageDigest } = verification.claims;
   const known = trustDir === undefined || packageDigest === null ? { attempts: [] } : await readRebuilds(trustDir, packageDigest);
-  const parts = { verification, trust, scan: await scanFor(judgement), reviews: await reviewsFor(io, judgement) };
+  const parts = { verification, trust, scan: await scanJudged(judgement), reviews: await reviewsFor(io, judgement) };
   const rebuilt = source === undefined ? undefined : await rebuildOf(io, verification, resolve(io.cwd, source));
   if (!rebuilt) return { verification, report: reportOf({ ...parts, rebuilds: known }) };
   const attempt = attemptOf(rebuilt);
@@ -43,9 +44,10 @@ export async function packageReport(io: Io, path: string, { trust: named, sarif 
   return { verification, rebuilt, report: reportOf({ ...parts, rebuilds: { ...known, attempts: [attempt, ...known.attempts] } }) };
 }
 
-/** The report in the form that was asked for. */
-export function printReport(io: Io, { report, rebuilt }: PackageReport, { sarif = false }: ReportFlags, render: () => string): void {
-  if (sarif) io.line(JSON.stringify(sarifOf(report), null, 2));
+/** The report in the form that was asked for; the command ends with this code. */
+export function printReport(io: Io, { report, rebuilt }: PackageReport, { sarif = false }: ReportFlags, exitCode: 0 | 3, render: () => string): void {
+  if (exitCode !== 0) io.exitWith(exitCode);
+  if (sarif) io.line(JSON.stringify(sarifOf(report, exitCode), null, 2));
   else io.print(rebuilt ? { ...report, rebuild: rebuilt } : report, render);
 }
 

@@ -1,6 +1,7 @@
 // A report for people, as narrow as their terminal. Everything in it that came with a package is made safe before it is shown. Called by `verify` and `inspect`.
 import type { Check } from '../trust/checks.ts';
 import type { FileFacts, Report } from '../trust/report/report.ts';
+import { findingLines, SCAN_TONES } from './finding-lines.ts';
 import { plainLine, type Io, type Tone } from './io.ts';
 import { table } from './table.ts';
 import { wrapped } from './wrap.ts';
@@ -98,17 +99,13 @@ function sbomLines(io: Io, { sbom }: Report, brief: boolean): string[] {
   return [...head, ...shown.flatMap(({ name, version, license }) => item(io, `${name} ${version ?? ''}  ${license ?? 'no licence named'}`)), ...(rest > 0 ? [`  and ${rest} more; \`gatehouse inspect\` lists them`] : [])];
 }
 
-const SCAN_TONES = { note: 'dim', warn: 'yellow', block: 'red' } as const satisfies Record<string, Tone>;
 const SCAN_WORDS = { pass: 'nothing that needs a decision', warn: 'warns: it runs only once reviewers agree', block: 'blocks: it never runs, and nobody can approve it' } as const;
 
 function scanLines(io: Io, { scan }: Report): string[] {
   if (!scan) return [];
   const { outcome, risk, findings, rules } = scan;
   const head = item(io, `${SCAN_WORDS[outcome]}${risk === 'none' ? '' : `; risk ${risk}`} (rules ${rules})`, outcome === 'pass' ? 'green' : SCAN_TONES[outcome]);
-  return [...head, ...findings.flatMap(({ rule, outcome: its, risk: bad, file, line, message, fix }) => [
-    ...item(io, `${its} ${rule}${bad === 'none' ? '' : ` (${bad})`} in ${line === undefined ? file : `${file}:${line}`}: ${message}`, SCAN_TONES[its]),
-    ...(its === 'note' ? [] : wrapped(`  ${safe(fix, 500)}`, io.width, 2)),
-  ])];
+  return [...head, ...findingLines(io, findings)];
 }
 
 function reviewLines(io: Io, { reviews }: Report): string[] {

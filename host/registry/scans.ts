@@ -106,7 +106,7 @@ export class KeptScans implements Scans {
   verdict(release: VerifiedRelease, place: Place): ScanResult | undefined {
     const known = this.#known.get(release.packageDigest);
     if (!known) return undefined;
-    return judged(release, known.findings, { ...surroundings(release, place), now: known.atMs });
+    return judged(release, known.findings, { ...surroundingsIn(place, release), now: known.atMs });
   }
 
   #kept(release: VerifiedRelease, place: Place): ScanResult | undefined {
@@ -188,12 +188,13 @@ export class KeptScans implements Scans {
 /** Everything of a verdict but its time. */
 const faceOf = ({ outcome, rules, findings }: Omit<ScanResult, 'at' | 'packageDigest'>) => JSON.stringify([rules, outcome, findings]);
 
-function surroundings({ packageDigest, provenance, publisher }: VerifiedRelease, { trust, records, installed, isSettled }: Place): Surroundings {
+/** What the rules about places are told of a release; its own publisher's names are no others. */
+export function surroundingsIn({ trust, records, installed, isSettled }: Place, { packageDigest, provenance, publisher }: Pick<VerifiedRelease, 'packageDigest' | 'provenance' | 'publisher'>): Surroundings {
   const prefixes = records.filter(({ record }) => record.publisher !== publisher).flatMap(({ record }) => record.prefixes);
   return { packageDigest, provenance, policy: scanPolicyOf(trust), knownNames: [...prefixes, ...installed], isSettled };
 }
 
-export function scanPolicyOf({ scan = {}, requireProvenance = false, requireHttpsSource = false, trustedSourcePrefixes = [] }: TrustPolicy): ScanPolicy {
+function scanPolicyOf({ scan = {}, requireProvenance = false, requireHttpsSource = false, trustedSourcePrefixes = [] }: TrustPolicy): ScanPolicy {
   return { knownBad: scan.knownBad ?? [], requireProvenance, requireHttpsSource, trustedSourcePrefixes };
 }
 

@@ -1,4 +1,6 @@
 // The scanner in a running host: scans are kept, made again on demand, and not made again by a start.
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { subscribe } from '../../host/events.ts';
 import type { ScanView } from '../../schemas/scan.ts';
@@ -56,6 +58,12 @@ describe('scans', () => {
     expect(scanned.json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn', findings: [{ rule: 'dynamic-code', file: 'plugin.js', line: 2 }, {}, {}] });
     const folder = await gatehouse(['scan', 'plugins/test.odd-1.0.0', '--home', home.path], { cwd: home.path });
     expect(folder.code).toBe(3);
-    expect(folder.stdout).toMatch(/warn +plugin\.js:2:\d+ {2}dynamic-code, risk high\n.*Function constructor/);
+    expect(folder.stdout).toMatch(/warn dynamic-code \(high\) in plugin\.js:2:\d+: .*Function\s+constructor/);
+    // A folder that has the name of an instance is no way to show a reviewer other code.
+    await home.add(answering('decoy'));
+    await cp(join(home.path, 'plugins/test.decoy-1.0.0'), join(home.path, 'odd'), { recursive: true });
+    const inPlace = { cwd: home.path };
+    expect((await gatehouse(['scan', 'odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn' });
+    expect((await gatehouse(['scan', './odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.decoy' });
   });
 });

@@ -22,6 +22,8 @@ const sha256 = (content: string | Buffer) => createHash('sha256').update(content
 
 interface Sarif {
   readonly runs: readonly [{
+    readonly invocations: readonly [{ readonly exitCode: number }];
+    readonly columnKind: string;
     readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string; readonly help: { readonly text: string } }[] } };
     readonly results: readonly { readonly ruleId: string; readonly kind: string; readonly level: string; readonly message: { readonly text: string }; readonly locations?: readonly { readonly physicalLocation: { readonly artifactLocation: { readonly uri: string }; readonly region?: object } }[]; readonly properties?: object }[];
     readonly artifacts: readonly { readonly location: { readonly uri: string }; readonly hashes: object }[];
@@ -48,6 +50,7 @@ async function sarifOf(dir: string, ...words: readonly string[]): Promise<{ read
   const { code, stdout } = await runCommand(['verify', 'p', '--sarif', ...words], { cwd: dir });
   const sarif: Sarif = JSON.parse(stdout);
   expect(isSarif(sarif) ? [] : isSarif.errors).toEqual([]);
+  expect(sarif.runs[0].invocations[0].exitCode).toBe(code);
   return { code, sarif, failed: sarif.runs[0].results.filter(({ kind }) => kind === 'fail') };
 }
 
@@ -171,8 +174,35 @@ describe('what others say of a package', () => {
     expect((await run('verify')).stdout).toContain(`${worst.outcome} ${worst.rule}`);
     const { code, sarif, failed } = await sarifOf(dir.path, '--trust', 'manifests/trust');
     expect(code).toBe(0);
-    expect(failed.find(({ ruleId, message }) => ruleId === `scan/${worst.rule}` && message.text === worst.message)).toMatchObject({ level: worst.outcome === 'block' ? 'error' : 'warning', locations: [{ physicalLocation: { artifactLocation: { uri: 'plugin.js' }, region: { startLine: worst.line } } }] });
+    expect(failed.find(({ ruleId, message }) => ruleId === `scan/${worst.rule}` && message.text === worst.message.replaceAll(/[\\[\]]/g, String.raw`\$&`))).toMatchObject({ level: worst.outcome === 'block' ? 'error' : 'warning', locations: [{ physicalLocation: { artifactLocation: { uri: 'plugin.js' }, region: { startLine: worst.line } } }] });
     expect(sarif.runs[0].tool.driver.rules.map(({ id }) => id)).toContain(`scan/${worst.rule}`);
+  });
+
+  it('is what the package says and no link: brackets of foreign text are escaped in SARIF, and columns are those of JavaScript', async () => {
+    await using dir = await tempDir();
+    await aPackage(dir.path, { files: { 'sbom.cdx.json': JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', '[all is well](https://evil.example)': 1, 'x': 1, components: 7 }) }, manifest: { displayName: '[аll is well](https://evil.example)\\' } });
+    const { stdout } = await runCommand(['inspect', 'p', '--sarif'], { cwd: dir.path });
+    const sarif: Sarif = JSON.parse(stdout);
+    expect(sarif.runs[0].columnKind).toBe('utf16CodeUnits');
+    const texts = sarif.runs[0].results.map(({ message }) => message.text);
+    expect(texts.join()).toContain('\\[');
+    for (const text of texts) expect(text).not.toMatch(/(?<!\\)[[\]]/);
+    await rm(join(dir.path, 'p/plugin.dsse.json'));
+    const broken = await runCommand(['inspect', 'p', '--sarif'], { cwd: dir.path });
+    expect((JSON.parse(broken.stdout) as Sarif).runs[0].invocations[0].exitCode).toBe(broken.code);
+  });
+
+  it('is one verdict: verify, inspect and scan know the same names of a home', async () => {
+    await using home = await aHome([{ name: 'weathervane', kind: 'tool', source: SOURCE }]);
+    await using dir = await tempDir();
+    await buildTestPackage({ dir: join(dir.path, 'p'), id: 'tesf.weathervane', kind: 'tool', source: SOURCE, key: newTestKey('tesf') });
+    const findings = async (command: string) => {
+      const told: { readonly scan?: { readonly findings: unknown }; readonly findings?: unknown } = JSON.parse((await runCommand([command, 'p', '--json', '--home', home.path], { cwd: dir.path })).stdout);
+      return told.scan?.findings ?? told.findings;
+    };
+    const [verified, inspected, scanned] = [await findings('verify'), await findings('inspect'), await findings('scan')];
+    expect(scanned).toContainEqual(expect.objectContaining({ rule: 'look-alike', message: expect.stringContaining('test.weathervane') }));
+    expect([verified, inspected]).toEqual([scanned, scanned]);
   });
 
   it('is in the report: what the policy of the home says of its source', async () => {
@@ -289,6 +319,7 @@ describe('verify --rebuild', () => {
     expect(told.code).toBe(3);
     for (const part of ['differs: README.md, plugin.js, sbom.cdx.json', 'plugin.js: first different at line', '"hello"', '"hullo"', 'README.md: first different at line 2']) expect(told.stdout).toContain(part);
     expect((await run('--json')).json()).toMatchObject({ ok: true, rebuild: { verdict: 'differs', differences: [{ name: 'README.md' }, { name: 'plugin.js', package: expect.stringMatching(/^sha256:/), rebuilt: expect.stringMatching(/^sha256:/) }, { name: 'sbom.cdx.json' }] }, rebuilds: [{ verdict: 'differs' }, { verdict: 'differs' }] });
+    expect((await sarifOf(dir.path, '--home', home.path, '--rebuild', 'source')).code).toBe(3);
     expect((await sarifOf(dir.path, '--home', home.path)).failed.find(({ ruleId }) => ruleId === 'rebuild')).toMatchObject({ level: 'error', locations: [{ physicalLocation: { artifactLocation: { uri: 'README.md' } } }] });
   });
 

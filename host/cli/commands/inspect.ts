@@ -16,10 +16,8 @@ export function register(program: Command, io: Io): void {
       const made = await packageReport(io, path, flags);
       const { report, verification } = made;
       // Without a manifest there is nothing to show people but why.
-      if (!verification.ok && report.kind === undefined) {
-        if (flags.sarif !== true) throw verification.error;
-        io.exitWith(3);
-      }
-      printReport(io, made, flags, () => (report.ok ? reportLines(io, report, { brief: false }) : [io.tone('red', 'This package does not verify: nothing below can be believed.'), reportLines(io, report, { brief: false })].join('\n\n')));
+      const isNothing = !verification.ok && report.kind === undefined;
+      if (isNothing && flags.sarif !== true) throw verification.error;
+      printReport(io, made, flags, isNothing ? 3 : 0, () => (report.ok ? reportLines(io, report, { brief: false }) : [io.tone('red', 'This package does not verify: nothing below can be believed.'), reportLines(io, report, { brief: false })].join('\n\n')));
     });
 }

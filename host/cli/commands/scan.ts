@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ScanResult, ScanView } from '../../../schemas/scan.ts';
 import { GatehouseError } from '../../errors.ts';
+import { discover } from '../../registry/discover.ts';
 import { readManifest } from '../../trust/manifest.ts';
 import { MANIFEST_FILE } from '../../trust/package-names.ts';
 import { findHost } from '../client.ts';
@@ -11,8 +12,9 @@ import { configOf } from '../context.ts';
 import { surveyFiles } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
-import { scanForHome, scanLines } from '../scan-package.ts';
-import { hasHome, verifyFor } from '../trust-context.ts';
+import { findingLines } from '../finding-lines.ts';
+import { scanJudged } from '../scan-package.ts';
+import { hasHome, judgementFor } from '../trust-context.ts';
 
 type Scanned = Omit<ScanView, 'id'>;
 
@@ -22,21 +24,28 @@ export function register(program: Command, io: Io): void {
     .description('look through the code of a package, or of what an instance runs, again')
     .addHelpText('after', example('gatehouse scan dist', 'gatehouse scan hello-1.0.0.tgz --json', 'gatehouse scan weather'))
     .action(async (target: string) => {
-      const scanned = existsSync(resolve(io.cwd, target)) ? await scanPackage(target, io) : await scanInstance(target, io);
-      io.print(scanned, () => [...scanLines(io, scanned), ...(scanned.findings.length === 0 ? [] : ['']), verdict(io, scanned)].join('\n'));
+      const scanned = await scanTarget(target, io);
+      io.print(scanned, () => [...findingLines(io, scanned.findings), ...(scanned.findings.length === 0 ? [] : ['']), verdict(io, scanned)].join('\n'));
       const isReported = scanned.outcome === 'warn' && hasHome(io) && configOf(io).trust.scan?.onWarn === 'report';
       if (scanned.outcome !== 'pass' && !isReported) io.exitWith(3);
     });
 }
 
+/** An instance first, as `approve` takes it: a folder that happens to have its name is meant by `./name`. */
+async function scanTarget(target: string, io: Io): Promise<Scanned> {
+  const isInstance = hasHome(io) && (await discover(configOf(io))).enablements.some(({ enablement }) => enablement.instance === target);
+  return isInstance || !existsSync(resolve(io.cwd, target)) ? await scanInstance(target, io) : await scanPackage(target, io);
+}
+
 /** Signed or not: an author scans what is about to be signed. Throws what reading the package throws. */
 async function scanPackage(path: string, io: Io): Promise<Scanned> {
-  const { seen, claims, ...verification } = await verifyFor(io, path, undefined);
-  const { found } = seen;
-  if (!found || claims.packageDigest === null) throw verification.ok ? new GatehouseError('PACKAGE_INVALID', { source: path, problem: 'nothing of it could be read' }) : verification.error;
-  const manifest = readManifest(found.files.get(MANIFEST_FILE) ?? Buffer.alloc(0), MANIFEST_FILE);
-  const provenance = verification.ok ? verification.release.provenance : undefined;
-  const result = await scanForHome({ files: found.files, manifest, packageDigest: claims.packageDigest, provenance }, hasHome(io) ? configOf(io) : undefined);
+  const judgement = await judgementFor(io, path, undefined);
+  const { verification } = judgement;
+  const result = await scanJudged(judgement);
+  const { found } = verification.seen;
+  // Its manifest says best why there was nothing to scan.
+  const manifest = found && readManifest(found.files.get(MANIFEST_FILE) ?? Buffer.alloc(0), MANIFEST_FILE);
+  if (!result || !manifest) throw verification.ok ? new GatehouseError('PACKAGE_INVALID', { source: path, problem: 'nothing of it could be read' }) : verification.error;
   return { plugin: manifest.id, version: manifest.version, ...result };
 }
 

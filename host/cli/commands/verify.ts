@@ -17,7 +17,7 @@ export function register(program: Command, io: Io): void {
     .action(async (path: string, flags: ReportFlags) => {
       const made = await packageReport(io, path, flags);
       const { report, rebuilt } = made;
-      printReport(io, made, flags, () => [reportLines(io, report, { brief: true }), ...(rebuilt ? differenceLines(io, rebuilt) : []), '', verdictLines(io, report)].join('\n'));
-      if (!report.ok || (rebuilt && rebuilt.verdict !== 'reproduced')) io.exitWith(3);
+      const isFine = report.ok && (!rebuilt || rebuilt.verdict === 'reproduced');
+      printReport(io, made, flags, isFine ? 0 : 3, () => [reportLines(io, report, { brief: true }), ...(rebuilt ? differenceLines(io, rebuilt) : []), '', verdictLines(io, report)].join('\n'));
     });
 }

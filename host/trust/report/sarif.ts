@@ -26,8 +26,8 @@ interface Finding {
   readonly properties?: Readonly<Record<string, string>>;
 }
 
-/** One run with every rule. Results of `kind` `fail` are what is wrong; `pass` and `open` (not checked) show that the rest was looked at. */
-export function sarifOf(report: Report) {
+/** `exitCode` is that of the command that prints it. One run with every rule. Results of `kind` `fail` are what is wrong; `pass` and `open` (not checked) show that the rest was looked at. */
+export function sarifOf(report: Report, exitCode: number) {
   const findings = [...report.checks.map((check) => checkFinding(check, report)), ...sbomFinding(report), ...rebuildFinding(report), ...(report.scan?.findings ?? []).map(scanFinding)];
   const rules = [...RULES, ...scanRules(report)];
   const files = report.files.map(({ name }) => name);
@@ -37,8 +37,8 @@ export function sarifOf(report: Report) {
     runs: [
       {
         tool: { driver: { name: 'gatehouse', semanticVersion: VERSION, informationUri: 'https://gatehouse.dev', rules } },
-        invocations: [{ executionSuccessful: true, exitCode: report.ok ? 0 : 3 }],
-        columnKind: 'unicodeCodePoints',
+        invocations: [{ executionSuccessful: true, exitCode }],
+        columnKind: 'utf16CodeUnits',
         originalUriBaseIds: { PACKAGE: { ...(report.package?.form === 'folder' && { uri: `${pathToFileURL(report.package.path).href}/` }), description: { text: 'The root of the package.' } } },
         artifacts: report.files.map(({ name, bytes, sha256 }) => ({ location: locationOf(name), ...(bytes === null ? {} : { length: bytes }), ...(sha256 === null ? {} : { hashes: { 'sha-256': sha256 } }) })),
         results: findings.map((finding) => ({
@@ -46,7 +46,7 @@ export function sarifOf(report: Report) {
           ruleIndex: rules.findIndex(({ id }) => id === finding.rule),
           kind: finding.kind,
           level: finding.level,
-          message: { text: finding.message },
+          message: { text: literal(finding.message) },
           ...(finding.file !== null && { locations: [{ physicalLocation: { artifactLocation: { ...locationOf(finding.file), ...(files.includes(finding.file) && { index: files.indexOf(finding.file) }) }, ...(finding.region && { region: finding.region }) } }] }),
           partialFingerprints: { 'gatehouse/v1': createHash('sha256').update(JSON.stringify([report.id, finding.rule, finding.kind, finding.file, finding.rule.startsWith('scan/') ? finding.message : null])).digest('hex') },
           ...(finding.properties && { properties: finding.properties }),
@@ -57,6 +57,8 @@ export function sarifOf(report: Report) {
   };
 }
 
+/** A viewer makes links of `[text](address)` (§3.11.6): what a package says stays what it says. */
+const literal = (text: string) => text.replaceAll(/[\\[\]]/g, String.raw`\$&`);
 const checkRule = (name: string) => `check/${name}`;
 const locationOf = (name: string) => ({ uri: name.split('/').map(encodeURIComponent).join('/'), uriBaseId: 'PACKAGE' });
 
@@ -64,8 +66,8 @@ const rule = (id: string, level: Level, { title, help }: { readonly title: strin
   id,
   name: id.replaceAll(/(?:^|[/-])(\w)/g, (_, letter: string) => letter.toUpperCase()),
   shortDescription: { text: `${title}.` },
-  fullDescription: { text: help },
-  help: { text: help },
+  fullDescription: { text: literal(help) },
+  help: { text: literal(help) },
   defaultConfiguration: { level },
 });
 
