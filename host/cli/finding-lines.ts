@@ -13,7 +13,7 @@ export function findingLines(io: Io, findings: readonly ScanFinding[], { brief =
     const head = `• ${outcome} ${rule}${risk === 'none' ? '' : ` (${risk})`} in ${place}: ${message}`;
     return [
       ...wrapped(plainLine(head, 700), io.width, 2).map((each) => io.tone(SCAN_TONES[outcome], each)),
-      ...(outcome === 'note' ? [] : wrapped(`  ${plainLine(fix, 500)}`, io.width, 2)),
+      ...(outcome === 'note' ? [] : wrapped(plainLine(fix, 500), io.width - 2, 0).map((each) => `  ${each}`)),
     ];
   });
 }

@@ -73,7 +73,7 @@ describe('a required plugin', () => {
     const copy = join(home.path, 'copy.json');
     const { digest, file } = (await look('evidence', 'helper', '--out', copy)).json() as EvidenceView;
     expect([digestOf(await readFile(copy)), digestOf(await readFile(file))]).toEqual([digest, digest]);
-    expect(await look('evidence', 'helper', '--out', copy)).toMatchObject({ stderr: expect.stringContaining(copy) as unknown, code: 1 });
+    expect(await look('evidence', 'helper', '--out', copy)).toMatchObject({ stderr: expect.stringContaining(copy) as unknown, code: 2 });
     expect((await stat(copy)).mode & 0o777).toBe(0o600);
     expect((await runCommand(['quarantine', 'evidence', 'helper', '--home', home.path])).stdout).toContain('the last: ');
     await writeFile(file, (await readFile(file, 'utf8')).replace('three strikes', 'no strikes'));

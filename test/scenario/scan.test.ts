@@ -59,6 +59,7 @@ describe('scans', () => {
     const folder = await gatehouse(['scan', 'plugins/test.odd-1.0.0', '--home', home.path], { cwd: home.path });
     expect(folder.code).toBe(3);
     expect(folder.stdout).toMatch(/warn dynamic-code \(high\) in plugin\.js:2:\d+: .*Function\s+constructor/);
+    expect(folder.stdout).toMatch(/^ {2}\S/m); // what to do about it, below it
     // A folder that has the name of an instance is no way to show a reviewer other code.
     await home.add(answering('decoy'));
     await cp(join(home.path, 'plugins/test.decoy-1.0.0'), join(home.path, 'odd'), { recursive: true });
