@@ -1,11 +1,13 @@
 // The files by which an operator decides, as the transparency log last told of them: what changed since is told, also what changed while no host ran. host.ts looks at the start and the end, reload.ts at each look.
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { hostConfigPath, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { put, scan, type Store } from '../store/store.ts';
 import { auditFiles } from '../store/tables.ts';
+import { GatehouseError } from '../errors.ts';
 import type { AuditDraft, AuditLog } from '../trust/log/audit-log.ts';
+import { readRegularFile } from '../trust/regular-file.ts';
 import type { OwnWrites } from './own-writes.ts';
 
 export interface HomeRecordParts {
@@ -16,8 +18,9 @@ export interface HomeRecordParts {
   readonly ownWrites: Pick<OwnWrites, 'holds'>;
 }
 
-/** More than any home has; what lies beyond is not told. */
+/** More than any home has; what lies beyond is counted, and no more is told of it. */
 const MOST_FILES = 5000;
+const BEYOND = `files beyond the first ${MOST_FILES}`;
 
 export class HomeRecord {
   readonly #parts: HomeRecordParts;
@@ -60,13 +63,14 @@ export class HomeRecord {
   /** host.json, the lock, enablements, approvals and everything about trust; drafts and other hidden files are nobody's word. */
   async #files(): Promise<Map<string, string>> {
     const { home, manifestsDir } = this.#parts.config;
-    const folders = [join(manifestsDir, 'plugins'), join(manifestsDir, 'approvals'), join(manifestsDir, 'trust'), ...publisherFolders(this.#parts.config).slice(1)];
+    const folders = [join(manifestsDir, 'plugins'), join(manifestsDir, 'trust'), ...publisherFolders(this.#parts.config).slice(1), join(manifestsDir, 'approvals')];
     const paths = [hostConfigPath(home), join(manifestsDir, 'gatehouse.lock.json'), ...(await Promise.all(folders.map(filesIn))).flat()];
     const found = new Map<string, string>();
     for (const path of paths.slice(0, MOST_FILES)) {
       const digest = await digestOf(path);
       if (digest !== undefined) found.set(relative(home, path).split(sep).join('/'), digest);
     }
+    if (paths.length > MOST_FILES) found.set(BEYOND, `${paths.length - MOST_FILES} of them`);
     return found;
   }
 }
@@ -86,10 +90,12 @@ async function filesIn(folder: string): Promise<string[]> {
   }
 }
 
+/** What stands there and is no file that Gatehouse would read is told as that, and not opened. */
 async function digestOf(path: string): Promise<string | undefined> {
   try {
-    return `sha256:${createHash('sha256').update(await readFile(path)).digest('hex')}`;
-  } catch {
-    return undefined; // gone meanwhile
+    return `sha256:${createHash('sha256').update(await readRegularFile(path)).digest('hex')}`;
+  } catch (thrown) {
+    if (thrown instanceof GatehouseError && thrown.code === 'JSON_TOO_LARGE') return `${String(thrown.fields['size'])} bytes, not read`;
+    return thrown instanceof Error && 'code' in thrown ? undefined : 'not a regular file'; // gone meanwhile, or not to be read: whoever needs it says so
   }
 }

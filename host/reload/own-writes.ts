@@ -1,7 +1,8 @@
 // What the host itself wrote into the home, so that the watcher takes it for nobody's change. The registry tells, the watcher asks.
 import { createHash } from 'node:crypto';
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { readRegularFile } from '../trust/regular-file.ts';
 
 export class OwnWrites {
   /** By real path; the last text of each. */
@@ -20,7 +21,7 @@ export class OwnWrites {
       const target = await realpath(path);
       const mine = this.#digests.get(target);
       if (mine === undefined) return false;
-      if (mine === digestOf(await readFile(target))) return true;
+      if (mine === digestOf(await readRegularFile(target))) return true;
       this.#digests.delete(target);
     } catch {
       // gone, or not readable: not as the host left it
