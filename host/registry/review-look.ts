@@ -76,12 +76,20 @@ function instantsOf({ issuedAt, expiresAt, key: { notBefore, notAfter } }: Store
 
 type Last = ReviewContext['last'];
 
+const NOBODY: Reviewers = { records: [], find: () => undefined };
+
 /** Records that hold together count. While the host runs, a mistake in one of them takes nobody's word away: until it is mended, the records count as they last did. */
 async function readReviewers(config: Folders, publishers: TrustStore, last: Last): Promise<{ readonly counts: UnderstoodReviews['reviewers']; readonly diagnostics: readonly Diagnostic[] }> {
   const folder = reviewersFolder(config);
   const before = last?.understood.reviewers;
   if (before && last.isUnsettled(folder)) return { counts: before, diagnostics: before.diagnostics };
-  const found = await loadReviewers(folder, publishers);
+  let found: UnderstoodReviews['reviewers'];
+  try {
+    found = await loadReviewers(folder, publishers);
+  } catch (thrown) {
+    const error = new GatehouseError('FILE_UNREADABLE', { file: folder, problem: problemOf(thrown) }, { cause: thrown });
+    return { counts: before ?? { store: NOBODY, diagnostics: [] }, diagnostics: [diagnosticOf(error, { severity: last ? 'degraded' : 'fatal', stage: 'trust', rule: 'reviewer-record', manifest: folder })] };
+  }
   const known = new Set(before?.diagnostics.map(textOf));
   const isWorse = before !== undefined && found.diagnostics.some((each) => !known.has(textOf(each)));
   return { counts: isWorse ? before : found, diagnostics: found.diagnostics };

@@ -18,6 +18,8 @@ export interface RevocationsContext {
   readonly strict: boolean;
   readonly memory: TrustMemory;
   readonly revokers: Revokers;
+  /** Whether every record of a revoker was understood. */
+  readonly isEveryRevokerKnown: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** Of a running host. */
@@ -55,12 +57,17 @@ export async function lookForRevocations(context: RevocationsContext): Promise<R
     return list ? [[revoker, list] as const] : [];
   }));
   const stale = staleLists(context, current);
-  const doubt = own.doubt ?? (context.strict && stale.length > 0 ? 'the signed list of revocations is not current' : undefined);
+  const doubt = own.doubt ?? (context.strict ? doubtInStrict(context, stale) : undefined);
   return {
     counts: doubt === undefined ? understood : doubtful(understood, doubt, last),
     understood, listed, current, lists: signed.lists, found,
     diagnostics: [...own.diagnostics, ...signed.diagnostics, ...stale, ...(own.isWhole ? vanished(home, context.files.revocations, memory, signed.lists, listed) : [])],
   };
+}
+
+function doubtInStrict({ isEveryRevokerKnown }: RevocationsContext, stale: readonly Diagnostic[]): string | undefined {
+  if (!isEveryRevokerKnown) return 'a record of a revoker cannot be read';
+  return stale.length > 0 ? 'the signed list of revocations is not current' : undefined;
 }
 
 /** Whatever is not known to be permitted may not begin; what runs goes on. Of a key alone only what is known is said. */
@@ -95,7 +102,9 @@ async function readSigned({ home, files, memory, revokers, now, last }: Revocati
   const diagnostics: Diagnostic[] = [];
   const remembered = (issuer: string) => newest.get(issuer) ?? memory.list(issuer);
   const revokedKey = (keyid: string) => known.reasonFor({ keyid });
-  for (const file of await signedListFiles(files)) {
+  const { names, problem } = await namesOf(files);
+  if (problem) diagnostics.push(diagnosticOf(problem, { severity: last ? 'degraded' : 'fatal', stage: 'trust', rule: 'revocation-list', manifest: relative(home, files.signedLists) }));
+  for (const file of names) {
     try {
       const list = readSignedList(await readRegularFile(file), { source: relative(home, file), revokers, now, remembered, revokedKey });
       newest.set(list.issuer, list);
@@ -107,6 +116,15 @@ async function readSigned({ home, files, memory, revokers, now, last }: Revocati
     }
   }
   return { lists: [...newest.values()], diagnostics };
+}
+
+/** A folder that is none, or that may not be read, is no reason not to read the list beside it. */
+async function namesOf(files: TrustFiles): Promise<{ readonly names: readonly string[]; readonly problem?: GatehouseError }> {
+  try {
+    return { names: await signedListFiles(files) };
+  } catch (thrown) {
+    return { names: [files.signedList], problem: new GatehouseError('FILE_UNREADABLE', { file: files.signedLists, problem: problemOf(thrown) }, { cause: thrown }) };
+  }
 }
 
 /** Whoever may revoke must be heard: a revoker without a current list is a warning, and fatal in strict. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import type { RevocationList } from '../trust/revocation.ts';
-import { loadRevokers } from '../trust/revokers.ts';
+import { loadRevokers, NO_REVOKERS, type Revokers } from '../trust/revokers.ts';
 import { loadSuccessions, withSuccessions, type Succeeded, type SuccessionFile } from '../trust/successions.ts';
 import type { TrustFiles } from '../trust/trust-files.ts';
 import type { Learned, TrustMemory } from '../trust/trust-memory.ts';
@@ -18,6 +18,7 @@ export interface UnderstoodTrust {
   readonly store: TrustStore;
   readonly records: Known<TrustStore>;
   readonly successions: Known<readonly SuccessionFile[]>;
+  readonly revokers: Known<Revokers>;
 }
 
 interface Known<T> {
@@ -50,8 +51,8 @@ export interface TrustLook {
 
 export async function lookAtTrust(context: TrustLookContext): Promise<TrustLook> {
   const { publishers, files, memory, now, last } = context;
-  const [records, { revokers, diagnostics: ofRevokers }, successions] = await Promise.all([readRecords(publishers, last), loadRevokers(files.revokers), readSuccessions(files.successions, last)]);
-  const revocations = await lookForRevocations({ ...context, revokers });
+  const [records, revokers, successions] = await Promise.all([readRecords(publishers, last), readRevokers(files.revokers, context), readSuccessions(files.successions, last)]);
+  const revocations = await lookForRevocations({ ...context, revokers: revokers.counts.found, isEveryRevokerKnown: revokers.diagnostics.length === 0 });
   const succeeded = succeed(records.counts.found, successions, revocations.understood, { now, memory, last });
   const { store, accepted } = succeeded;
   const instants = [
@@ -60,11 +61,11 @@ export async function lookAtTrust(context: TrustLookContext): Promise<TrustLook>
     ...[...revocations.current.values()].map(({ expiresAt }) => expiresAt),
   ].flatMap((time) => (time === undefined ? [] : [typeof time === 'number' ? time : Date.parse(time)]));
   return {
-    understood: { store, records: records.counts, successions: succeeded.known },
+    understood: { store, records: records.counts, successions: succeeded.known, revokers: revokers.counts },
     revocations,
     successions: accepted,
     learned: { revocations: revocations.found, lists: revocations.lists, successions: accepted },
-    diagnostics: [...records.diagnostics, ...ofRevokers, ...revocations.diagnostics, ...succeeded.diagnostics],
+    diagnostics: [...records.diagnostics, ...revokers.diagnostics, ...revocations.diagnostics, ...succeeded.diagnostics],
     changesAt: earliestAfter(now, instants),
   };
 }
@@ -112,8 +113,31 @@ const textOf = ({ code, manifest, message }: Diagnostic) => `${code} ${manifest}
 async function readSuccessions(folder: string, last: Last): Promise<Known<readonly SuccessionFile[]>> {
   const before = last?.understood.successions;
   if (before && (last.isUnsettled(folder) || (!existsSync(folder) && !existsSync(dirname(folder))))) return before;
-  const { files, diagnostics } = await loadSuccessions(folder);
-  return { found: files, diagnostics };
+  try {
+    const { files, diagnostics } = await loadSuccessions(folder);
+    return { found: files, diagnostics };
+  } catch (thrown) {
+    return { found: before?.found ?? [], diagnostics: [unreadable(folder, thrown, { rule: 'key-succession', isFatal: !last })] };
+  }
+}
+
+/** As with records: while the host runs, a mistake in one of them makes nobody deaf to the others. In strict whoever may revoke must be heard, so that every such mistake is fatal at a start. */
+async function readRevokers(folder: string, { strict, last }: TrustLookContext): Promise<{ readonly counts: Known<Revokers>; readonly diagnostics: readonly Diagnostic[] }> {
+  const before = last?.understood.revokers;
+  if (before && (last.isUnsettled(folder) || (!existsSync(folder) && !existsSync(dirname(folder))))) return { counts: before, diagnostics: before.diagnostics };
+  try {
+    const { revokers, diagnostics: found } = await loadRevokers(folder);
+    const diagnostics = found.map((each) => (strict ? { ...each, severity: 'fatal' as const } : each));
+    return { counts: before && isWorse(diagnostics, before.diagnostics) ? before : { found: revokers, diagnostics }, diagnostics };
+  } catch (thrown) {
+    return { counts: before ?? { found: NO_REVOKERS, diagnostics: [] }, diagnostics: [unreadable(folder, thrown, { rule: 'trust-record', isFatal: strict || !last })] };
+  }
+}
+
+/** A folder that is none, or that may not be read: a start does not go on beside it, and for a running host it is no reason not to look at the others. */
+function unreadable(folder: string, thrown: unknown, { rule, isFatal }: { readonly rule: string; readonly isFatal: boolean }): Diagnostic {
+  const error = new GatehouseError('FILE_UNREADABLE', { file: folder, problem: problemOf(thrown) }, { cause: thrown });
+  return diagnosticOf(error, { severity: isFatal ? 'fatal' : 'degraded', stage: 'trust', rule, manifest: folder });
 }
 
 /** A file that is refused counts as it last did, if it did: a mistake takes trust from nobody. What is revoked and what time has ended is judged anew all the same. */

@@ -399,6 +399,18 @@ describe('what the files say of a running host', () => {
     expect(found.diagnostics.map(({ code }) => code)).toEqual(['JSON_INVALID', 'TRUST_RECORD', 'FILE_UNREADABLE']);
   });
 
+  it('is what it was where a file has taken the place of a folder, beside which the list of revocations is read all the same', async () => {
+    await using it = await opened([A]);
+    run(it.registry, 'a');
+    await it.home.write('manifests/trust/revocations.json', { plugins: [{ id: 'test.a', range: '*' }] });
+    for (const folder of ['revokers', 'successions', 'revocations', 'reviewers']) await it.home.write(`manifests/trust/${folder}`, '');
+    const found = await look(it.registry);
+    expect(told(found).get('a')?.refused).toMatchObject({ state: 'revoked' });
+    expect(findings(found)).toEqual(['FILE_UNREADABLE degraded -', 'FILE_UNREADABLE degraded -', 'FILE_UNREADABLE degraded -', 'FILE_UNREADABLE degraded -', 'REVOKED degraded a']);
+    await it.restart();
+    expect(findings(it.registry)).toEqual(['FILE_UNREADABLE fatal -', 'FILE_UNREADABLE fatal -', 'FILE_UNREADABLE fatal -', 'FILE_UNREADABLE fatal -', 'REVOKED degraded a']);
+  });
+
   it('is what it was when a whole folder is gone', async () => {
     await using it = await opened([A]);
     await rm(join(it.home.path, 'manifests'), { recursive: true });

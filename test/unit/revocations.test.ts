@@ -1,5 +1,5 @@
 // What counts as revoked when files, signed lists and the store's memory are held together: monotonic until somebody lifts it, whatever the files say later.
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -153,6 +153,30 @@ describe('a running strict host whose list is not current any more', () => {
     expect((await it.look(NOW + 1000)).states).toEqual({ runs: 'ok', waits: 'ok' });
     const last = { isUnsettled: () => false, isRunning: (digest: string) => digest === digests.get('runs') };
     expect(await it.look(NOW + HOUR_MS, it.remembered, last)).toMatchObject({ states: { runs: 'ok', waits: 'revoked' }, findings: ['REVOCATIONS_STALE fatal'] });
+  });
+});
+
+describe('a record of a revoker that cannot be read', () => {
+  it.each([[false, 'ok', 'degraded'], [true, 'revoked', 'fatal']] as const)('is told, and a running host goes by its last records; with strict %s what does not run yet is %s, and the finding %s', async (strict, state, severity) => {
+    await using it = await aLookedAtHome(strict);
+    await it.home.add({ name: 'a', kind: 'skill', source: SKILL });
+    const { packageDigest } = await signPackage(join(it.home.path, 'plugins/test.a-1.0.0'), { key: it.key, now: NOW, force: true });
+    await it.home.write('manifests/plugins/a.json', { plugin: 'test.a', instance: 'a', source: 'plugins/test.a-1.0.0', digest: packageDigest });
+    const record = await writeRevoker(it.home.path, sec);
+    await writeTrust(it.home.path, 'revocations.dsse.json', aList(sec, 1, NOW));
+    expect(await it.look()).toMatchObject({ states: { a: 'ok' }, findings: [] });
+    await writeFile(record, '{');
+    const running = { isUnsettled: () => false, isRunning: () => true };
+    expect(await it.look(NOW, it.remembered, running)).toMatchObject({ states: { a: 'ok' }, findings: [`TRUST_RECORD ${severity}`] });
+    expect(await it.look(NOW, it.remembered, { ...running, isRunning: () => false })).toMatchObject({ states: { a: state } });
+    await writeTrust(it.home.path, 'revocations.dsse.json', aList(sec, 2, NOW, { digests: [packageDigest] }));
+    expect(await it.look(NOW, it.remembered, running)).toMatchObject({ states: { a: 'revoked' }, findings: [`TRUST_RECORD ${severity}`] });
+  });
+
+  it('is fatal at a start in strict, where nothing starts beside it', async () => {
+    await using it = await aLookedAtHome(true);
+    await writeTrust(it.home.path, 'revokers/sec.json', '{');
+    expect((await it.look()).findings).toEqual(['TRUST_RECORD fatal']);
   });
 });
 
