@@ -92,7 +92,7 @@ describe('a source that is built again', () => {
   it.each([
     ['one asset that no reader takes whole', ['assets/a.bin'], 3 * GIB, /a\.bin|bytes/],
     ['assets that are small alone and not together', Array.from({ length: 17 }, (_, index) => `assets/${index}.bin`), MIB, /have \d+ bytes; a package may have 16777216/],
-    ['a README of a gigabyte', ['README.md'], GIB, /README\.md cannot be read \(it has 1073741824 bytes/],
+    ['a README of a gigabyte', ['README.md'], GIB, /README\.md cannot be read \(.* has 1073741824 bytes/],
     ['a text that is imported', ['src/pipe.txt'], GIB, /pipe\.txt' the sources have more than/],
   ])('attack g223 rebuild-fills: %s is refused before it is read', async (_, names, bytes, problem) => {
     await using dir = await tempDir();
