@@ -4,6 +4,7 @@ import { systemClock } from '../clock.ts';
 import type { Page } from '../host.ts';
 import { reviewersFolder } from '../registry/review-look.ts';
 import { revocationViews } from '../registry/revoking.ts';
+import { claimDiagnostics, claimsOf } from '../trust/one-trade.ts';
 import { loadReviewers } from '../trust/reviewers.ts';
 import { loadRevokers } from '../trust/revokers.ts';
 import { revocationId } from '../trust/revocation.ts';
@@ -21,7 +22,7 @@ export async function listTrust(io: Io): Promise<void> {
   const home = await lookAtHomeTrust(config, systemClock.now());
   const { look } = home;
   const { store } = look.understood;
-  const { store: reviewerStore, diagnostics: ofReviewers } = await loadReviewers(reviewersFolder(config), store);
+  const { store: reviewerStore, diagnostics: ofReviewers } = await loadReviewers(reviewersFolder(config));
   const { revokers: revokerStore } = await loadRevokers(trustFilesOf(config).revokers);
   const records = store.records.map(({ record, source }) => ({ publisher: record.publisher, prefixes: record.prefixes, keys: record.keys, source }));
   const reviewers = reviewerStore.records.map(({ record, source }) => ({ reviewer: record.reviewer, keys: record.keys, source }));
@@ -30,7 +31,7 @@ export async function listTrust(io: Io): Promise<void> {
     return { revoker: record.revoker, keys: record.keys, list: sequence === undefined ? null : { sequence, issuedAt, expiresAt }, source };
   });
   const revocations = host ? await everyPage(host) : viewsOf(home);
-  const diagnostics = [...look.diagnostics, ...ofReviewers];
+  const diagnostics = [...look.diagnostics, ...ofReviewers, ...claimDiagnostics(claimsOf(reviewerStore, store))];
   for (const { message } of diagnostics) io.say(plain(message));
 
   io.print({ records, reviewers, revokers, successions: look.successions, revocations, diagnostics }, () => [

@@ -5,7 +5,9 @@ import type { Command } from 'commander';
 import { writeFileOnce, writeFileWhole } from '../authoring/write-file.ts';
 import { systemClock, toTimestamp } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
+import { reviewersFolder } from '../registry/review-look.ts';
 import { readKeyFile } from '../trust/keys.ts';
+import { loadReviewers } from '../trust/reviewers.ts';
 import { SUCCESSION_SUFFIX, withSuccessions, writeSuccession } from '../trust/successions.ts';
 import { trustFilesOf } from '../trust/trust-files.ts';
 import { configOf } from './context.ts';
@@ -59,6 +61,8 @@ export function registerTrustSuccession(trust: Command, io: Io): void {
         return;
       }
       const { publisher, oldKeyid, newKeyid, notBefore } = succession;
+      const reviewing = (await loadReviewers(reviewersFolder(config))).store.find(newKeyid);
+      if (reviewing) throw new GatehouseError('KEY_SUCCESSION', { source: file, problem: `${newKeyid} is a key that '${reviewing.reviewer}' reviews with, and whoever reviews a plugin does not sign it` });
       const prefixes = understood.records.found.records.filter(({ record }) => record.publisher === publisher).flatMap(({ record }) => record.prefixes);
       io.say(plain(`From ${notBefore} on ${newKeyid} could sign for '${publisher}', every plugin whose id starts with ${prefixes.join(' or ')}; ${oldKeyid} says so.`));
       await io.confirm(`Take up the next key of ${publisher}?`);

@@ -6,6 +6,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import { loadApprovals, loadRevoked, revokedFile, type ApprovalFiles, type RevokedApproval } from '../trust/approval-files.ts';
 import { SKEW_MS, type StoredApproval } from '../trust/approvals.ts';
 import type { RevocationList } from '../trust/revocation.ts';
+import { claimDiagnostics, claimsOf, withoutClaims } from '../trust/one-trade.ts';
 import { loadReviewers, type Reviewers } from '../trust/reviewers.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import type { VerifyOptions } from '../trust/verify.ts';
@@ -41,23 +42,28 @@ export interface ReviewContext {
 export interface ReviewLook {
   readonly understood: UnderstoodReviews;
   readonly book: ApprovalBook;
+  /** Without the keys of reviewers: those sign no plugins. */
+  readonly publishers: TrustStore;
   readonly diagnostics: readonly Diagnostic[];
   /** Moments at which time alone changes what counts. */
   readonly instants: readonly number[];
 }
 
 export async function lookAtReviews({ config, publishers, revocations, history, secondOpinion, now, last }: ReviewContext): Promise<ReviewLook> {
-  const reviewers = await readReviewers(config, publishers, last);
+  const reviewers = await readReviewers(config, last);
   const { files, revoked, diagnostics } = await readApprovals(config, reviewers.counts.store, secondOpinion, last);
   const revokedIds = new Set(revoked.map(({ id }) => id));
   // What was read by an earlier look is by a reviewer who may be none any more.
   const read = files.stored.filter(({ keyid }) => reviewers.counts.store.find(keyid) !== undefined);
   const stored = [...read, ...rememberedBeside(read, history, reviewers.counts.store, config.home)];
+  const claims = claimsOf(reviewers.counts.store, publishers);
+  const isKeyOf = (keyid: string, publisher: string) => publishers.signers(keyid).some((signer) => signer.publisher === publisher);
   const isRevoked = (id: string) => revokedIds.has(id) || history.approval(id)?.revoked !== undefined;
   return {
     understood: { reviewers: reviewers.counts, files, revoked },
-    book: { stored, standings: { revocations, isRevoked, now } },
-    diagnostics: [...reviewers.diagnostics, ...diagnostics],
+    book: { stored, standings: { revocations, isRevoked, isKeyOf, now } },
+    publishers: withoutClaims(publishers, claims),
+    diagnostics: [...reviewers.diagnostics, ...claimDiagnostics(claims), ...diagnostics],
     instants: stored.flatMap(instantsOf),
   };
 }
@@ -79,13 +85,13 @@ type Last = ReviewContext['last'];
 const NOBODY: Reviewers = { records: [], find: () => undefined };
 
 /** Records that hold together count. While the host runs, a mistake in one of them takes nobody's word away: until it is mended, the records count as they last did. */
-async function readReviewers(config: Folders, publishers: TrustStore, last: Last): Promise<{ readonly counts: UnderstoodReviews['reviewers']; readonly diagnostics: readonly Diagnostic[] }> {
+async function readReviewers(config: Folders, last: Last): Promise<{ readonly counts: UnderstoodReviews['reviewers']; readonly diagnostics: readonly Diagnostic[] }> {
   const folder = reviewersFolder(config);
   const before = last?.understood.reviewers;
   if (before && last.isUnsettled(folder)) return { counts: before, diagnostics: before.diagnostics };
   let found: UnderstoodReviews['reviewers'];
   try {
-    found = await loadReviewers(folder, publishers);
+    found = await loadReviewers(folder);
   } catch (thrown) {
     const error = new GatehouseError('FILE_UNREADABLE', { file: folder, problem: problemOf(thrown) }, { cause: thrown });
     return { counts: before ?? { store: NOBODY, diagnostics: [] }, diagnostics: [diagnosticOf(error, { severity: last ? 'degraded' : 'fatal', stage: 'trust', rule: 'reviewer-record', manifest: folder })] };

@@ -72,7 +72,7 @@ export async function survey({ last, memory, unlocked, ...context }: SurveyConte
   const config = { ...context.config, trust: policy };
   const reviews = await lookAtReviews({ ...context, publishers: understood.store, revocations: revocations.counts, last: last && { understood: last.understood.reviews, isUnsettled: last.isUnsettled } });
   const installed = discovery.enablements.map(({ enablement }) => enablement.plugin);
-  const resolution = await resolve(discovery.enablements, { ...context, config, installed, trust: understood.store, revocations: revocations.counts, approvals: reviews.book, lock });
+  const resolution = await resolve(discovery.enablements, { ...context, config, installed, trust: reviews.publishers, revocations: revocations.counts, approvals: reviews.book, lock });
   const views = approvalViews(reviews.book, home, [...targetsOf(resolution), ...(last?.targets ?? [])]);
   const switchedOff = new Set(resolution.disabled.map(({ enablement }) => enablement.instance));
   const unused = unusedApprovals(views.filter(({ instance }) => !switchedOff.has(instance)), reviews.book);

@@ -28,6 +28,8 @@ export interface StoredApproval extends Approval {
 export interface Standings {
   readonly revocations: RevocationList;
   readonly isRevoked: (id: string) => boolean;
+  /** Whether it is named as a key of this publisher, too. */
+  readonly isKeyOf: (keyid: string, publisher: string) => boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -58,7 +60,7 @@ export function decisionsOn(stored: readonly StoredApproval[], target: ApprovalT
   const passedOver: PassedOver[] = [];
   const effective = stored.filter((approval) => {
     if (approval.instance !== target.instance) return false;
-    const problem = problemWith(approval, standings) ?? mismatch(approval, target);
+    const problem = problemWith(approval, standings) ?? mismatch(approval, target, standings);
     if (problem !== undefined) passedOver.push({ approval, problem });
     return problem === undefined;
   });
@@ -79,9 +81,10 @@ export function problemWith({ id, decision, keyid, issuedAt, expiresAt, key }: S
   return `the key ${keyid} is valid from ${key.notBefore ?? 'the beginning'} to ${key.notAfter ?? 'further notice'}`;
 }
 
-function mismatch({ decision, subject, packageDigest, grantsDigest, signedBy, keyid, reviewer }: StoredApproval, target: ApprovalTarget): string | undefined {
+function mismatch({ decision, subject, packageDigest, grantsDigest, signedBy, keyid, reviewer }: StoredApproval, target: ApprovalTarget, { isKeyOf }: Standings): string | undefined {
   if (packageDigest !== target.packageDigest || subject !== target.subject) return `it is about ${subject} with digest ${packageDigest}`;
-  if (keyid === target.keyid || reviewer === target.publisher) return 'whoever made the plugin does not review it';
+  // What a publisher can bring about without the reviewer's key, a name or an entry in a record, takes approvals away and no veto.
+  if (keyid === target.keyid || (decision === 'approve' && (reviewer === target.publisher || isKeyOf(keyid, target.publisher)))) return 'whoever made the plugin does not review it';
   if (decision === 'approve' && signedBy !== undefined && signedBy !== target.keyid) return `it is about the release that ${signedBy} signed`;
   if (decision === 'approve' && grantsDigest !== target.grantsDigest) return `it is about other grants, limits or secrets (${grantsDigest})`;
   return undefined;

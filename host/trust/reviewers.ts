@@ -8,7 +8,6 @@ import { compileSchema, parseDocument } from '../schema.ts';
 import { readPublicKey } from './keys.ts';
 import { readRegularFile } from './regular-file.ts';
 import { isInstant } from './statement.ts';
-import type { TrustStore } from './trust-store.ts';
 
 /** One key of one person. */
 export interface ReviewerKey {
@@ -54,9 +53,9 @@ export function readReviewerRecord(bytes: Uint8Array, source: string): { readonl
 
 /**
  * Reads every `<reviewer>.json` of the folder, no hidden files and no `.key.json`. Left out and reported are: a record that is wrong by itself; all records that name one reviewer,
- * or share a key, for then one person could be counted as two; and a record with a key that a publisher signs with, for whoever wrote a plugin is not who reviews.
+ * or share a key, for then one person could be counted as two. A publisher who signs with one of their keys is the business of one-trade.ts.
  */
-export async function loadReviewers(folder: string, publishers: TrustStore): Promise<{ readonly store: Reviewers; readonly diagnostics: readonly Diagnostic[] }> {
+export async function loadReviewers(folder: string): Promise<{ readonly store: Reviewers; readonly diagnostics: readonly Diagnostic[] }> {
   const diagnostics: Diagnostic[] = [];
   const loaded: Loaded[] = [];
   for (const source of await recordFiles(folder)) {
@@ -68,7 +67,7 @@ export async function loadReviewers(folder: string, publishers: TrustStore): Pro
     }
   }
   const counting = loaded.filter((each) => {
-    const problem = problemAmong(each, loaded.filter((other) => other !== each), publishers);
+    const problem = problemAmong(each, loaded.filter((other) => other !== each));
     if (problem !== undefined) diagnostics.push(diagnosticOf(new GatehouseError('TRUST_RECORD', { source: each.source, problem }), each.source));
     return problem === undefined;
   });
@@ -83,14 +82,12 @@ interface Loaded {
   readonly source: string;
 }
 
-function problemAmong({ record: { reviewer }, keys }: Loaded, others: readonly Loaded[], publishers: TrustStore): string | undefined {
+function problemAmong({ record: { reviewer }, keys }: Loaded, others: readonly Loaded[]): string | undefined {
   const namesake = others.find(({ record }) => record.reviewer === reviewer);
   if (namesake) return `'${reviewer}' has another record, ${namesake.source}`;
   for (const { keyid } of keys) {
     const other = others.find((each) => each.keys.some((key) => key.keyid === keyid));
     if (other) return `its key ${keyid} is in ${other.source} as well`;
-    const publisher = publishers.signers(keyid)[0];
-    if (publisher) return `its key ${keyid} signs plugins of publisher '${publisher.publisher}'`;
   }
   return undefined;
 }

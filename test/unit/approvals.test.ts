@@ -1,5 +1,5 @@
 // Whose word counts for what would run, and which statements are believed at all: counting rules, broken and foreign files, envelopes of another kind, reviewers' records.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ApprovalPredicate } from '../../schemas/approval.ts';
@@ -11,7 +11,7 @@ import { preAuthEncoding, writeEnvelope } from '../../host/trust/dsse.ts';
 import { generateKey, sign } from '../../host/trust/keys.ts';
 import { revocationList, revocationsIn } from '../../host/trust/revocation.ts';
 import { loadReviewers, type Reviewers } from '../../host/trust/reviewers.ts';
-import { loadTrust, readTrustRecord } from '../../host/trust/trust-store.ts';
+import { readTrustRecord } from '../../host/trust/trust-store.ts';
 import { verifyPackage } from '../../host/trust/verify.ts';
 import { aReviewer, type TestReviewer } from '../support/approvals.ts';
 import { buildTestPackage, newTestKey } from '../support/packages.ts';
@@ -24,7 +24,7 @@ const OTHER = `sha256:${'c'.repeat(64)}`;
 const AUTHOR = generateKey('acme');
 const TARGET: ApprovalTarget = { instance: 'weather', subject: 'acme.weather-1.2.3', packageDigest: DIGEST, grantsDigest: GRANTS, keyid: AUTHOR.keyid, publisher: 'acme' };
 const NOW = Date.parse('2026-11-21T12:00:00.000Z');
-const STANDINGS: Standings = { revocations: revocationList([]), isRevoked: () => false, now: NOW };
+const STANDINGS: Standings = { revocations: revocationList([]), isRevoked: () => false, isKeyOf: () => false, now: NOW };
 const KEYS = new Map(['alice', 'bob', 'carol', 'acme'].map((name) => [name, generateKey(name)]));
 
 /** An approval by alice of exactly the target, but for what the test changes. */
@@ -63,6 +63,9 @@ describe('approvals', () => {
     { title: 'about the same content signed by another key count for nothing', stored: [an({ signedBy: 'ed25519:2' })], why: 'it is about the release that ed25519:2 signed' },
     { title: 'by the author’s key count for nothing', stored: [an({ keyid: AUTHOR.keyid })], why: 'does not review it' },
     { title: 'by whoever is called like the publisher count for nothing', stored: [an({ reviewer: 'acme' })], why: 'does not review it' },
+    { title: 'by a key that the publisher’s record names count for nothing', stored: [an()], standings: { isKeyOf: (keyid, publisher) => keyid === KEYS.get('alice')?.keyid && publisher === 'acme' }, why: 'does not review it' },
+    { title: 'by a key that another publisher’s record names count', stored: [an()], standings: { isKeyOf: (_, publisher) => publisher === 'other' }, approved: ['alice'] },
+    { title: 'of others do not outweigh a veto by a key that the publisher’s record names', stored: [an({ reviewer: 'bob' }), an({ decision: 'reject' })], standings: { isKeyOf: (keyid) => keyid === KEYS.get('alice')?.keyid }, approved: ['bob'], rejected: ['alice'] },
     { title: 'that expired count no more', stored: [an({ expiresAt: at('12:00:00') })], why: 'expired' },
     { title: 'that will expire count until then', stored: [an({ expiresAt: at('12:00:01') })], approved: ['alice'] },
     { title: 'dated in the future do not count yet', stored: [an({ issuedAt: at('12:06:00') })], why: 'still to come' },
@@ -100,7 +103,7 @@ describe('approvals', () => {
 async function known(...reviewers: readonly TestReviewer[]): Promise<Reviewers> {
   await using dir = await tempDir();
   for (const { name, record } of reviewers) await writeFile(join(dir.path, `${name}.json`), JSON.stringify(record));
-  return (await loadReviewers(dir.path, (await loadTrust([])).store)).store;
+  return (await loadReviewers(dir.path)).store;
 }
 
 const STATEMENT = { subject: TARGET.subject, packageDigest: DIGEST, grantsDigest: GRANTS, instance: 'weather' };
@@ -229,15 +232,10 @@ describe('the folder of approvals', () => {
 });
 
 describe('records of reviewers', () => {
-  const publisher = newTestKey('acme');
   async function load(files: Readonly<Record<string, unknown>>) {
     await using dir = await tempDir();
-    const [reviewers, publishers] = [join(dir.path, 'reviewers'), join(dir.path, 'publishers')];
-    await mkdir(reviewers);
-    await mkdir(publishers);
-    await writeFile(join(publishers, 'acme.json'), JSON.stringify({ publisher: 'acme', prefixes: ['acme.'], keys: [{ keyid: publisher.keyid, publicKey: publisher.publicKey.toString('base64') }] }));
-    for (const [name, content] of Object.entries(files)) await writeFile(join(reviewers, name), typeof content === 'string' ? content : JSON.stringify(content));
-    return await loadReviewers(reviewers, (await loadTrust([publishers])).store);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(dir.path, name), typeof content === 'string' ? content : JSON.stringify(content));
+    return await loadReviewers(dir.path);
   }
   const good = aReviewer('good');
   const alice = aReviewer('alice');
@@ -262,7 +260,6 @@ describe('records of reviewers', () => {
     ['has a window that ends before it begins', { 'bad.json': { reviewer: 'alice', keys: [{ ...entry, notBefore: at('11:00:00'), notAfter: at('10:00:00') }] } }, ['TRUST_RECORD bad.json']],
     ['shares a key with another', { 'a.json': alice.record, 'b.json': { ...alice.record, reviewer: 'bob' } }, ['TRUST_RECORD a.json', 'TRUST_RECORD b.json']],
     ['names a person who has a record', { 'a.json': alice.record, 'b.json': aReviewer('alice').record }, ['TRUST_RECORD a.json', 'TRUST_RECORD b.json']],
-    ['holds a publisher’s key', { 'acme.json': { reviewer: 'bob', keys: [...aReviewer('bob').record.keys, { keyid: publisher.keyid, publicKey: publisher.publicKey.toString('base64') }] } }, ['TRUST_RECORD acme.json']],
   ])('one that %s is refused, and only that', async (_, files, refused) => {
     const { store, diagnostics } = await load({ ...files, 'good.json': good.record });
     expect(diagnostics.map(({ code, manifest }) => `${code} ${manifest?.split('/').at(-1)}`)).toEqual(refused);

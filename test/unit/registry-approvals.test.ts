@@ -1,5 +1,5 @@
 // Approvals in a whole home: which instances they let run, what a change of any grant does to them, what the host remembers of those that were taken back, and what it tells of files nobody needs.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Enablement } from '../../schemas/enablement.ts';
@@ -9,10 +9,10 @@ import { createIds } from '../../host/ids.ts';
 import { Registry } from '../../host/registry/registry.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { withRevoked } from '../../host/trust/approval-files.ts';
+import { generateKey } from '../../host/trust/keys.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import { aReviewer, putApproval, trustReviewers, type TestReviewer } from '../support/approvals.ts';
 import { aHome, type TestHome } from '../support/home.ts';
-import { newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { SKILL, configOf, findings, surveyHome } from '../support/registry.ts';
 
 const alice = aReviewer('alice');
@@ -101,14 +101,29 @@ describe('an instance that needs approvals', () => {
   });
 
   it('does not run by the word of its author, whatever record holds the key', async () => {
-    const author = newTestKey('test');
-    const sameKey = aReviewer('carol', author);
-    const sameName = aReviewer('test');
-    await using home = await homeWith({ reviewers: [sameKey, sameName] });
-    await writeTrustRecord(home.path, author);
-    for (const reviewer of [sameKey, sameName]) await putApproval(home.path, await sign(home, reviewer));
+    const other = generateKey('test');
+    const [sameName, otherKey] = [aReviewer('test'), aReviewer('dave', other)];
+    await using home = await homeWith({ reviewers: [sameName, otherKey] });
+    const file = join(home.path, 'manifests/trust/publishers/test.json');
+    const record = JSON.parse(await readFile(file, 'utf8')) as { readonly keys: readonly unknown[] };
+    await writeFile(file, JSON.stringify({ ...record, keys: [...record.keys, { keyid: other.keyid, publicKey: other.publicKey.toString('base64') }] }));
+    for (const reviewer of [sameName, otherKey]) await putApproval(home.path, await sign(home, reviewer));
     expect(await verdicts(home)).toEqual(['a pending-approval APPROVAL_MISSING']);
-    expect(findings(await look(home))).toEqual(['APPROVAL_MISSING degraded a', 'APPROVAL_REFUSED warning -', 'APPROVAL_UNUSED warning a', 'TRUST_RECORD degraded -']);
+    expect(findings(await look(home))).toEqual(['APPROVAL_MISSING degraded a', 'APPROVAL_UNUSED warning a', 'APPROVAL_UNUSED warning a', 'TRUST_RECORD degraded -']);
+    // A key that somebody reviews with signs nothing.
+    await home.write('manifests/trust/reviewers/carol.json', { reviewer: 'carol', keys: record.keys });
+    expect(await verdicts(home)).toEqual(['a rejected KEY_UNTRUSTED']);
+  });
+
+  it('hears a reviewer whose key a publisher wrote into a record of his own', async () => {
+    await using home = await homeWith();
+    const { keyid, publicKey } = alice.key;
+    await home.write('manifests/trust/publishers/mallory.json', { publisher: 'mallory', prefixes: ['mallory.'], keys: [{ keyid, publicKey: publicKey.toString('base64') }] });
+    await putApproval(home.path, await sign(home, alice));
+    expect(await verdicts(home)).toEqual(['a runs alice']);
+    expect((await look(home)).diagnostics).toMatchObject([{ code: 'TRUST_RECORD', severity: 'degraded', manifest: expect.stringContaining('mallory.json'), message: expect.stringContaining("one that 'alice' reviews with, and signs no plugins") }]);
+    await putApproval(home.path, await sign(home, alice, { decision: 'reject' }));
+    expect(await verdicts(home)).toEqual(['a pending-approval APPROVAL_REJECTED']);
   });
 
   it('stays out while one reviewer rejects it, also where no approvals are asked for, until that reviewer approves', async () => {

@@ -56,7 +56,9 @@ async function aCarelessHome(): Promise<TestHome> {
   await writeTrustRecord(home.path, newTestKey('ended'), { notAfter: inDays(-5) });
   await writeTrustRecord(home.path, newTestKey('maker'), { development: true });
   await home.write('manifests/trust/publishers/broken.json', '{}');
-  await home.write('manifests/trust/reviewers/eve.json', { reviewer: 'eve', keys: [{ keyid: ending.keyid, publicKey: ending.publicKey.toString('base64') }] });
+  const both = newTestKey('both');
+  await writeTrustRecord(home.path, both);
+  await home.write('manifests/trust/reviewers/eve.json', { reviewer: 'eve', keys: [{ keyid: both.keyid, publicKey: both.publicKey.toString('base64') }] });
   await buildTestPackage({ dir: join(home.path, 'plugins/ending.last-1.0.0'), id: 'ending.last', kind: 'skill', source: '1', key: ending, expiresAt: systemClock.now() + 5 * DAY_MS });
   await home.write('manifests/plugins/last.json', { plugin: 'ending.last' });
   await home.write('manifests/trust/revocations.dsse.json', '{}');
@@ -111,7 +113,7 @@ describe('a careless home', () => {
     ['open-channels', 'door', /^(POST \/messages|the WebSocket \/ws)/],
     ['fails-open', 'door', /onVerifyFailure/],
     ['broken-trust', 'broken.json', /refused/],
-    ['reviewers-own-plugins', 'ending', /is a reviewer's, too/],
+    ['reviewers-own-plugins', 'both', /is a reviewer's, too/],
     ['stale-revocations', 'revocations', /signed list/],
     ['no-reviews', 'caller', /without anybody/],
     ['fresh-releases', 'minimumReleaseAgeHours', /as soon as/],

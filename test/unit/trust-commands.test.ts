@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTrust } from '../../host/trust/trust-store.ts';
+import { aReviewer, trustReviewers } from '../support/approvals.ts';
 import { aHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { gatehouse } from '../support/process.ts';
@@ -62,6 +63,18 @@ describe('new, build, sign, pack, trust and verify', () => {
     }
     const list = await runCommand(['trust', 'list', '--json'], { cwd: home.path });
     expect(list.json()).toMatchObject({ records: expect.arrayContaining([expect.objectContaining({ publisher: 'acme', prefixes: ['acme.'] })]), diagnostics: [] });
+  });
+});
+
+describe('trust add', () => {
+  it('takes up no publisher with a key that somebody reviews with', async () => {
+    await using home = await aHome();
+    const alice = aReviewer('alice');
+    await trustReviewers(home.path, alice);
+    await home.write('mallory.json', { publisher: 'mallory', prefixes: ['mallory.'], keys: [newTestKey('mallory'), alice.key].map(({ keyid, publicKey }) => ({ keyid, publicKey: publicKey.toString('base64') })) });
+    const added = await runCommand(['trust', 'add', 'mallory.json', '--yes', '--json'], { cwd: home.path });
+    expect([added.code, added.json()]).toMatchObject([3, { error: { code: 'TRUST_RECORD', message: expect.stringContaining("'alice' reviews with") } }]);
+    await expect(stat(join(home.path, 'manifests/trust/publishers/mallory.json'))).rejects.toThrow('ENOENT');
   });
 });
 

@@ -1,5 +1,5 @@
 // `trust revoke`, `unrevoke`, `sign-revocations`, `succeed`, `list`, and `keys succeed`: on files alone and through a running host, with the same result.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startGatehouse } from '../support/gatehouse.ts';
@@ -97,6 +97,10 @@ describe('successions of keys', () => {
     const stranger = await take('next.dsse.json'); // before anybody trusts the old key
     expect([stranger.code, stranger.json()]).toMatchObject([3, { error: { code: 'KEY_SUCCESSION' } }]);
     expect((await runCommand(['trust', 'add', 'old/acme.json', '--home', home.path, '--yes'], at)).code).toBe(0);
+    const { keys } = JSON.parse(await readFile(join(dir.path, 'new/acme.json'), 'utf8')) as { keys: unknown[] };
+    await home.write('manifests/trust/reviewers/alice.json', { reviewer: 'alice', keys });
+    expect((await take('next.dsse.json')).json()).toMatchObject({ error: { code: 'KEY_SUCCESSION', message: expect.stringContaining("'alice' reviews with") } });
+    await rm(join(home.path, 'manifests/trust/reviewers/alice.json'));
     expect((await take('next.dsse.json')).json()).toMatchObject({ added: true, publisher: 'acme' });
     expect((await take('next.dsse.json')).json()).toMatchObject({ added: false });
     expect((await take('other.dsse.json')).json()).toMatchObject({ error: { code: 'KEY_SUCCESSION', message: expect.stringContaining('several successors') } });

@@ -6,6 +6,9 @@ import type { Command } from 'commander';
 import type { TrustRecord } from '../../../schemas/release.ts';
 import { writeFileWhole } from '../../authoring/write-file.ts';
 import { GatehouseError } from '../../errors.ts';
+import { reviewersFolder } from '../../registry/review-look.ts';
+import { claimsOf } from '../../trust/one-trade.ts';
+import { loadReviewers } from '../../trust/reviewers.ts';
 import { loadTrust, overlapOf, readTrustRecord } from '../../trust/trust-store.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
@@ -51,8 +54,11 @@ interface Added {
 
 async function addRecord(io: Io, file: string, development: boolean): Promise<Added> {
   const config = configOf(io);
-  const { record: given } = readTrustRecord(await readInput(io, file), file);
+  const { record: given, signers } = readTrustRecord(await readInput(io, file), file);
   if (!development && given.keys.some((key) => key.development === true)) throw new GatehouseError('TRUST_DEVELOPMENT', { publisher: given.publisher });
+  const { store: reviewers } = await loadReviewers(reviewersFolder(config));
+  const [claim] = claimsOf(reviewers, { signers: (keyid) => signers.filter((each) => each.keyid === keyid) });
+  if (claim) throw new GatehouseError('TRUST_RECORD', { source: file, problem: `its key ${claim.signer.keyid} is one that '${claim.reviewer}' reviews with, and whoever reviews a plugin does not sign it` });
   const target = join(config.manifestsDir, 'trust', 'publishers', `${given.publisher}.json`);
   const before = existsSync(target) ? readTrustRecord(await readFile(target), target).record : undefined;
   const record = merged(before, development ? { ...given, keys: given.keys.map((key) => ({ ...key, development: true })) } : given);

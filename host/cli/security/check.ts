@@ -83,7 +83,7 @@ export type AuditSources = Pick<AuditedHome, 'config' | 'unsafe' | 'env' | 'cloc
 export async function readHome(sources: AuditSources): Promise<AuditedHome> {
   const { config, env } = sources;
   const [{ plugins, refused, diagnostics }, { store: trust }, { revokers }, confinement] = await Promise.all([surveyFiles(config, env), loadTrust(publisherFolders(config)), loadRevokers(trustFilesOf(config).revokers), examineConfinement(config)]);
-  const { store: reviewers } = await loadReviewers(reviewersFolder(config), trust);
+  const { store: reviewers } = await loadReviewers(reviewersFolder(config));
   const keyHolders = [
     ...trust.records.map(({ record: { publisher: name, keys }, source }) => ({ name, keys, source })),
     ...reviewers.records.map(({ record: { reviewer: name, keys }, source }) => ({ name, keys, source })),
