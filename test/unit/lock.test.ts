@@ -119,6 +119,8 @@ describe('a strict look', () => {
   it.each<[string, Partial<LockedInstance>, RegExp]>([
     ['another package', { packageDigest: `sha256:${'0'.repeat(64)}`, version: '0.9.0' }, /the package is 1\.0\.0 sha256:\w+, locked is 0\.9\.0 sha256:0/],
     ['other grants', { grantsDigest: `sha256:${'0'.repeat(64)}` }, /its grants have the digest sha256:\w+, locked is sha256:0/],
+    ['another signer’s', { keyid: `ed25519:${'0'.repeat(32)}` }, /it is signed by ed25519:\w+, locked is ed25519:0/],
+    ['another publisher’s', { publisher: 'acme' }, /its publisher is test, locked is acme/],
     ['another plugin', { plugin: 'test.b' }, /the plugin is test\.a, locked is test\.b/],
   ])('refuses what is locked as %s, naming both', async (_, changes, message) => {
     await using home = await pinned(plugin('a'));
