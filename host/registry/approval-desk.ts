@@ -1,6 +1,7 @@
 // Approvals through a running host: taken in, taken back, listed. They are the same files that an operator may put there; host.ts makes the desk, routes ask it.
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ApprovalView } from '../../schemas/control.ts';
 import type { DsseEnvelope } from '../../schemas/release.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
@@ -8,7 +9,7 @@ import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { pageSize, type Page, type PageQuery } from '../store/page.ts';
 import { loadRevoked, putApprovalFile, revokedFile, withRevoked } from '../trust/approval-files.ts';
-import { approvalFileName, readApproval } from '../trust/approval-statement.ts';
+import { approvalFileName, readApproval, type Approval } from '../trust/approval-statement.ts';
 import { writeEnvelope } from '../trust/dsse.ts';
 import type { OnWriting } from './enablement-file.ts';
 import type { Registry } from './registry.ts';
@@ -19,14 +20,14 @@ export interface ApprovalDesk {
   list(query: PageQuery & { readonly instance?: string }): Page<ApprovalView>;
   /** Throws APPROVAL_NOT_FOUND. */
   show(id: string): ApprovalView;
-  /** Resolves once it counts, and what it lets run has started. The same one again changes nothing. Throws APPROVAL_REFUSED. */
+  /** Resolves once it counts, and what it lets run has started. The same one again changes nothing. Throws APPROVAL_REFUSED, also for one more than a reviewer may have here. */
   add(envelope: DsseEnvelope): Promise<ApprovalView>;
   /** For good: its file does not revive it. Resolves once what needed it has stopped. Throws APPROVAL_NOT_FOUND. */
   revoke(id: string, reason: string, actor: string): Promise<ApprovalView>;
 }
 
 export interface ApprovalDeskParts {
-  readonly config: Pick<ResolvedConfig, 'manifestsDir'>;
+  readonly config: Pick<ResolvedConfig, 'home' | 'manifestsDir'>;
   readonly clock: Clock;
   readonly registry: Pick<Registry, 'approvals' | 'reviewers' | 'inTurn'>;
   readonly onWriting: OnWriting;
@@ -34,12 +35,23 @@ export interface ApprovalDeskParts {
   readonly look: () => Promise<unknown>;
 }
 
+/** Approvals of one reviewer that the desk keeps, and as many rejections: only so many files are read at a look, and nobody may crowd out another's veto. */
+export const MOST_BY_ONE = 400;
+
 export function openApprovalDesk({ config, clock, registry, onWriting, look }: ApprovalDeskParts): ApprovalDesk {
   const folder = approvalsFolder(config);
   const find = (id: string): ApprovalView => {
     const found = registry.approvals.find((each) => each.id === id);
     if (!found) throw new GatehouseError('APPROVAL_NOT_FOUND', { id });
     return found;
+  };
+  /** On their way into the folder. */
+  const adding = new Map<string, Approval>();
+  const refuseCrowd = ({ id, reviewer, decision }: Approval): void => {
+    const isAnother = (each: Pick<Approval, 'id' | 'reviewer' | 'decision'>) => each.id !== id && each.reviewer === reviewer && each.decision === decision;
+    const there = registry.approvals.filter((each) => isAnother(each) && existsSync(resolve(config.home, each.file)));
+    const others = new Set([...there, ...[...adding.values()].filter(isAnother)].map((each) => each.id));
+    if (others.size >= MOST_BY_ONE) throw new GatehouseError('APPROVAL_REFUSED', { source: 'that was sent', problem: `'${reviewer}' has ${others.size} such files here, and ${MOST_BY_ONE} are the most; remove those that nobody needs from manifests/approvals/` });
   };
   return {
     list({ cursor, limit, instance }) {
@@ -51,11 +63,17 @@ export function openApprovalDesk({ config, clock, registry, onWriting, look }: A
     show: find,
     async add(given) {
       const { approval, envelope } = readApproval(Buffer.from(JSON.stringify(given)), 'that was sent', registry.reviewers);
-      await registry.inTurn(async () => {
-        await mkdir(folder, { recursive: true });
-        await putApprovalFile(join(folder, approvalFileName(approval)), writeEnvelope(envelope).toString(), onWriting);
-      });
-      await look();
+      refuseCrowd(approval);
+      adding.set(approval.id, approval);
+      try {
+        await registry.inTurn(async () => {
+          await mkdir(folder, { recursive: true });
+          await putApprovalFile(join(folder, approvalFileName(approval)), writeEnvelope(envelope).toString(), onWriting);
+        });
+        await look();
+      } finally {
+        adding.delete(approval.id);
+      }
       return find(approval.id);
     },
     async revoke(id, reason, actor) {

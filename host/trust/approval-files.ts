@@ -41,7 +41,8 @@ export async function loadApprovals(folder: string, reviewers: Reviewers, second
   const stored = new Map<string, StoredApproval>();
   const kept = earlier?.files.stored.filter(({ file }) => earlier.isUnsettled(file)) ?? [];
   const names = await approvalNames(folder);
-  for (const file of names.slice(MOST_FILES)) diagnostics.push(diagnosticOf(refused(file, `there are more than ${MOST_FILES} approvals, and those beyond are not read`), file));
+  // A veto that nobody has read yet could be among them.
+  if (names.length > MOST_FILES) diagnostics.push(diagnosticOf(refused(folder, `it holds ${names.length} files, and only the first ${MOST_FILES} are read`), folder, 'degraded'));
   for (const file of names.slice(0, MOST_FILES)) {
     try {
       const { approval } = readApproval(await readBounded(file), file, reviewers, secondOpinion);
@@ -118,6 +119,6 @@ const isAbsent = (thrown: unknown): boolean => thrown instanceof Error && 'code'
 const refused = (source: string, problem: string) => new GatehouseError('APPROVAL_REFUSED', { source, problem });
 
 /** Whoever waits for an approval is told so by its own finding. */
-function diagnosticOf(error: GatehouseError, manifest: string): Diagnostic {
-  return { code: error.code, severity: 'warning', manifest, stage: 'trust', rule: 'approval-file', message: error.message, fix: error.fix };
+function diagnosticOf(error: GatehouseError, manifest: string, severity: Diagnostic['severity'] = 'warning'): Diagnostic {
+  return { code: error.code, severity, manifest, stage: 'trust', rule: 'approval-file', message: error.message, fix: error.fix };
 }

@@ -1,9 +1,12 @@
 // Whose word counts for what would run, and which statements are believed at all: counting rules, broken and foreign files, envelopes of another kind, reviewers' records.
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ApprovalPredicate } from '../../schemas/approval.ts';
+import type { ApprovalView } from '../../schemas/control.ts';
 import { signPackage } from '../../host/authoring/sign.ts';
+import { systemClock } from '../../host/clock.ts';
+import { MOST_BY_ONE, openApprovalDesk } from '../../host/registry/approval-desk.ts';
 import { loadApprovals, loadRevoked, withRevoked } from '../../host/trust/approval-files.ts';
 import { readApproval, sealApproval, writeApproval } from '../../host/trust/approval-statement.ts';
 import { decisionsOn, type ApprovalTarget, type Standings, type StoredApproval } from '../../host/trust/approvals.ts';
@@ -207,6 +210,42 @@ describe('the folder of approvals', () => {
     expect(stored.map(({ id, decision }) => [id, decision])).toEqual([[one.id, 'approve'], [two.id, 'reject']]);
     expect(diagnostics.map(({ code, severity, manifest }) => `${code} ${severity} ${manifest?.slice(-11)}`)).toEqual(['APPROVAL_UNUSED warning b.dsse.json', 'APPROVAL_REFUSED warning d.dsse.json', 'APPROVAL_REFUSED warning e.dsse.json', 'APPROVAL_REFUSED warning f.dsse.json']);
     expect(new Set(remembered).size).toBe(2);
+  });
+
+  it('of more files than are read is told of as trouble', async () => {
+    const files = Object.fromEntries(Array.from({ length: 2001 }, (_, index) => [`${index}.dsse.json`, '{']));
+    const { diagnostics } = await load(files);
+    expect(diagnostics).toHaveLength(2001);
+    expect(diagnostics.filter(({ severity }) => severity === 'degraded')).toMatchObject([{ code: 'APPROVAL_REFUSED', message: expect.stringContaining('it holds 2001 files, and only the first 2000 are read') }]);
+  });
+
+  it('is not filled by one reviewer through the desk, also not with many at once, and still takes that one’s veto', async () => {
+    await using dir = await tempDir();
+    const [alice, bob] = [aReviewer('alice'), aReviewer('bob')];
+    const reviewers = await known(alice, bob);
+    const files = join(dir.path, 'manifests/approvals');
+    const OLDER = 'manifests/approvals/older.json';
+    const approvals: ApprovalView[] = [];
+    const look = async () => {
+      const { stored } = await loadApprovals(files, reviewers, { known: () => true, remember: () => undefined });
+      const views = stored.map((each) => ({ ...each, file: relative(dir.path, each.file), counts: true }));
+      const older = views.slice(0, 1).flatMap((view) => Array.from({ length: MOST_BY_ONE - 3 }, (_, index) => ({ ...view, id: `older ${index}`, file: OLDER })));
+      approvals.splice(0, Infinity, ...views, ...older);
+    };
+    const registry = { approvals, reviewers, inTurn: <T>(work: () => Promise<T>) => work() };
+    const desk = openApprovalDesk({ config: { home: dir.path, manifestsDir: join(dir.path, 'manifests') }, clock: systemClock, registry, onWriting: () => undefined, look });
+    const add = async (by: TestReviewer, changes: Partial<ApprovalPredicate> = {}) => desk.add(JSON.parse((await by.signs({ ...STATEMENT, ...changes })).bytes.toString()));
+
+    await mkdir(files, { recursive: true });
+    await writeFile(join(dir.path, OLDER), '');
+    await add(alice);
+    const outcomes = await Promise.allSettled(['a', 'b', 'c', 'd'].map((note) => add(alice, { note })));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    expect(outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))).toMatchObject(Array.from({ length: 2 }, () => ({ code: 'APPROVAL_REFUSED', message: expect.stringContaining("'alice' has 400 such files here") })));
+    expect(await add(alice, { decision: 'reject' })).toMatchObject({ decision: 'reject' });
+    expect(await add(bob)).toMatchObject({ reviewer: 'bob' });
+    await rm(join(dir.path, OLDER));
+    expect(await add(alice, { note: 'room again' })).toMatchObject({ note: 'room again' });
   });
 
   it('says which were taken back, and is not believed at all when that list cannot be understood', async () => {
