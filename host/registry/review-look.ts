@@ -4,7 +4,8 @@ import type { Diagnostic } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { loadApprovals, loadRevoked, revokedFile, type ApprovalFiles, type RevokedApproval } from '../trust/approval-files.ts';
-import { SKEW_MS, type StoredApproval } from '../trust/approvals.ts';
+import type { StoredApproval } from '../trust/approvals.ts';
+import { CLOCK_SKEW_MS } from '../trust/key-window.ts';
 import type { RevocationList } from '../trust/revocation.ts';
 import { claimDiagnostics, claimsOf, withoutClaims } from '../trust/one-trade.ts';
 import { loadReviewers, type Reviewers } from '../trust/reviewers.ts';
@@ -77,7 +78,7 @@ function rememberedBeside(read: readonly StoredApproval[], { rejections }: Pick<
 /** When it begins and ends to count, and its key. */
 function instantsOf({ issuedAt, expiresAt, key: { notBefore, notAfter } }: StoredApproval): number[] {
   const ends = notAfter === undefined ? [] : [Date.parse(notAfter) + 1];
-  return [Date.parse(issuedAt) - SKEW_MS, ...[expiresAt, notBefore].flatMap((time) => (time === undefined ? [] : [Date.parse(time)])), ...ends];
+  return [Date.parse(issuedAt) - CLOCK_SKEW_MS, ...[expiresAt, notBefore].flatMap((time) => (time === undefined ? [] : [Date.parse(time)])), ...ends];
 }
 
 type Last = ReviewContext['last'];

@@ -1,7 +1,7 @@
 // Which approvals count for what would run: pure judgement over statements whose signatures hold. The rule of admission asks it, and the reload for what runs already.
 import type { Approval } from './approval-statement.ts';
 import type { RevocationList } from './revocation.ts';
-import { isWithin, type KeyWindow } from './key-window.ts';
+import { CLOCK_SKEW_MS, isWithin, type KeyWindow } from './key-window.ts';
 
 /** What would run, or runs. */
 export interface ApprovalTarget {
@@ -49,9 +49,6 @@ export interface Decisions {
   readonly passedOver: readonly PassedOver[];
 }
 
-/** Clocks of reviewers may be so far ahead of the host's. */
-export const SKEW_MS = 5 * 60 * 1000;
-
 /**
  * A reviewer's newest word counts, and of two at the same moment the rejection. An approval is about exactly this package with exactly these grants; a rejection is about the package,
  * whatever it is given, until the same reviewer approves it as it is. Keys of whoever made the package count for nothing.
@@ -75,7 +72,7 @@ export function problemWith({ id, decision, keyid, issuedAt, expiresAt, key }: S
   if (revoked !== undefined) return revoked;
   if (expiresAt !== undefined && Date.parse(expiresAt) <= now) return `it expired at ${expiresAt}`;
   const issued = Date.parse(issuedAt);
-  if (issued > now + SKEW_MS) return `it is dated ${issuedAt}, which is still to come`;
+  if (issued > now + CLOCK_SKEW_MS) return `it is dated ${issuedAt}, which is still to come`;
   // The key of a thief lapses with its window, as a publisher's does. A veto does not lapse: time makes no package better.
   if (isWithin(key, issued) && (decision === 'reject' || isWithin(key, now))) return undefined;
   return `the key ${keyid} is valid from ${key.notBefore ?? 'the beginning'} to ${key.notAfter ?? 'further notice'}`;

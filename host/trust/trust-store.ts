@@ -1,13 +1,8 @@
 // Whom the operator trusts: publisher records from the home's manifests and, for first-party plugins, its data directory. Used by verify and `trust`.
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Diagnostic } from '../../schemas/control.ts';
 import { TrustRecord } from '../../schemas/release.ts';
-import { GatehouseError, problemOf } from '../errors.ts';
-import { compileSchema, parseDocument } from '../schema.ts';
-import { readPublicKey } from './keys.ts';
-import { readRegularFile } from './regular-file.ts';
-import { isInstant } from './statement.ts';
+import { GatehouseError } from '../errors.ts';
+import { keysOfRecord, parseRecord, readRecords, recordRefusal, refuseRecord } from './record-files.ts';
 
 /** One key that may sign, and for what. */
 export interface TrustedSigner {
@@ -32,32 +27,14 @@ export interface TrustStore {
   signers(keyid: string): readonly TrustedSigner[];
 }
 
-const RECORD_BYTES = 64 * 1024;
-
 /** Parses and judges one record: the file's bytes, and for a stored one its file name. Throws TRUST_RECORD or KEY_REFUSED. */
 export function readTrustRecord(bytes: Uint8Array, source: string): { readonly record: TrustRecord; readonly signers: readonly TrustedSigner[] } {
-  const refuse = (problem: string, cause?: unknown): never => {
-    throw new GatehouseError('TRUST_RECORD', { source, problem }, { cause });
-  };
-  let record: TrustRecord;
-  try {
-    record = parseDocument(bytes, compileSchema(TrustRecord), { source, maxBytes: RECORD_BYTES, maxDepth: 4 });
-  } catch (thrown) {
-    if (thrown instanceof GatehouseError) return refuse(thrown.message.replace(/\.$/, ''), thrown);
-    throw thrown;
-  }
+  const record = parseRecord(TrustRecord, bytes, source);
   const { publisher, prefixes, keys } = record;
   const foreign = prefixes.find((prefix) => !prefix.startsWith(`${publisher}.`));
-  if (foreign !== undefined) refuse(`the prefix '${foreign}' does not start with '${publisher}.'`);
-  const repeated = keys.find(({ keyid }, index) => keys.findIndex((each) => each.keyid === keyid) !== index);
-  if (repeated) refuse(`it names ${repeated.keyid} twice`);
-  const signers = keys.map(({ keyid, publicKey, notBefore, notAfter, development = false }) => {
-    const impossible = [notBefore, notAfter].find((time) => time !== undefined && !isInstant(time));
-    if (impossible !== undefined) refuse(`there is no such time as ${impossible}`);
-    if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) refuse(`${keyid} ends before it begins`);
-    return { publisher, prefixes, keyid, publicKey: readPublicKey(publicKey, keyid), development, source, ...(notBefore === undefined ? {} : { notBefore }), ...(notAfter === undefined ? {} : { notAfter }) };
-  });
-  return { record, signers };
+  if (foreign !== undefined) refuseRecord(source, `the prefix '${foreign}' does not start with '${publisher}.'`);
+  const development = new Set(keys.filter((key) => key.development === true).map(({ keyid }) => keyid));
+  return { record, signers: keysOfRecord(keys, source).map((key) => ({ publisher, prefixes, ...key, development: development.has(key.keyid), source })) };
 }
 
 /**
@@ -65,22 +42,14 @@ export function readTrustRecord(bytes: Uint8Array, source: string): { readonly r
  * of two records whose prefixes overlap: nobody knows which of them is meant.
  */
 export async function loadTrust(folders: readonly string[]): Promise<{ readonly store: TrustStore; readonly diagnostics: readonly Diagnostic[] }> {
-  const diagnostics: Diagnostic[] = [];
-  const loaded: Loaded[] = [];
-  for (const source of (await Promise.all(folders.map(recordFiles))).flat()) {
-    try {
-      loaded.push({ ...readTrustRecord(await readRegularFile(source), source), source });
-    } catch (thrown) {
-      diagnostics.push(recordRefusal(thrown, source));
-    }
-  }
+  const { loaded, diagnostics } = await readRecords(folders, 'trust-record', readTrustRecord);
   const refused = new Set<Loaded>();
   for (const [index, first] of loaded.entries()) {
     for (const second of loaded.slice(index + 1)) {
       const overlap = overlapOf(first.record, second.record);
       if (!overlap) continue;
       refused.add(first).add(second);
-      diagnostics.push(diagnosticOf(new GatehouseError('TRUST_OVERLAP', { ...overlap, first: first.source, second: second.source }), first.source));
+      diagnostics.push(recordRefusal(new GatehouseError('TRUST_OVERLAP', { ...overlap, first: first.source, second: second.source }), first.source));
     }
   }
   return { store: storeOf(loaded.filter((each) => !refused.has(each))), diagnostics };
@@ -105,24 +74,4 @@ function storeOf(loaded: readonly Loaded[]): TrustStore {
   const signers = Map.groupBy(loaded.flatMap((each) => each.signers), (signer) => signer.keyid);
   const records = loaded.map(({ record, source }) => ({ record, source })).sort((a, b) => (a.record.publisher < b.record.publisher ? -1 : 1));
   return { records, signers: (keyid) => signers.get(keyid) ?? [] };
-}
-
-/** Every record of a folder, in the order of their names. */
-export async function recordFiles(folder: string): Promise<string[]> {
-  try {
-    const names = await readdir(folder);
-    return names.filter((name) => name.endsWith('.json') && !name.endsWith('.key.json') && !name.startsWith('.')).sort().map((name) => join(folder, name));
-  } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
-    throw thrown;
-  }
-}
-
-/** How a record that is left out is told, whatever kept it from being read. */
-export function recordRefusal(thrown: unknown, source: string): Diagnostic {
-  return diagnosticOf(thrown instanceof GatehouseError ? thrown : new GatehouseError('TRUST_RECORD', { source, problem: `it cannot be read (${problemOf(thrown).split(':')[0]})` }, { cause: thrown }), source);
-}
-
-function diagnosticOf(error: GatehouseError, manifest: string): Diagnostic {
-  return { code: error.code, severity: 'degraded', manifest, stage: 'trust', rule: 'trust-record', message: error.message, fix: error.fix };
 }
