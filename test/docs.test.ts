@@ -105,7 +105,7 @@ describe('documentation', () => {
     const names = [...(await metrics.text()).matchAll(/^# TYPE (gatehouse_\w+)/gm)].map(([, name]) => String(name));
     metrics[Symbol.dispose]();
     expect(names.length).toBeGreaterThan(10);
-    const listed = tableUnder(OPERATE, 'Metrics').map(([name]) => plain(name));
+    const listed = tableUnder('docs/observability.md', 'Metrics').map(([name]) => plain(name));
     expect(listed.toSorted()).toEqual(names.toSorted());
   });
 
