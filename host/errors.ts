@@ -258,7 +258,7 @@ export const ERRORS = {
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
   TOKEN_NOT_FOUND: row('remote', 404, 2, "There is no token '{id}'.", 'See `gatehouse tokens list`.'),
   TOKEN_ENDED: row('remote', 409, 2, "The token '{id}' has ended.", 'Make a new one with `gatehouse tokens create`.'),
-  SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/operate.md lists them.'),
+  SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/api.md lists them.'),
   SCOPE_BEYOND: row('remote', 403, 3, "The token used here does not have the scope '{scope}' itself.", 'Use a token that has it.'),
   CONFIG_CONFLICT: row('operator', 409, 1, 'host.json is no longer {expected} but {found}: {diff}.', 'Look at it again and make the edit from what it is now.'),
   CONFIG_REVIEWED: row('remote', 403, 3, 'Changing {paths} decides what may run: this token may not.', "Use a token with the scope 'review' beside 'config:write'."),
