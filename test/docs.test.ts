@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { IsObject, type TSchema } from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { errorsPage } from '../docs/generate-errors.ts';
+import { settingsPage } from '../docs/generate-settings.ts';
 import { runCli } from '../host/cli/cli.ts';
 import type { SecurityCheck } from '../host/cli/security/check.ts';
 import { SECURITY_CHECKS } from '../host/cli/security/checks.ts';
@@ -27,6 +28,7 @@ import { POLICY_BLOCKS } from '../schemas/policy.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 const OPERATE = 'docs/operate.md';
 const API = 'docs/api.md';
+const CONFIG = 'docs/config.md';
 
 const pages = globSync(['README.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/**/*.md', 'plugin-sdk/README.md', 'plugins/*/README.md'], { cwd: ROOT }).toSorted();
 
@@ -59,8 +61,9 @@ describe('documentation', () => {
     expect([...contents.matchAll(/\[([^\]]+)\]/g)].map(([, name]) => name)).toEqual([...read(OPERATE).matchAll(/^## (.+)$/gm)].map(([, name]) => name));
   });
 
-  it('lists every setting of host.json with its default and its environment variable', () => {
-    expect(settingsTable('Settings')).toEqual(settingsOf(HostConfig));
+  it('lists every setting of host.json with its default and its environment variable, and everything else about it as the schema has it', () => {
+    expect(settingsTable('Every setting')).toEqual(settingsOf(HostConfig));
+    expect(read(CONFIG)).toBe(settingsPage(read(CONFIG)));
   });
 
   it('lists every key of an enablement', () => {
@@ -297,7 +300,7 @@ function settingsOf(schema: TSchema, path: readonly string[] = []): Record<strin
 }
 
 function settingsTable(heading: string): Record<string, Setting> {
-  return Object.fromEntries(tableUnder(OPERATE, heading).map(([key, value, variable]) => [plain(key), { default: JSON.parse(plain(value)) as unknown, variable: plain(variable) }]));
+  return Object.fromEntries(tableUnder(CONFIG, heading).map(([key, , , value, , variable]) => [plain(key), { default: JSON.parse(plain(value)) as unknown, variable: plain(variable) }]));
 }
 
 function keysOf(schema: TSchema): string[] {
