@@ -73,7 +73,7 @@ let own: Ajv2020 | undefined;
 
 /** Our schemas are held against the metaschema by a test instead of at each start, which halves the time to compile them. */
 function ownAjv(): Ajv2020 {
-  return (own ??= new Ajv2020({ ...STRICT, meta: false, validateSchema: false }));
+  return (own ??= new Ajv2020({ ...STRICT, meta: false, validateSchema: false, formats: PLUGIN_FORMATS }));
 }
 
 let plugins: Ajv2020 | undefined;

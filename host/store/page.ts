@@ -1,5 +1,6 @@
 // One page of a list, through a filter: message-queries.ts, delivery-queries.ts and dead-letters.ts page what operators see.
 import { setImmediate } from 'node:timers/promises';
+import { PAGE_ITEMS } from '../../schemas/query.ts';
 import type { Entry, Store } from './store.ts';
 import type { TableDeclaration } from './tables.ts';
 
@@ -16,13 +17,11 @@ export interface PageQuery {
   readonly limit?: number | undefined;
 }
 
-const DEFAULT_LIMIT = 50;
-const MOST_ITEMS = 200;
 /** Rows looked at for one page; a rare filter over a large store answers with a short page and a cursor instead of a long wait. */
 const MOST_SCANNED = 20_000;
 const CHUNK = 500;
 
-export const pageSize = (limit = DEFAULT_LIMIT): number => Math.min(MOST_ITEMS, Math.max(1, limit));
+export const pageSize = (limit: number = PAGE_ITEMS.default): number => Math.min(PAGE_ITEMS.most, Math.max(1, limit));
 
 /** Rows keyed by one id, in its order or against it; `pick` makes an item of a row, or leaves it out. */
 export async function filteredPage<Row, Item>(

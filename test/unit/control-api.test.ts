@@ -64,7 +64,7 @@ describe('the API', () => {
   it('passes filters on and refuses those it does not know', async () => {
     await using control = await startTestControl();
     await control.call('GET', '/api/v1/messages?instance=hook&direction=inbound&limit=7', { token: true });
-    expect(control.asked).toEqual(['list {"limit":7,"instance":"hook","direction":"inbound"}']);
+    expect(control.asked).toEqual(['list {"instance":"hook","direction":"inbound","limit":7}']);
     for (const query of ['limit=0', 'limit=201', 'limit=x', 'direction=up', 'colour=red', 'limit=1&limit=2', '__proto__=1']) {
       expect(await control.call('GET', `/api/v1/messages?${query}`, { token: true })).toMatchObject({ status: 400, json: { code: 'REQUEST_INVALID' } });
     }

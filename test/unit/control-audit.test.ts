@@ -48,7 +48,7 @@ describe('an action through the API', () => {
     const made = (await control.call('POST', '/api/v1/tokens', { token: true, headers: json, body: '{"label":"reader","scopes":["plugins:read"]}' })).json as { id: string; token: string };
     const entries = await entriesOf(control);
     expect(entries[1]).toMatchObject({ action: 'api.tokens', outcome: 'done', detail: { id: made.id } });
-    expect(JSON.stringify(entries)).not.toContain(made.token.split('_')[2]);
+    expect(JSON.stringify(entries)).not.toContain(made.token.split('_').slice(2).join('_'));
   });
 
   it('that a token may not do is told once, and at most sixty times at once', async () => {

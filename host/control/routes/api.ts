@@ -11,12 +11,13 @@ import { pathOf } from '../http-errors.ts';
 import type { MutationRecord } from '../mutations.ts';
 import type { Scope } from '../scopes.ts';
 import type { Principal } from '../tokens.ts';
+import { MOST_CHARACTERS, queryTexts, type QuerySchemas } from './query.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 
-export interface ApiCall<Body = unknown> {
+export interface ApiCall<Body = unknown, Query = Readonly<Record<string, string>>> {
   readonly params: Readonly<Record<string, string>>;
-  /** One value a name; a name given twice is refused. */
-  readonly query: Readonly<Record<string, string>>;
+  /** One text a name; `withQuery` makes of it what the schemas say. */
+  readonly query: Query;
   readonly body: Body;
   /** `token:<id>`, for the record. */
   readonly actor: string;
@@ -32,8 +33,8 @@ export interface ApiRoute {
   readonly summary: string;
   /** 200 unless said otherwise. */
   readonly status?: number;
-  /** The query names it takes; others are refused. */
-  readonly query?: readonly string[];
+  /** The query parameters it takes, each with a description; others are refused. Made with `withQuery`, which reads them. */
+  readonly query?: QuerySchemas;
   readonly body?: TSchema;
   /** What it answers with, for /openapi.json. */
   readonly answer?: TSchema;
@@ -81,7 +82,7 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
       config: { scope: route.scope, ...(route.method === 'GET' ? {} : { mutates: route.path }) },
       handler: async (request, reply) => {
         const principal = request.principal ?? NOBODY;
-        const call: ApiCall = { params: flat(request.params), query: queryOf(request.query, route.query ?? []), body: request.body, actor: actorOf(request), principal };
+        const call: ApiCall = { params: flat(request.params), query: queryTexts(request.query, Object.keys(route.query ?? {})), body: request.body, actor: actorOf(request), principal };
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
         if (route.media !== undefined) reply.type(route.media);
         if (route.method === 'GET') return await route.run(call);
@@ -107,34 +108,11 @@ export function refuseOtherMethods(app: FastifyInstance, path: string, allowed: 
   });
 }
 
-/** `limit` and `cursor` of a list, as every list takes them. */
-export const PAGE_QUERY = ['cursor', 'limit'] as const;
-
-export function pageOf({ cursor, limit }: Readonly<Record<string, string>>): { readonly cursor?: string; readonly limit?: number } {
-  if (limit !== undefined && !(/^\d{1,3}$/.test(limit) && Number(limit) >= 1 && Number(limit) <= 200)) throw new GatehouseError('REQUEST_INVALID', { path: '?limit', problem: 'must be a whole number from 1 to 200' });
-  return { ...(cursor === undefined ? {} : { cursor }), ...(limit === undefined ? {} : { limit: Number(limit) }) };
-}
-
 /** The schema of a page of items. */
 export const pageSchema = (item: TSchema) => closed({ items: Type.Array(item), cursor: Type.Union([Type.String(), Type.Null()]) });
 
 /** Exactly the two members of a page, whatever the host's object carries besides. */
 export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ items, cursor });
-
-/** No id, cursor or key of a session is longer; the store would refuse a key made of it. */
-const MOST_CHARACTERS = 512;
-
-/** The query of a request. Throws REQUEST_INVALID for names it does not take, or one given twice. */
-export function queryOf(query: unknown, known: readonly string[]): Record<string, string> {
-  const result: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries({ ...Object(query) })) {
-    if (!known.includes(name)) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: known.length === 0 ? 'this takes no query' : `unknown; this takes ${known.join(', ')}` });
-    if (typeof value !== 'string') throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: 'given more than once' });
-    if (value.length > MOST_CHARACTERS) throw new GatehouseError('REQUEST_INVALID', { path: `?${name}`, problem: `longer than ${MOST_CHARACTERS} characters` });
-    result[name] = value;
-  }
-  return result;
-}
 
 /** As decoded: the server's own bound is on what was sent, where a character may take nine. */
 export function flat(params: unknown): Record<string, string> {

@@ -1,18 +1,21 @@
 // Approvals and rejections by reviewers: what was decided, a new decision, one that is taken back.
 import { ApprovalView, PluginActionBody } from '../../../schemas/control.ts';
+import { text } from '../../../schemas/closed.ts';
+import { PAGE } from '../../../schemas/query.ts';
 import { DsseEnvelope } from '../../../schemas/release.ts';
 import type { Host } from '../../host.ts';
 import { requireScope } from '../auth.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/approvals', scope: 'plugins:read',
     summary: 'Approvals and rejections, newest first, and whether each counts.',
-    query: [...PAGE_QUERY, 'instance'],
+    query: { ...PAGE, instance: text(64, { description: 'Only those that count for this instance, or would.' }) },
     answer: pageSchema(ApprovalView),
-    run: ({ query }) => asPage(approvals.list({ ...pageOf(query), ...(query['instance'] === undefined ? {} : { instance: query['instance'] }) })),
-  },
+    run: ({ query }) => asPage(approvals.list(query)),
+  }),
   {
     method: 'GET', path: '/approvals/:id', scope: 'plugins:read',
     summary: 'One approval.',

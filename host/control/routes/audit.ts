@@ -2,20 +2,29 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { AuditConsistency, AuditEntry, AuditHead, AuditProof } from '../../../schemas/audit.ts';
+import { text, whole } from '../../../schemas/closed.ts';
+import { PAGE, SPAN } from '../../../schemas/query.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { exportLines } from '../../trust/log/export.ts';
-import { consistencyOf, listEntries, proofOf, type AuditQuery } from '../../trust/log/log-reads.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, type ApiRoute } from './api.ts';
+import { consistencyOf, listEntries, proofOf } from '../../trust/log/log-reads.ts';
+import { asPage, pageSchema, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const auditRoutes = (host: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/audit', scope: 'audit:read',
     summary: 'Entries of the transparency log, newest first.',
-    query: [...PAGE_QUERY, 'action', 'actor', 'resource', 'since'],
+    query: {
+      ...PAGE,
+      action: text(200, { description: "Only this action; with a dot at the end everything that begins with it, as 'api.plugins.'." }),
+      actor: text(200, { description: 'Only what this one did, as `token:<id>`.' }),
+      resource: text(512, { description: 'Only what was done to this.' }),
+      since: SPAN.since,
+    },
     answer: pageSchema(AuditEntry),
-    run: async ({ query }) => asPage(await listEntries(host.store, queryOf(query))),
-  },
+    run: async ({ query }) => asPage(await listEntries(host.store, query)),
+  }),
   {
     method: 'GET', path: '/audit/head', scope: 'audit:read',
     summary: 'The newest signed tree head: whoever keeps it will see a rewritten log.',
@@ -28,13 +37,16 @@ export const auditRoutes = (host: Host): readonly ApiRoute[] => [
     answer: AuditProof,
     run: ({ params }) => proofOf(host.store, host.audit.publicHead, wholeNumber('/index', params['index'])),
   },
-  {
+  withQuery({
     method: 'GET', path: '/audit/consistency', scope: 'audit:read',
     summary: 'The proof that the log of so many entries is the beginning of the newest one.',
-    query: ['first'],
+    query: { first: whole(0, 1e15, { description: 'Entries of the older log.' }) },
     answer: AuditConsistency,
-    run: ({ query }) => consistencyOf(host.store, host.audit.publicHead, wholeNumber('?first', query['first'])),
-  },
+    run: ({ query: { first } }) => {
+      if (first === undefined) throw new GatehouseError('REQUEST_INVALID', { path: '?first', problem: 'must be a whole number' });
+      return consistencyOf(host.store, host.audit.publicHead, first);
+    },
+  }),
   {
     method: 'GET', path: '/audit/export', scope: 'audit:read',
     summary: 'The whole log as lines of JSON that anybody can check.',
@@ -43,18 +55,6 @@ export const auditRoutes = (host: Host): readonly ApiRoute[] => [
     run: () => Readable.from(exportLines({ store: host.store, key: host.audit.key, head: host.audit.head }), { objectMode: false }),
   },
 ];
-
-function queryOf(query: Readonly<Record<string, string>>): AuditQuery {
-  const { action, actor, resource, since } = query;
-  if (since !== undefined && Number.isNaN(Date.parse(since))) throw new GatehouseError('REQUEST_INVALID', { path: '?since', problem: 'must be a time, as 2026-11-21T08:00:00Z' });
-  return {
-    ...pageOf(query),
-    ...(action === undefined ? {} : { action }),
-    ...(actor === undefined ? {} : { actor }),
-    ...(resource === undefined ? {} : { resource }),
-    ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
-  };
-}
 
 function wholeNumber(path: string, text = ''): number {
   if (!/^\d{1,15}$/.test(text)) throw new GatehouseError('REQUEST_INVALID', { path, problem: 'must be a whole number' });

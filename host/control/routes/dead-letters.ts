@@ -1,18 +1,28 @@
 // Dead letters: work that ended without success, and what can be done about it.
 import { DeadLetterDetail, DeadLetterView, ReplayBody, ReplayManyBody } from '../../../schemas/control.ts';
-import { GatehouseError } from '../../errors.ts';
+import { text } from '../../../schemas/closed.ts';
+import { Direction } from '../../../schemas/message.ts';
+import { PAGE, SPAN } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import type { LetterQuery } from '../../pipeline/letters/dead-letter-desk.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/dead-letters', scope: 'dead-letters:read',
     summary: 'Dead letters, newest first.',
-    query: [...PAGE_QUERY, 'instance', 'conversation', 'code', 'stage', 'direction', 'since', 'until'],
+    query: {
+      ...PAGE,
+      instance: text(64, { description: 'Only of this channel.' }),
+      conversation: text(256, { description: 'Only of this conversation.' }),
+      code: text(100, { description: 'Only with this code.' }),
+      stage: text(40, { description: 'Only those that ended in this stage.' }),
+      direction: { ...Direction, description: 'Only what came in, or what was to go out.' },
+      ...SPAN,
+    },
     answer: pageSchema(DeadLetterView),
-    run: async ({ query }) => asPage(await deadLetters.list(filterOf(query))),
-  },
+    run: async ({ query }) => asPage(await deadLetters.list(query)),
+  }),
   {
     method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read',
     summary: 'One dead letter with its message.',
@@ -40,9 +50,3 @@ export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => 
     run: ({ params, actor }) => deadLetters.drop(params['id'] ?? '', actor),
   },
 ];
-
-function filterOf(query: Readonly<Record<string, string>>): LetterQuery {
-  const { direction, cursor: _cursor, limit: _limit, ...rest } = query;
-  if (direction !== undefined && direction !== 'inbound' && direction !== 'outbound') throw new GatehouseError('REQUEST_INVALID', { path: '?direction', problem: 'must be inbound or outbound' });
-  return { ...pageOf(query), ...rest, ...(direction === undefined ? {} : { direction }) };
-}

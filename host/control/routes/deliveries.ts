@@ -1,19 +1,19 @@
 // Deliveries: what is on its way out, how far it is, and what stands in its way.
 import { DeliveryView } from '../../../schemas/control.ts';
+import { text } from '../../../schemas/closed.ts';
+import { PAGE } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const deliveryRoutes = ({ deliveries }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/deliveries', scope: 'messages:read',
     summary: 'Deliveries that wait or are under way, oldest first.',
-    query: [...PAGE_QUERY, 'instance', 'conversation'],
+    query: { ...PAGE, instance: text(64, { description: 'Only by this channel.' }), conversation: text(256, { description: 'Only to this conversation.' }) },
     answer: pageSchema(DeliveryView),
-    run: async ({ query }) => {
-      const { instance, conversation } = query;
-      return asPage(await deliveries.list({ ...pageOf(query), ...(instance === undefined ? {} : { instance }), ...(conversation === undefined ? {} : { conversation }) }));
-    },
-  },
+    run: async ({ query }) => asPage(await deliveries.list(query)),
+  }),
   {
     method: 'GET', path: '/deliveries/:id', scope: 'messages:read',
     summary: 'One delivery, by the id of its message, also when it is over.',

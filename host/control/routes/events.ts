@@ -1,11 +1,13 @@
 // GET /api/v1/events: what the host tells of itself, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Registered by server.ts; documented in docs/events.md.
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { text } from '../../../schemas/closed.ts';
 import { EVENT_TYPES, EventEnvelope, type EventType } from '../../../schemas/event.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Cursor, EventFeed, EventFilter } from '../events/event-feed.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
-import { queryOf, refuseOtherMethods } from './api.ts';
+import { refuseOtherMethods } from './api.ts';
+import { queryReader, queryTexts, type QueryOf } from './query.ts';
 
 export interface EventStreamLimits {
   /** So often a comment shows that the line is alive, and the token is looked at again. A reader that takes nothing from one to the next is cut off. */
@@ -35,17 +37,23 @@ const RETRY_MS = 2000;
 export const eventRoute = {
   method: 'GET', path: '/events', scope: 'events:read',
   summary: 'Events of the host as they come, as text/event-stream. `Last-Event-ID` goes on where a reader was; `after=` with nothing behind it begins with all that is kept.',
-  query: ['types', 'instance', 'after'],
+  query: {
+    types: text(512, { description: 'Only these, joined by commas; `message.*` is all that begin so.' }),
+    instance: text(64, { description: 'Only of this instance.' }),
+    after: text(200, { description: 'Go on behind this id, as `Last-Event-ID`; with nothing behind it, with all that is kept.' }),
+  },
   media: 'text/event-stream',
   answer: EventEnvelope,
 } as const;
+
+const readQuery = queryReader(eventRoute.query);
 
 export function registerEvents(app: FastifyInstance, { feed, limits, stillMay }: EventStreamParts): EventStreams {
   const open = new Set<ServerResponse>();
   const path = `/api/v1${eventRoute.path}`;
   refuseOtherMethods(app, path, ['GET']);
   app.get(path, { exposeHeadRoute: false, config: { scope: eventRoute.scope } }, async (request, reply) => {
-    const query = queryOf(request.query, eventRoute.query);
+    const query = readQuery(queryTexts(request.query, Object.keys(eventRoute.query)));
     const filter = filterOf(query);
     if (open.size >= limits.streams) throw new GatehouseError('EVENT_STREAMS_BUSY', { depth: open.size });
     reply.hijack();
@@ -107,13 +115,15 @@ function follow(raw: ServerResponse, feed: EventFeed, filter: EventFilter, from:
   return leave;
 }
 
+type EventQuery = QueryOf<typeof eventRoute.query>;
+
 /** The header is the browser's own way; the query is for whoever cannot set one. */
-function lastOf({ headers }: FastifyRequest, { after }: Readonly<Record<string, string>>): string | undefined {
+function lastOf({ headers }: FastifyRequest, { after }: EventQuery): string | undefined {
   const header = headers['last-event-id'];
   return typeof header === 'string' ? header : after;
 }
 
-function filterOf({ types, instance }: Readonly<Record<string, string>>): EventFilter {
+function filterOf({ types, instance }: EventQuery): EventFilter {
   return { ...(types === undefined ? {} : { types: typesOf(types) }), ...(instance === undefined ? {} : { instance }) };
 }
 

@@ -1,16 +1,18 @@
 // Lanes: what waits and runs, session by session; how a session's messages wait, and the end of a run.
 import { LaneModeBody, LaneView } from '../../../schemas/control.ts';
+import { PAGE } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/lanes', scope: 'messages:read',
     summary: 'Lanes that hold something, by session key.',
-    query: PAGE_QUERY,
+    query: PAGE,
     answer: pageSchema(LaneView),
-    run: async ({ query }) => asPage(await lanes.list(pageOf(query))),
-  },
+    run: async ({ query }) => asPage(await lanes.list(query)),
+  }),
   withBody({
     method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',
     summary: 'How the messages of this session wait, from the next run on; null goes back to what the policy says.',

@@ -1,17 +1,26 @@
 // Messages: what came, what went, what became of it; and a way to write one.
 import { MessageDetail, MessageView, SendMessageBody } from '../../../schemas/control.ts';
-import { GatehouseError } from '../../errors.ts';
-import type { Host, MessageQuery } from '../../host.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { text } from '../../../schemas/closed.ts';
+import { Direction, Outcome } from '../../../schemas/message.ts';
+import { PAGE } from '../../../schemas/query.ts';
+import type { Host } from '../../host.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/messages', scope: 'messages:read',
     summary: 'Messages, newest first.',
-    query: [...PAGE_QUERY, 'instance', 'conversation', 'outcome', 'direction'],
+    query: {
+      ...PAGE,
+      instance: text(64, { description: 'Only of this channel.' }),
+      conversation: text(256, { description: 'Only of this conversation.' }),
+      outcome: { ...Outcome, description: 'Only those that ended so.' },
+      direction: { ...Direction, description: 'Only what came in, or what went out.' },
+    },
     answer: pageSchema(MessageView),
-    run: async ({ query }) => asPage(await messages.list(filterOf(query))),
-  },
+    run: async ({ query }) => asPage(await messages.list(query)),
+  }),
   {
     method: 'GET', path: '/messages/:id', scope: 'messages:read',
     summary: 'One message with its whole walk: stages, costs, replies.',
@@ -25,17 +34,3 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
     run: ({ body, actor }) => messages.send(body, actor),
   }),
 ];
-
-function filterOf(query: Readonly<Record<string, string>>): MessageQuery {
-  const { instance, conversation, outcome, direction } = query;
-  if (direction !== undefined && direction !== 'inbound' && direction !== 'outbound') {
-    throw new GatehouseError('REQUEST_INVALID', { path: '?direction', problem: 'must be inbound or outbound' });
-  }
-  return {
-    ...pageOf(query),
-    ...(instance === undefined ? {} : { instance }),
-    ...(conversation === undefined ? {} : { conversation }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(direction === undefined ? {} : { direction }),
-  };
-}

@@ -1,5 +1,6 @@
 // /openapi.json: the API as OpenAPI 3.1, made from the same list that registers the routes, so that it cannot say anything else.
 import type { FastifyInstance } from 'fastify';
+import type { TSchema } from 'typebox';
 import { Problem } from '../../../schemas/control.ts';
 import { VERSION } from '../../version.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
@@ -28,10 +29,10 @@ export function openApi(routes: readonly DescribedRoute[]) {
   };
 }
 
-function operation({ path, scope, summary, status = 200, query = [], body, answer, media = 'application/json' }: DescribedRoute) {
+function operation({ path, scope, summary, status = 200, query = {}, body, answer, media = 'application/json' }: DescribedRoute) {
   const parameters = [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
-    ...query.map((name) => ({ name, in: 'query', schema: { type: 'string' } })),
+    ...Object.entries(query).map(([name, schema]) => ({ name, in: 'query', ...parameter(schema) })),
   ];
   return {
     summary,
@@ -43,4 +44,10 @@ function operation({ path, scope, summary, status = 200, query = [], body, answe
       default: { description: 'Refused or failed.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
     },
   };
+}
+
+/** A description belongs to the parameter; the rest is its schema. */
+function parameter(schema: TSchema) {
+  const { description, ...rest }: { readonly description?: unknown } = schema;
+  return { description, schema: rest };
 }

@@ -1,8 +1,13 @@
 // Plugin instances: look at them, and move them through their life.
 import { DirectoryItem, PluginActionBody, PluginView, ReloadView } from '../../../schemas/control.ts';
-import { GatehouseError } from '../../errors.ts';
+import { text, whole } from '../../../schemas/closed.ts';
+import { wordOf } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import { pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
+
+/** A service answers at most this many names at once. */
+const MOST_NAMES = 50;
 
 export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reload'>): readonly ApiRoute[] => [
   {
@@ -20,13 +25,17 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
       return { ...plugins.show(instance), ...(rebuild && { rebuild }) };
     },
   },
-  {
+  withQuery({
     method: 'GET', path: '/plugins/:instance/directory', scope: 'messages:read',
     summary: 'Names that the service of a channel knows.',
-    query: ['kind', 'text', 'limit'],
+    query: {
+      kind: { ...wordOf(['person', 'room'], 'What is looked for.'), default: 'person' },
+      text: text(256, { default: '', description: 'What the name holds.' }),
+      limit: whole(1, MOST_NAMES, { default: 20, description: 'Names at most.' }),
+    },
     answer: pageSchema(DirectoryItem),
-    run: async ({ params, query }) => ({ items: await plugins.find(params['instance'] ?? '', lookupOf(query)), cursor: null }),
-  },
+    run: async ({ params, query: { kind = 'person', text: part = '', limit = 20 } }) => ({ items: await plugins.find(params['instance'] ?? '', { kind, text: part, limit }), cursor: null }),
+  }),
   {
     method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write',
     summary: 'Start an instance that was disabled, or agree to what its files ask for beyond what it has.',
@@ -61,15 +70,3 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     run: () => host.reload(),
   },
 ];
-
-/** A service answers at most this many names at once. */
-const MOST_NAMES = 50;
-
-function lookupOf({ kind = 'person', text = '', limit = '20' }: Readonly<Record<string, string>>): { readonly kind: 'person' | 'room'; readonly text: string; readonly limit: number } {
-  const refuse = (path: string, problem: string) => new GatehouseError('REQUEST_INVALID', { path, problem });
-  if (kind !== 'person' && kind !== 'room') throw refuse('?kind', 'must be person or room');
-  if (text.length > 256) throw refuse('?text', 'longer than 256 characters');
-  const count = /^\d{1,2}$/.test(limit) ? Number(limit) : 0;
-  if (count < 1 || count > MOST_NAMES) throw refuse('?limit', `must be a whole number from 1 to ${MOST_NAMES}`);
-  return { kind, text, limit: count };
-}

@@ -1,16 +1,18 @@
 // What is revoked: look, revoke, and lift again.
 import { RevocationBody, RevocationResult, RevocationView } from '../../../schemas/revocation.ts';
+import { PAGE } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, PAGE_QUERY, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/revocations', scope: 'plugins:read',
     summary: 'Everything that is revoked, with who said so first and where it stands now.',
-    query: [...PAGE_QUERY],
+    query: PAGE,
     answer: pageSchema(RevocationView),
-    run: ({ query }) => asPage(revocations.list(pageOf(query))),
-  },
+    run: ({ query }) => asPage(revocations.list(query)),
+  }),
   withBody({
     method: 'POST', path: '/revocations', scope: 'review',
     summary: 'Revoke a key, a package digest or a range of versions. What runs by it is stopped when this answers.',

@@ -1,19 +1,24 @@
 // What the scanner said of packages: the history, and another scan on demand.
-import { ScanView } from '../../../schemas/scan.ts';
+import { text } from '../../../schemas/closed.ts';
+import { PAGE } from '../../../schemas/query.ts';
+import { ScanOutcome, ScanView } from '../../../schemas/scan.ts';
 import type { Host } from '../../host.ts';
-import { asPage, PAGE_QUERY, pageOf, pageSchema, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const scanRoutes = ({ scans }: Pick<Host, 'scans'>): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/scans', scope: 'plugins:read',
     summary: 'Scans that are kept, newest first.',
-    query: [...PAGE_QUERY, 'plugin', 'digest', 'outcome'],
-    answer: pageSchema(ScanView),
-    run: async ({ query }) => {
-      const { plugin, digest, outcome } = query;
-      return asPage(await scans.list({ ...pageOf(query), plugin, digest, outcome }));
+    query: {
+      ...PAGE,
+      plugin: text(128, { description: 'Only of this plugin.' }),
+      digest: text(71, { description: 'Only of this package.' }),
+      outcome: { ...ScanOutcome, description: 'Only those that ended so.' },
     },
-  },
+    answer: pageSchema(ScanView),
+    run: async ({ query }) => asPage(await scans.list(query)),
+  }),
   {
     method: 'POST', path: '/plugins/:instance/scan', scope: 'review',
     summary: 'Look through the package of an instance again; what that leads to is taken up when this answers.',

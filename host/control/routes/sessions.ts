@@ -1,16 +1,18 @@
 // Sessions: what belongs together, since when; and a new beginning.
 import { SessionView } from '../../../schemas/control.ts';
+import { PAGE } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { PAGE_QUERY, asPage, pageOf, pageSchema, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export const sessionRoutes = ({ sessions }: Host): readonly ApiRoute[] => [
-  {
+  withQuery({
     method: 'GET', path: '/sessions', scope: 'messages:read',
     summary: 'Sessions, by key.',
-    query: PAGE_QUERY,
+    query: PAGE,
     answer: pageSchema(SessionView),
-    run: async ({ query }) => asPage(await sessions.list(pageOf(query))),
-  },
+    run: async ({ query }) => asPage(await sessions.list(query)),
+  }),
   {
     method: 'GET', path: '/sessions/:key', scope: 'messages:read',
     summary: 'One session.',

@@ -1,19 +1,21 @@
 // Tokens of the control plane: look at them, make, rotate and revoke them.
+import { PAGE } from '../../../schemas/query.ts';
 import { NewTokenBody, NewTokenView, RotateTokenBody, TokenView } from '../../../schemas/token.ts';
 import type { Host } from '../../host.ts';
 import { createToken, listTokens, revokeToken, rotateToken, showToken } from '../token-desk.ts';
-import { asPage, PAGE_QUERY, pageOf, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
+import { withQuery } from './query.ts';
 
 export function tokenRoutes(host: Host): readonly ApiRoute[] {
   const desk = () => ({ store: host.store, clock: host.clock, dataDir: host.config.dataDir });
   return [
-    {
+    withQuery({
       method: 'GET', path: '/tokens', scope: 'tokens:read',
       summary: 'Every token, without its secret.',
-      query: [...PAGE_QUERY],
+      query: PAGE,
       answer: pageSchema(TokenView),
-      run: async ({ query }) => asPage(await listTokens(desk(), pageOf(query))),
-    },
+      run: async ({ query }) => asPage(await listTokens(desk(), query)),
+    }),
     {
       method: 'GET', path: '/tokens/:id', scope: 'tokens:read',
       summary: 'One token, without its secret.',
