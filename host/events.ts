@@ -63,6 +63,13 @@ export interface Events {
   'worker.stuck': { worker: string; deadlineMs: number };
   'worker.degraded': { worker: string; problem: string };
   'worker.recovered': { worker: string };
+  /** A request to the control plane, without sockets and streams. `route`: its pattern, or `unknown`. */
+  'http.began': { route: string; method: string };
+  'http.request': { route: string; method: string; status: number; durationMs: number };
+  /** Streams of events that are open now. */
+  'http.stream': { open: number };
+  /** Somebody was not let in. `locksOut`: with this, its address is shut out for a while. */
+  'auth.refused': { why: 'missing' | 'wrong' | 'locked-out'; locksOut: boolean };
   'host.ready': { address: string };
   'host.stopping': { reason: string };
 }

@@ -70,6 +70,7 @@ import type { AuditLog } from './trust/log/audit-log.ts';
 import { openAuditLog } from './trust/log/open-log.ts';
 import { readRebuilds } from './trust/rebuilds.ts';
 import { VERSION } from './version.ts';
+import { readVitals, type Vitals } from './vitals.ts';
 
 export type { Page, PageQuery };
 
@@ -135,6 +136,8 @@ export interface Host extends AsyncDisposable {
   readonly lost: Promise<string>;
   readiness(): { readonly ready: boolean; readonly degraded: readonly DegradedPlugin[] };
   status(): Promise<HostStatus>;
+  /** How it is at this moment, in numbers. */
+  vitals(): Vitals;
   diagnostics(): readonly Diagnostic[];
   channel(instance: string): ChannelFace | undefined;
   readonly plugins: {
@@ -378,6 +381,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     booted,
     lost: lost.promise,
     readiness: () => ({ ready: life.ready(), degraded: registry.degraded() }),
+    vitals: () => readVitals({ dataDir: config.dataDir, store, pipeline, supervisor, pool, egress, registry }),
     diagnostics: () => [...life.diagnostics(), ...channels.diagnostics(), ...confinementOf(pool, config)],
     channel(instance) {
       const entry = directory.channel(instance);

@@ -17,7 +17,7 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/capabilities/', 'host/broker/'],
   ['host/supervisor/'],
   ['host/pipeline/', 'host/outbound/'],
-  ['host/host.ts', 'host/config-desk.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/quarantine/', 'host/channels/', 'host/topology.ts', 'host/reload/', 'host/backup/'],
+  ['host/host.ts', 'host/config-desk.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/quarantine/', 'host/channels/', 'host/topology.ts', 'host/vitals.ts', 'host/reload/', 'host/backup/'],
   ['host/authoring/', 'host/control/', 'host/cli/', 'host/telemetry/'],
   ['host/main.ts', 'host/packaging/'],
 ];

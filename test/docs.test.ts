@@ -14,6 +14,7 @@ import { describedRoutes } from '../host/control/server.ts';
 import { SCOPES } from '../host/control/scopes.ts';
 import { ERRORS } from '../host/errors.ts';
 import type { Host } from '../host/host.ts';
+import { VITALS } from './support/control-plane.ts';
 import { createMetrics } from '../host/telemetry/metrics.ts';
 import { OPTIONAL_ABILITIES } from '../schemas/abilities.ts';
 import { Capability } from '../schemas/capability.ts';
@@ -342,6 +343,6 @@ async function helpOf(words: readonly string[]): Promise<string> {
 
 /** Enough of a host for code that only lists what it would do with one. */
 function stubHost(): Host {
-  const status = { audit: { size: 0 }, lanes: { waiting: 0, running: 0 }, deliveries: { waiting: 0, running: 0 }, workers: [], pressure: { queues: [], shed: 0 } };
-  return { plugins: { list: () => [] }, messages: {}, deadLetters: {}, deliveries: {}, sessions: {}, readiness: () => ({ ready: true, degraded: [] }), status: async () => status } as unknown as Host;
+  const status = { audit: { size: 0 }, lanes: { waiting: 0, running: 0 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, workers: [], pressure: { queues: [], shed: 0 } };
+  return { plugins: { list: () => [] }, messages: {}, deadLetters: {}, deliveries: {}, sessions: {}, readiness: () => ({ ready: true, degraded: [] }), status: async () => status, vitals: () => VITALS } as unknown as Host;
 }

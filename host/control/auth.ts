@@ -1,6 +1,7 @@
 // Who is asking, and may they: bearer tokens against the store, scopes, lockout. Called by server.ts before anything else of a request is looked at.
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
+import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { createLockout } from './lockout.ts';
@@ -21,15 +22,20 @@ export function createAuth(store: Store, clock: Clock, log: Log): Auth {
   const lockout = createLockout(clock);
   return {
     async authenticate({ authorization, address }) {
-      if (authorization === undefined) throw new GatehouseError('UNAUTHENTICATED');
+      const refused = (why: 'missing' | 'wrong' | 'locked-out', locksOut = false) => publish('auth.refused', { why, locksOut });
+      if (authorization === undefined) {
+        refused('missing');
+        throw new GatehouseError('UNAUTHENTICATED');
+      }
       const retryAfterMs = lockout.lockedForMs(address);
+      if (retryAfterMs > 0) refused('locked-out');
       if (retryAfterMs > 0) throw new GatehouseError('LOCKED_OUT', { retryAfterMs });
       const principal = await readToken(bearerOf(authorization), store, clock);
       if (principal) {
         noteUse(principal, store, clock).catch((error: unknown) => log.debug({ err: problemOf(error) }, 'the use of a token could not be noted'));
         return principal;
       }
-      lockout.wrong(address);
+      refused('wrong', lockout.wrong(address));
       throw new GatehouseError('UNAUTHENTICATED');
     },
   };

@@ -16,8 +16,8 @@ interface Attempts {
 export interface Lockout {
   /** Milliseconds until the address may present a token again; 0 when it may now. */
   lockedForMs(address: string): number;
-  /** A presented token was wrong. Requests without a token never count. */
-  wrong(address: string): void;
+  /** A presented token was wrong. Requests without a token never count. True when that shuts the address out. */
+  wrong(address: string): boolean;
 }
 
 export function createLockout(clock: Clock): Lockout {
@@ -31,10 +31,12 @@ export function createLockout(clock: Clock): Lockout {
       let record = attempts.get(address);
       if (!record || record.windowEndsAt <= nowMs) record = { wrong: 0, windowEndsAt: nowMs + WINDOW_MS, lockedUntil: 0 };
       record.wrong += 1;
-      if (record.wrong >= WRONG_PER_WINDOW) record.lockedUntil = nowMs + LOCKED_MS;
+      const locksOut = record.wrong >= WRONG_PER_WINDOW;
+      if (locksOut) record.lockedUntil = nowMs + LOCKED_MS;
       attempts.delete(address);
       attempts.set(address, record);
       if (attempts.size > ADDRESSES) attempts.delete(attempts.keys().next().value ?? '');
+      return locksOut;
     },
   };
 }

@@ -80,7 +80,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   let stopping = false;
   const isStopping = () => stopping;
 
-  const app = await createApp({ log, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, ...connections }, isStopping, admit: createAdmission({ host, mutations, isStopping }) });
+  const app = await createApp({ clock, log, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, ...connections }, isStopping, admit: createAdmission({ host, mutations, isStopping }) });
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);
   app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));

@@ -66,6 +66,11 @@ export class Egress implements AsyncDisposable {
     this.#parts = parts;
   }
 
+  /** Requests that wait for their turn. */
+  get waiting(): number {
+    return this.#turns.waiting + this.#downloads.waiting;
+  }
+
   /** Loads what the first request needs, so that it does not wait for it. Not needed, only early. */
   async prepare(): Promise<void> {
     await this.#opened();

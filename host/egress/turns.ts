@@ -11,6 +11,13 @@ interface Queue {
 export class Turns {
   readonly #queues = new Map<string, Queue>();
 
+  /** Those that wait, of all instances. */
+  get waiting(): number {
+    let count = 0;
+    for (const { waiting } of this.#queues.values()) count += waiting.size;
+    return count;
+  }
+
   /** Resolves with the function that ends the turn. Throws EGRESS_BUSY when too many wait or it takes too long, and the signal's reason. */
   async take(instance: string, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();

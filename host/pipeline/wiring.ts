@@ -118,8 +118,8 @@ export interface Pipeline extends AsyncDisposable {
   readonly pressure: Pick<Pressure, 'view'>;
   /** What works beside the messages. */
   readonly workers: Pick<Workers, 'views'>;
-  readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running'>;
-  readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running'>;
+  readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running' | 'extremes'>;
+  readonly deliveries: Pick<Lanes<DeliveryItem>, 'waiting' | 'running' | 'extremes'>;
   /** Takes up what the store still holds from before; work begins at once. */
   recover(): Promise<{ readonly messages: number; readonly deliveries: number }>;
   /** Takes up no new work and waits for what runs; the rest waits on disk. */

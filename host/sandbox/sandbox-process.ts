@@ -177,6 +177,10 @@ class SandboxProcess implements Sandbox, Watched {
     return this.#phase === 'running' && !this.#stopping;
   }
 
+  get memoryBytes(): number | undefined {
+    return this.#phase === 'ended' ? undefined : this.#meter.memoryBytes();
+  }
+
   get cpuUs(): number {
     return this.#cpuUs;
   }

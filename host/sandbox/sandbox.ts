@@ -123,6 +123,8 @@ export interface Sandbox {
   readonly handlers: readonly string[];
   /** Calls under way and waiting. */
   readonly pending: number;
+  /** What the process occupies, as the kernel says; undefined where it does not. */
+  readonly memoryBytes: number | undefined;
   /** Process CPU since the plugin began to load, as the child reports it. */
   readonly cpuUs: number;
   /** Always resolves; rejects only for an input that is not JSON. */

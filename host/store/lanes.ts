@@ -40,6 +40,11 @@ export interface LaneStanding {
   readonly dueMs?: number;
 }
 
+export interface LaneExtremes {
+  readonly oldestMs: number;
+  readonly deepest: number;
+}
+
 export interface LanesOptions<Item> {
   readonly clock: Clock;
   /** Does the work of the item at the head, and of those behind it that it takes. Called for at most one item of a lane at a time. */
@@ -81,6 +86,8 @@ export interface Lanes<Item> extends AsyncDisposable {
   abandon(lane: string, verdict: Verdict<Item>): boolean;
   /** Every lane that holds something, in no order. */
   standings(): Iterable<LaneStanding>;
+  /** How long the oldest item has been here, running ones included, and what the fullest lane holds. Looks at every lane. */
+  extremes(): LaneExtremes;
   /**
    * Enqueues what the store held when the host stopped, each lane in order, and resolves with how many. Work begins at once, so call it before anything
    * else may add rows to the same table.
@@ -101,6 +108,8 @@ const DEBOUNCE_TIMES = BOUNDS.debounceTimes;
 
 interface Waiting<Item> {
   item: Item;
+  /** Monotonic: since when it stands here. */
+  readonly sinceMs: number;
   /** Monotonic: a wall clock that is set must not hold a lane up. 0 for at once. */
   dueMs: number;
   /** Until when later items may hold it back; 0 for not at all. */
@@ -195,7 +204,7 @@ class LaneScheduler<Item> implements Lanes<Item> {
     if (this.#closed) return;
     const lane = this.#lane(key);
     lane.reserved = Math.max(0, lane.reserved - 1);
-    const waiting = { item, dueMs: this.#due(notBeforeMs), latestMs: 0 };
+    const waiting = { item, sinceMs: this.#options.clock.monotonicMs(), dueMs: this.#due(notBeforeMs), latestMs: 0 };
     if (debounce) this.#holdBack(lane, waiting, debounce);
     lane.items.push(waiting);
     this.#waiting += 1;
@@ -257,6 +266,15 @@ class LaneScheduler<Item> implements Lanes<Item> {
       count += page.length;
     }
     return count;
+  }
+
+  extremes(): LaneExtremes {
+    let [sinceMs, deepest] = [Infinity, 0];
+    for (const { items, reserved } of this.#lanes.values()) {
+      sinceMs = Math.min(sinceMs, items.peek()?.sinceMs ?? Infinity);
+      deepest = Math.max(deepest, items.size + reserved);
+    }
+    return { oldestMs: sinceMs === Infinity ? 0 : this.#options.clock.monotonicMs() - sinceMs, deepest };
   }
 
   async close(deadlineMs = CLOSE_DEADLINE_MS): Promise<number> {

@@ -21,6 +21,12 @@ export interface StoreStats {
   /** Commits not yet on disk. */
   readonly inFlight: number;
   readonly usedBytes: number;
+  /** The map the file lies in; it grows by itself. */
+  readonly mapBytes: number;
+  /** Places taken in the table of readers. */
+  readonly readers: number;
+  /** Commits since the oldest snapshot that somebody still reads: what was freed since cannot be used again. */
+  readonly readerLag: number;
 }
 
 export interface LmdbStore extends Store {
@@ -155,8 +161,8 @@ class LmdbEngine implements LmdbStore {
 
   stats(): StoreStats {
     if (this.#closing) throw new GatehouseError('STORE_CLOSED');
-    const { lastPageNumber = 0, pageSize = 0 }: { lastPageNumber?: number; pageSize?: number } = this.#root.getStats();
-    return { ...this.#counts, usedBytes: (lastPageNumber + 1) * pageSize };
+    const { lastPageNumber = 0, pageSize = 0, mapSize = 0, numReaders = 0, lastTxnId = 0 }: Partial<Record<string, number>> = this.#root.getStats();
+    return { ...this.#counts, usedBytes: (lastPageNumber + 1) * pageSize, mapBytes: mapSize, readers: numReaders, readerLag: Math.max(0, lastTxnId - oldestRead(this.#root.readerList(), lastTxnId)) };
   }
 
   async snapshot(dir: string): Promise<void> {
@@ -207,6 +213,12 @@ function openEnvironment(dir: string): RootDatabase<Buffer, Buffer> {
 function holds({ database, key, version }: Expected): boolean {
   const bytes = database.getBinary(key);
   return bytes ? versionOf(bytes) === version : version === 'absent';
+}
+
+/** Of LMDB's table of readers, `pid thread txnid` a line with `-` for those that read nothing, the oldest transaction. */
+function oldestRead(list: string, newest: number): number {
+  const read = [...list.matchAll(/^\s*\d+ +\S+ +(\d+)\s*$/gm)].map(([, id]) => Number(id));
+  return Math.min(newest, ...read);
 }
 
 /** What lmdb-js walks, or undefined when nothing can lie between the ends. Reversed, it starts at the high end: excluded, and the low end included. */

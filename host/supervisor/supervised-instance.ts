@@ -151,6 +151,10 @@ export class SupervisedInstance {
     return this.#handlers;
   }
 
+  get memoryBytes(): number | undefined {
+    return this.#sandbox?.memoryBytes;
+  }
+
   get stats(): InstanceStats {
     const sandbox = this.#sandbox;
     return {

@@ -152,6 +152,11 @@ export class Supervisor implements AsyncDisposable {
     return this.#instances.get(instance)?.stats;
   }
 
+  /** Every instance that has a sandbox, with what it occupies: one look into /proc for each. */
+  sandboxes(): readonly { readonly instance: string; readonly pending: number; readonly memoryBytes: number | undefined }[] {
+    return [...this.#instances].flatMap(([instance, each]) => (each.isRunning ? [{ instance, pending: each.stats.pending, memoryBytes: each.memoryBytes }] : []));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeping);
     await Promise.all([...this.#instances.values()].map((each) => each.stop(0, { farewell: true })));

@@ -14,6 +14,7 @@ import type { ChannelFace, Host } from '../../host/host.ts';
 import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
+import type { Vitals } from '../../host/vitals.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
@@ -73,6 +74,12 @@ export function aPlugin(view: Partial<PluginView> = {}): PluginView {
   return { instance: 'echo', plugin: 'gatehouse.echo', kind: 'skill', version: '1.0.0', digest: null, state: 'active', required: false, grants: [], restarts: 0, strikes: 0, cpuMs: 0, calls: 0, ...view };
 }
 
+/** Of a host that has nothing to do. */
+export const VITALS: Vitals = {
+  lanes: { messages: { oldestMs: 0, deepest: 0 }, deliveries: { oldestMs: 0, deepest: 0 } }, held: 0, egressWaiting: 0, sandboxes: [], warmSandboxes: 0,
+  store: { committed: 0, conflict: 0, failed: 0, inFlight: 0, usedBytes: 8192, mapBytes: 2 ** 30, readers: 1, readerLag: 0 }, disk: { freeBytes: 10, sizeBytes: 20 }, revocations: 0,
+};
+
 export function aChannel(face: Partial<ChannelFace> = {}): ChannelFace {
   return {
     instance: 'hook',
@@ -124,6 +131,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     booted: Promise.resolve({ active: [], degraded: [] }),
     lost: new Promise(() => undefined),
     readiness,
+    vitals: () => VITALS,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),
     status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: false, last: null }, audit: { size: audit.head.size, keyid: audit.key.keyid } }),

@@ -1,22 +1,26 @@
 // Metrics and log lines: what the core publishes is counted and told, within bounds, and never harms the core.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { publish, type Events } from '../../host/events.ts';
-import type { Host } from '../../host/host.ts';
+import type { Observed } from '../../host/telemetry/gauges.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { logEvents } from '../../host/telemetry/log-events.ts';
 import { createMetrics } from '../../host/telemetry/metrics.ts';
+import { eventually } from '../support/eventually.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHandClock } from '../support/hand-clock.ts';
 import { aHome } from '../support/home.ts';
-import { aPlugin } from '../support/control-plane.ts';
+import { aPlugin, VITALS } from '../support/control-plane.ts';
 
 const status = { audit: { size: 7, keyid: 'ed25519:0' }, version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local', strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: true, last: null } };
-const host: Pick<Host, 'plugins' | 'readiness' | 'status'> = {
-  plugins: { list: () => [aPlugin(), aPlugin({ instance: 'b' }), aPlugin({ instance: 'c', state: 'backoff' })], show: () => aPlugin(), rebuildOf: async () => undefined, find: async () => [], enable: async () => aPlugin(), disable: async () => aPlugin(), quarantine: async () => aPlugin(), release: async () => aPlugin() },
+const host: Observed = {
+  plugins: { list: () => [aPlugin(), aPlugin({ instance: 'b' }), aPlugin({ instance: 'c', state: 'backoff' })] },
   readiness: () => ({ ready: true, degraded: [{ instance: 'c', state: 'backoff', code: 'SANDBOX_DIED', message: '' }] }),
   status: async () => status,
+  vitals: () => ({ ...VITALS, sandboxes: [{ instance: 'echo', pending: 3, memoryBytes: 50_000_000 }], lanes: { messages: { oldestMs: 1500, deepest: 12 }, deliveries: { oldestMs: 0, deepest: 0 } } }),
 };
 
 describe('metrics', () => {
@@ -30,6 +34,12 @@ describe('metrics', () => {
     expect(text).toMatch(/^gatehouse_audit_size 7$/m);
     expect(text).toMatch(/^gatehouse_lanes\{state="waiting"\} 3$/m);
     expect(text).toContain('nodejs_eventloop_lag_seconds');
+    expect(text).toContain('gatehouse_lane_oldest_seconds{lanes="messages"} 1.5');
+    expect(text).toContain('gatehouse_lane_deepest{lanes="messages"} 12');
+    expect(text).toContain('gatehouse_sandbox_memory_bytes{instance="echo"} 50000000');
+    expect(text).toContain('gatehouse_plugin_calls_pending{instance="echo"} 3');
+    expect(text).toContain('gatehouse_store_map_bytes 1073741824');
+    expect(text).toContain('gatehouse_disk_free_bytes 10');
   });
 
   it('count what the core publishes', async () => {
@@ -70,6 +80,24 @@ describe('metrics', () => {
     expect(text).toMatch(/^gatehouse_stage_seconds_count\{stage="other"\} \d{4}$/m);
   });
 
+  it('keep every metric within a bound, whatever names come', async () => {
+    using metrics = createMetrics(host);
+    for (let n = 0; n < 6000; n += 1) {
+      const instance = `made-up-${n}`;
+      publish('plugin.call', { instance, handler: `h${n}`, ok: true, cpuUs: 1, wallMs: 1 });
+      publish('plugin.restarted', { instance, restarts: 1, delayMs: 0, reason: 'SANDBOX_DIED' });
+      publish('capability.denied', { instance, capability: 'kv', code: 'QUOTA_EXCEEDED' });
+      publish('egress.request', { instance, method: 'GET', origin: 'https://x', status: n, bytes: 1, durationMs: 1 });
+      publish('http.request', { route: `/${n}`, method: 'GET', status: 200, durationMs: 1 });
+      publish('worker.pass', { worker: instance, ok: true, durationMs: 1 });
+    }
+    const text = await metrics.text();
+    const names = [...text.matchAll(/^# TYPE (gatehouse_\w+) (\w+)/gm)].map(([, name, type]) => ({ name, most: type === 'histogram' ? 513 : 4097 }));
+    const unbounded = names.filter(({ name, most }) => (text.match(new RegExp(`^${name}(?:_count)?(?:\\{| )`, 'gm'))?.length ?? 0) > most);
+    expect(unbounded).toEqual([]);
+    expect(text).toContain('gatehouse_http_requests_total{route="other",method="other",status="other"} 1904');
+  });
+
   it('survive a number that is none', async () => {
     using metrics = createMetrics(host);
     publish('store.commit', { rows: Number.NaN, durationMs: Number.NaN, outcome: 'committed' });
@@ -88,9 +116,35 @@ describe('metrics', () => {
   it('come from a running host', async () => {
     await using home = await aHome([{ name: 'quiet', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async () => null } });`, manifest: { skill: {} } }]);
     await using running = await startGatehouse(home);
+    for (let n = 0; n < 50; n += 1) await running.fetch(`/made-up/${n}`, { headers: { authorization: 'Bearer nonsense' } });
+    await running.api('/plugins/quiet');
     const { text } = await running.fetch('/metrics');
     expect(text).toMatch(/^gatehouse_plugins\{state="active"\} 1$/m);
     expect(text).toMatch(/^gatehouse_store_commit_seconds_count\{outcome="committed"\} [1-9]/m);
+    // Whoever tries addresses makes one series, not fifty.
+    expect(text.match(/^gatehouse_http_requests_total\{route="unknown".*/gm)).toEqual(['gatehouse_http_requests_total{route="unknown",method="GET",status="4xx"} 50']);
+    expect(text).not.toContain('made-up');
+    expect(text).toContain('gatehouse_auth_refused_total{why="wrong"} 10');
+    expect(text).toContain('gatehouse_auth_refused_total{why="locked-out"} 41');
+    expect(text).toContain('gatehouse_auth_lockouts_total 1');
+    expect(text).toMatch(/^gatehouse_sandbox_memory_bytes\{instance="quiet"\} [1-9]\d{7}/m);
+    expect(text).toMatch(/^gatehouse_store_used_bytes [1-9]/m);
+    expect(text).toMatch(/^gatehouse_store_readers [1-9]/m);
+    expect(text).toMatch(/^gatehouse_disk_free_bytes [1-9]/m);
+    // This one.
+    expect(text).toMatch(/^gatehouse_http_requests_in_flight 1$/m);
+  });
+
+  it('count streams by themselves', async () => {
+    await using home = await aHome([]);
+    await using running = await startGatehouse(home);
+    const gone = new AbortController();
+    const token = readFileSync(join(running.host.config.dataDir, 'admin-token'), 'utf8').trim();
+    await fetch(`${running.address}/api/v1/events`, { headers: { authorization: `Bearer ${token}` }, signal: gone.signal });
+    await eventually(async () => expect((await running.fetch('/metrics')).text).toMatch(/^gatehouse_event_streams 1$/m));
+    expect((await running.fetch('/metrics')).text).toMatch(/^gatehouse_http_requests_in_flight 1$/m);
+    gone.abort();
+    await eventually(async () => expect((await running.fetch('/metrics')).text).toMatch(/^gatehouse_event_streams 0$/m));
   });
 });
 

@@ -1,16 +1,19 @@
 // The HTTP server before it has any routes: bounds of connections, admission of every request, problems for every failure, WebSockets. Made by server.ts, which adds the routes.
 import websocket from '@fastify/websocket';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../../clock.ts';
 import { httpAddress, type ResolvedConfig } from '../../config.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { connectionOptions, guardConnections, type ConnectionLimits } from '../connections.ts';
 import '../fastify-types.ts';
 import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from '../http-errors.ts';
+import { observeRequests } from '../request-observer.ts';
 import { handshakeOptions, type SocketLimits, type Sockets } from '../sockets.ts';
 import type { Admit } from './admission.ts';
 
 export interface AppParts {
+  readonly clock: Clock;
   readonly log: Log;
   readonly admit: Admit;
   readonly sockets: Sockets;
@@ -23,7 +26,7 @@ export interface AppParts {
 /** A session's key is the longest name in an address: 400 characters, of up to nine when percent-encoded. */
 const MOST_PARAMETER_CHARACTERS = 3600;
 
-export async function createApp({ log, admit, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
+export async function createApp({ clock, log, admit, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: false, // Fastify's request log costs 42 % of requests per second; what matters is an event of the core
     bodyLimit: API_BODY_BYTES,
@@ -58,6 +61,7 @@ export async function createApp({ log, admit, sockets, socketLimits, connections
     preClose: () => sockets.close(),
   });
   app.websocketServer.on('wsClientError', refuseHandshake);
+  observeRequests(app, clock);
   app.addHook('onRequest', async (request, reply) => {
     if (isStopping()) reply.header('connection', 'close');
     await admit(request);

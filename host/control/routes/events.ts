@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { text } from '../../../schemas/closed.ts';
 import { EVENT_TYPES, EventEnvelope, type EventType } from '../../../schemas/event.ts';
 import { GatehouseError } from '../../errors.ts';
+import { publish } from '../../events.ts';
 import type { Cursor, EventFeed, EventFilter } from '../events/event-feed.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 import { refuseOtherMethods } from './api.ts';
@@ -59,6 +60,7 @@ export function registerEvents(app: FastifyInstance, { feed, limits, stillMay }:
     reply.hijack();
     const { raw } = reply;
     open.add(raw);
+    publish('http.stream', { open: open.size });
     raw.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     raw.write(`retry: ${RETRY_MS}\n\n`);
     const stop = follow(raw, feed, filter, feed.cursorAt(lastOf(request, query)));
@@ -74,6 +76,7 @@ export function registerEvents(app: FastifyInstance, { feed, limits, stillMay }:
       clearInterval(heartbeat);
       stop();
       open.delete(raw);
+      publish('http.stream', { open: open.size });
     });
   });
   return {
