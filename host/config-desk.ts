@@ -179,6 +179,6 @@ const effectOf = (changes: ConfigChange[]) => ({ changes, restart: changes.map((
 
 /** Without what is made of it: paths of this machine. */
 function settingsOf(config: ResolvedConfig): Record<string, unknown> {
-  const { home: _home, manifestsDir: _manifests, homeDataDir, listen, ...settings } = config;
+  const { home: _home, manifestsDir: _manifests, homeDataDir, listen, policy: _policy, ...settings } = config;
   return { ...settings, dataDir: homeDataDir, listen: `${listen.host}:${listen.port}` };
 }

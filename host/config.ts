@@ -1,13 +1,18 @@
 // The operator's settings, read once: default < manifests/host.json < GATEHOUSE_<PATH> < flag. Called by the command line, before anything starts.
 import { existsSync, readFileSync } from 'node:fs';
-import { isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
 import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
+import type { NetworkSettings, SettingSource } from '../schemas/network.ts';
 import type { TrustPolicy } from '../schemas/trust-policy.ts';
 import { GatehouseError, problemOf } from './errors.ts';
 import { nearestOf } from './nearest.ts';
+import type { Interfaces } from './network/bind.ts';
+import { resolveNetwork, type NetworkPolicy } from './network/policy.ts';
+import { unsafeIn } from './network/unsafe.ts';
 import { compileSchema, parseDocument } from './schema.ts';
 import { timeZone } from './time-zone.ts';
 
@@ -18,7 +23,11 @@ export interface ResolvedConfig {
   readonly manifestsDir: string;
   /** What the home itself calls its data directory; differs from `dataDir` under --data. */
   readonly homeDataDir: string;
+  /** Where it listens: `listen` as `network.bind` means it. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** What `network` and the profile come to. */
+  readonly policy: NetworkPolicy;
+  readonly network: NetworkSettings;
   readonly hosts: readonly string[];
   readonly profile: Profile;
   readonly strict: boolean;
@@ -42,6 +51,8 @@ export interface ConfigSources {
   readonly listen?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** Of this machine. Default: those it has. */
+  readonly interfaces?: Interfaces;
 }
 
 export const hostConfigPath = (home: string) => join(home, 'manifests', 'host.json');
@@ -60,14 +71,19 @@ export function loadConfig(sources: ConfigSources, onUnsafe: OnUnsafe = refuseTo
 
 /** What these bytes would be as host.json of the home. Throws as `loadConfig` does. */
 export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: OnUnsafe = refuseToRun): ResolvedConfig {
-  const settings = settingsIn(bytes, sources);
+  const { settings, written } = settingsIn(bytes, sources);
+  const listen = parseListen(sources.listen ?? settings.listen);
+  const hosts = settings.hosts.map((name) => name.toLowerCase());
+  const policy = resolveNetwork({ home: sources.home, profile: settings.profile, listen, hosts, network: settings.network, interfaces: sources.interfaces ?? networkInterfaces(), sourceOf: sourcesOf(written, sources) });
   const config: ResolvedConfig = {
     home: sources.home,
     dataDir: sources.data === undefined ? resolve(sources.home, settings.dataDir) : resolve(sources.cwd, sources.data),
     manifestsDir: join(sources.home, 'manifests'),
     homeDataDir: resolve(sources.home, settings.dataDir),
-    listen: parseListen(sources.listen ?? settings.listen),
-    hosts: settings.hosts.map((name) => name.toLowerCase()),
+    listen: { host: policy.bind.host, port: policy.bind.port },
+    policy,
+    network: settings.network,
+    hosts,
     profile: settings.profile,
     strict: settings.strict,
     collision: settings.collision,
@@ -92,26 +108,36 @@ const refuseToRun: OnUnsafe = (error) => {
 
 /** Who is who by these bytes of host.json, for a host that runs. Throws as `loadConfig` does. */
 export function identitiesOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'home' | 'env'>): IdentityLinks {
-  const { identities } = settingsIn(bytes, sources);
+  const { identities } = settingsIn(bytes, sources).settings;
   refuseTwiceLinked(identities, refuseToRun);
   return identities;
 }
 
 /** The trust policy of these bytes of host.json, for a host that runs. Throws as `loadConfig` does. */
 export function trustPolicyOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'home' | 'env'>): TrustPolicy {
-  return settingsIn(bytes, sources).trust;
+  return settingsIn(bytes, sources).settings.trust;
 }
 
-/** Settings with every default and override applied. */
-function settingsIn(bytes: Uint8Array, { home, env }: Pick<ConfigSources, 'home' | 'env'>): Settings {
+/** Settings with every default and override applied, and the file as it is written. */
+function settingsIn(bytes: Uint8Array, { home, env }: Pick<ConfigSources, 'home' | 'env'>): { readonly settings: Settings; readonly written: HostConfig } {
   const written = parseDocument(bytes, hostConfig, { source: hostConfigPath(home), maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
   const settings = withDefaults(HostConfig, overridden(written, env));
   if (!complete.is(settings)) throw new GatehouseError('INTERNAL', { problem: `the defaults do not fit their schema at ${complete.explain(settings)?.path}` });
-  return settings;
+  return { settings, written };
+}
+
+/** Who said what stands at a path: the flag, the environment, the file, or nobody. */
+function sourcesOf(written: HostConfig, { env, listen }: Pick<ConfigSources, 'env' | 'listen'>): (path: string) => SettingSource {
+  const overrides = new Set(overridesIn(env).map(({ path }) => path));
+  return (path) => {
+    if (path === 'listen' && listen !== undefined) return 'flag';
+    if (overrides.has(path)) return 'environment';
+    return path.split('.').reduce<unknown>((value, key) => Object(value)[key], written) === undefined ? 'default' : 'file';
+  };
 }
 
 /** What the schema describes, with nothing missing. */
-type Settings = Omit<ResolvedConfig, 'home' | 'manifestsDir' | 'homeDataDir' | 'listen'> & { readonly listen: string };
+type Settings = Omit<ResolvedConfig, 'home' | 'manifestsDir' | 'homeDataDir' | 'policy' | 'listen'> & { readonly listen: string };
 
 /**
  * Where trust records stand: what the operator edits, and what first-party builds put into the data directory. A data directory named for one run, which has none
@@ -131,20 +157,17 @@ function parseListen(text: string): ResolvedConfig['listen'] {
   return { host: host.toLowerCase(), port };
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
+export { isLoopback } from './network/addresses.ts';
 
 /** `http://127.0.0.1:4280`, with brackets where the address needs them. */
-export function httpAddress({ host, port }: ResolvedConfig['listen']): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function httpAddress({ host, port }: ResolvedConfig['listen'], scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Combinations nobody should find out about afterwards. */
-function refuseUnsafe({ profile, listen, egress, pipeline, identities }: ResolvedConfig, onUnsafe: OnUnsafe): void {
+function refuseUnsafe({ profile, policy, network, egress, pipeline, identities }: ResolvedConfig, onUnsafe: OnUnsafe): void {
   const refuse = (problem: string, remedy: string) => onUnsafe(new GatehouseError('CONFIG_UNSAFE', { problem, remedy }));
-  const isExposed = !isLoopback(listen.host);
-  if (profile === 'local' && isExposed) refuse(`profile local listens on ${listen.host}, beyond this machine`, 'Listen on 127.0.0.1, or set "profile": "lan" in manifests/host.json.');
+  for (const { problem, remedy } of unsafeIn({ policy, network, isAnnounced: false })) refuse(problem, remedy);
   for (const { host, address } of egress.allow) {
     const written = URL.parse(`http://${host}`)?.hostname;
     if (written !== host) refuse(`egress.allow names '${host}', and no URL ever has that host`, written === undefined ? 'Correct it in manifests/host.json.' : `Write '${written}' in manifests/host.json.`);
@@ -156,7 +179,6 @@ function refuseUnsafe({ profile, listen, egress, pipeline, identities }: Resolve
   if (profile !== 'internet') return;
   const [exception] = egress.allow;
   if (exception) refuse(`profile internet permits no exceptions, and egress.allow names ${exception.host}`, 'Remove egress.allow from manifests/host.json.');
-  if (isExposed) refuse(`profile internet listens on ${listen.host} without TLS`, 'Listen on 127.0.0.1 behind a proxy that ends TLS.');
 }
 
 /** A sender is one person. */

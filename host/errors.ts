@@ -271,6 +271,12 @@ export const ERRORS = {
   RESTORE_NOT_EMPTY: row('operator', 409, 2, '{path} is not empty.', 'Name a folder that is not there yet, or move what is there away.'),
   EVENT_STREAMS_BUSY: row('remote', 503, 1, '{depth} readers follow the events of this host already.', 'End one of them, or try again later.', true),
   STOPPING: row('host', 503, 1, 'The host is stopping.', 'Try again when it runs.', true),
+  OVERLOADED: row('host', 503, 1, 'The host answers {depth} requests already.', 'Try again in a moment; operators: `network.limits.inFlight`.', true),
+  RATE_LIMITED: row('remote', 429, 1, 'More than {perSecond} requests a second came from this {who}.', 'Ask less often; operators: `network.limits`.', true),
+  ANSWER_LATE: row('host', 503, 1, 'No answer was ready in time; what was asked for may still be done.', 'Look at what became of it before you ask again.', true),
+  TLS_REQUIRED: row('remote', 403, 3, 'This request was not encrypted all the way.', 'Use https; operators: a proxy that ends TLS says so in X-Forwarded-Proto, and stands in `network.trustedProxies`.'),
+  CLIENT_CERTIFICATE: row('remote', 403, 3, 'A client certificate is asked for here, and yours {problem}.', 'Show one of the authority that the operator names in `network.mtls.ca`.'),
+  FUNNEL_UNEXPECTED: row('operator', 403, 3, 'This request came through a public tunnel, and this host is not set up for one.', 'Close the tunnel; or set `network.funnel` to true, and a profile that fits.'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -7,6 +7,7 @@ import { removeRunFile, writeRunFile } from './cli/run-file.ts';
 import { loadConfig, type ResolvedConfig } from './config.ts';
 import { publish } from './events.ts';
 import { createLog, type Log } from './log.ts';
+import { readCertificates } from './network/certificates.ts';
 import { listenForStop, type StopRequest } from './cli/stop-request.ts';
 
 /** Runs one command line; leaves its result as the process's exit code. */
@@ -23,6 +24,7 @@ const LINGER_MS = 2000;
 
 const serve: Serve = async ({ home, data, listen }, io) => {
   const config = loadConfig({ home, data, listen, env: io.env, cwd: io.cwd });
+  readCertificates(config.policy, systemClock.now());
   const announcer = createAnnouncer(io);
   const log = createLog(logLevel(config, io.options.json));
   using stop = listenForStop({ clock: systemClock, env: io.env, exitNow: (code) => leaveNow(config, code) });

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { NetworkSettings } from './network.ts';
 import { TrustPolicy } from './trust-policy.ts';
 import { DropPolicy, MEDIA_DEFAULTS, MediaPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
@@ -136,6 +137,7 @@ export const HostConfig = closed(
         { default: {} },
       ),
     ),
+    network: Type.Optional(NetworkSettings),
     pipeline: Type.Optional(PipelineSettings),
     identities: Type.Optional(IdentityLinks),
     trust: Type.Optional(TrustPolicy),

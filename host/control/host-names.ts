@@ -1,12 +1,14 @@
 // Which names a request may address this host by. A page whose name was made to resolve here (DNS rebinding) is turned away. Called by server.ts for every request.
-import { isLoopback, type ResolvedConfig } from '../config.ts';
+import type { ResolvedConfig } from '../config.ts';
+import { isLoopback, listensEverywhere, plainAddress } from '../network/addresses.ts';
 
-/** Tells whether a `Host` header is loopback, the listen address or a configured name; the port does not matter. */
-export function hostNames({ listen, hosts }: Pick<ResolvedConfig, 'listen' | 'hosts'>): (header: string | undefined) => boolean {
+/** Tells whether a `Host` header is loopback, the listen address (of a host that listens on every one, the address it was reached at) or a configured name; the port does not matter. */
+export function hostNames({ listen, hosts }: Pick<ResolvedConfig, 'listen' | 'hosts'>): (header: string | undefined, localAddress?: string) => boolean {
   const names = new Set([listen.host.toLowerCase(), ...hosts.map((name) => name.toLowerCase())]);
-  return (header) => {
+  const isEverywhere = listensEverywhere(listen.host);
+  return (header, localAddress) => {
     const name = nameOf(header);
-    return name !== undefined && (isLoopback(name) || names.has(name));
+    return name !== undefined && (isLoopback(name) || names.has(name) || (isEverywhere && localAddress !== undefined && name === plainAddress(localAddress)));
   };
 }
 

@@ -11,8 +11,8 @@ import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The last word of a request that failed. What we did not foresee is logged here and told without detail. */
 export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): FastifyReply {
-  const error = asGatehouseError(thrown);
-  if (error.code === 'INTERNAL') log.error({ err: thrown, method: reply.request.method, route: reply.request.routeOptions.url }, 'a request failed unexpectedly');
+  const error = asGatehouseError(thrown, reply.request.routeOptions.bodyLimit);
+  if (error.code === 'INTERNAL') log.error({ err: thrown, method: reply.request.method, route: reply.request.routeOptions.url, client: reply.request.client?.address }, 'a request failed unexpectedly');
   const problem = toProblem(error);
   if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
@@ -25,12 +25,14 @@ export function pathOf(request: Pick<FastifyRequest, 'url'>): string {
   return (end === -1 ? url : url.slice(0, end)).slice(0, 200);
 }
 
-function asGatehouseError(thrown: unknown): GatehouseError {
+function asGatehouseError(thrown: unknown, bodyBytes: number): GatehouseError {
   if (thrown instanceof GatehouseError) return thrown;
   const { code, statusCode } = foreign(thrown);
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new GatehouseError('INGRESS_TOO_LARGE', { limit: API_BODY_BYTES }, { cause: thrown });
+      return new GatehouseError('INGRESS_TOO_LARGE', { limit: bodyBytes }, { cause: thrown });
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return new GatehouseError('ANSWER_LATE', {}, { cause: thrown });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new GatehouseError('MEDIA_TYPE', {}, { cause: thrown });
     case 'FST_ERR_MAX_PARAM_LENGTH':
@@ -42,9 +44,6 @@ function asGatehouseError(thrown: unknown): GatehouseError {
       return new GatehouseError('INTERNAL', { problem: 'its log tells more' }, { cause: thrown });
   }
 }
-
-/** The most a body of the API may have; a channel's bodies have their own bound. */
-export const API_BODY_BYTES = 256 * 1024;
 
 function foreign(thrown: unknown): Pick<FastifyError, 'code'> & { readonly statusCode: number } {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
@@ -85,7 +84,7 @@ function endWithProblem(socket: Socket, code: unknown): void {
 function writeProblem(socket: Duplex, error: GatehouseError): void {
   const problem = toProblem(error);
   const body = JSON.stringify(problem);
-  const headers = { ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const headers = { ...SECURITY_HEADERS, ...problemHeaders(problem), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${head}\r\n${body}`);
 }

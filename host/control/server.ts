@@ -6,6 +6,7 @@ import { EventFeed } from './events/event-feed.ts';
 import { mutationRecord } from './mutations.ts';
 import { createAdmission } from './network/admission.ts';
 import { createApp, listen } from './network/app.ts';
+import { watchCertificates } from './network/certificate-watch.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
@@ -19,6 +20,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { laneRoutes } from './routes/lanes.ts';
 import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
+import { networkRoutes, type Listening } from './routes/network.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerOpenApi, type DescribedRoute } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
@@ -48,8 +50,11 @@ export interface Control extends AsyncDisposable {
 
 const CLOSE_GRACE_MS = 5000;
 
+/** For the documents, which are made before anybody listens. */
+const NOWHERE: Listening = { address: () => '', leaf: () => undefined };
+
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host): readonly ApiRoute[] => [
+export const apiRoutes = (host: Host, listening: Listening = NOWHERE): readonly ApiRoute[] => [
   ...statusRoutes(host),
   ...pluginRoutes(host),
   ...quarantineRoutes(host),
@@ -62,6 +67,7 @@ export const apiRoutes = (host: Host): readonly ApiRoute[] => [
   ...deliveryRoutes(host),
   ...deadLetterRoutes(host), ...auditRoutes(host),
   ...configRoutes(host),
+  ...networkRoutes(host, listening),
   ...backupRoutes(host),
   ...tokenRoutes(host),
 ];
@@ -80,17 +86,21 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   let stopping = false;
   const isStopping = () => stopping;
 
-  const app = await createApp({ clock, log, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, ...connections }, isStopping, admit: createAdmission({ host, mutations, isStopping }) });
+  const { policy } = config;
+  const certificates = watchCertificates(policy, clock, log);
+  const { headersMs, requestMs } = policy.limits;
+  const app = await createApp({ clock, log, policy, certificates, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, headersMs, requestMs, ...connections }, isStopping, admission: createAdmission({ host, mutations, isStopping }) });
+  app.addHook('onClose', async () => certificates?.[Symbol.dispose]());
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);
   app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
   registerOpenApi(app, describedRoutes(host));
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
-  await app.register(async (api) => registerApi(api, apiRoutes(host), mutations), { prefix: '/api/v1' });
+  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }), mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets));
 
-  const address = await listen(app, config.listen);
+  const address = await listen(app, config);
 
   async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     stopping = true;

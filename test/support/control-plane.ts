@@ -4,25 +4,29 @@ import { request, type IncomingHttpHeaders } from 'node:http';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeRunFile } from '../../host/cli/run-file.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
-import type { ResolvedConfig } from '../../host/config.ts';
+import { configIn, type ResolvedConfig } from '../../host/config.ts';
 import { startControl, type Control, type ControlParts } from '../../host/control/server.ts';
 import { GatehouseError } from '../../host/errors.ts';
 import { ConfigDesk } from '../../host/config-desk.ts';
 import { createIds } from '../../host/ids.ts';
 import { BackupDesk } from '../../host/backup/backup-desk.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
+import { resolveNetwork } from '../../host/network/policy.ts';
 import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import type { Vitals } from '../../host/vitals.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { HostConfig } from '../../schemas/host-config.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
 import { approvalIdOf } from '../../host/trust/approval-statement.ts';
 import { tempDir } from './temp.ts';
 
 export interface Script {
   readonly config?: Partial<ResolvedConfig>;
+  /** `network` of host.json; unsafe combinations are taken as they are. */
+  readonly network?: NonNullable<HostConfig['network']>;
   readonly clock?: Clock;
   readonly channels?: readonly ChannelFace[];
   readonly plugins?: readonly PluginView[];
@@ -98,12 +102,14 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const dataDir = join(home, 'data');
   const clock = script.clock ?? systemClock;
   const store = parts.use(await openStore({ dir: join(dataDir, 'store'), clock }));
-  const config: ResolvedConfig = {
-    home, dataDir, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
+  const { network } = configIn(Buffer.from(JSON.stringify({ network: script.network ?? {} })), { home, env: {}, cwd: home, interfaces: {} }, () => undefined);
+  const written: Omit<ResolvedConfig, 'policy'> = {
+    home, dataDir, network, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
     pipeline: {}, identities: {}, trust: {},
     ...script.config,
   };
+  const config: ResolvedConfig = { ...written, policy: resolveNetwork({ ...written, interfaces: {}, sourceOf: () => 'file' }) };
   const audit = parts.use(await openAuditLog({ config, store, clock }));
   const asked: string[] = [];
   const settings = new ConfigDesk({ config, env: {}, store, clock, ids: createIds(clock), audit, onWriting: () => undefined, takeUp: async () => void asked.push('take up settings') });

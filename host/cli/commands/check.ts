@@ -1,5 +1,7 @@
 // `gatehouse check`: whether a start would succeed and everything that is wrong, without starting anything but one blank sandbox to see what holds it.
 import type { Command } from 'commander';
+import { systemClock } from '../../clock.ts';
+import { readCertificates } from '../../network/certificates.ts';
 import { diagnosticLines } from '../diagnostic-lines.ts';
 import { configOf } from '../context.ts';
 import { examineConfinement } from '../../sandbox/demand.ts';
@@ -14,6 +16,7 @@ export function register(program: Command, io: Io): void {
     .addHelpText('after', example('gatehouse check --json'))
     .action(async () => {
       const config = configOf(io);
+      readCertificates(config.policy, systemClock.now());
       const [{ diagnostics: ofFiles, plugins }, { diagnostics: ofMachine }] = await Promise.all([surveyFiles(config, io.env), examineConfinement(config)]);
       const diagnostics = [...ofFiles, ...ofMachine];
       const ok = !diagnostics.some(({ severity }) => severity === 'fatal');

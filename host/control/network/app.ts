@@ -5,17 +5,25 @@ import type { Clock } from '../../clock.ts';
 import { httpAddress, type ResolvedConfig } from '../../config.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { NetworkPolicy } from '../../network/policy.ts';
 import { connectionOptions, guardConnections, type ConnectionLimits } from '../connections.ts';
 import '../fastify-types.ts';
-import { API_BODY_BYTES, answerClientError, pathOf, refuseHandshake, sendProblem } from '../http-errors.ts';
+import { answerClientError, pathOf, refuseHandshake, sendProblem } from '../http-errors.ts';
 import { observeRequests } from '../request-observer.ts';
+import { SECURITY_HEADERS } from '../security-headers.ts';
 import { handshakeOptions, type SocketLimits, type Sockets } from '../sockets.ts';
-import type { Admit } from './admission.ts';
+import type { Admission } from './admission.ts';
+import { registerCors } from './cors.ts';
+import { serverOptions } from './tls.ts';
+import type { CertificateWatch } from './certificate-watch.ts';
 
 export interface AppParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly admit: Admit;
+  readonly policy: NetworkPolicy;
+  readonly admission: Admission;
+  /** Absent where the host speaks no TLS. */
+  readonly certificates: CertificateWatch | undefined;
   readonly sockets: Sockets;
   readonly socketLimits: SocketLimits;
   readonly connections: ConnectionLimits;
@@ -26,27 +34,42 @@ export interface AppParts {
 /** A session's key is the longest name in an address: 400 characters, of up to nine when percent-encoded. */
 const MOST_PARAMETER_CHARACTERS = 3600;
 
-export async function createApp({ clock, log, admit, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
-  const app: FastifyInstance = Fastify({
-    logger: false, // Fastify's request log costs 42 % of requests per second; what matters is an event of the core
-    bodyLimit: API_BODY_BYTES,
-    ...connectionOptions(connections),
-    return503OnClosing: false,
-    routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
-    forceCloseConnections: 'idle',
-    frameworkErrors: (cause, request, reply) => {
-      void answerUnroutable(cause, request, reply);
-    },
-    clientErrorHandler: answerClientError,
-  });
+export async function createApp({ clock, log, policy, admission, certificates, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
+  const app = Fastify(
+    serverOptions(
+      {
+        logger: false, // Fastify's request log costs 42 % of requests per second; what matters is an event of the core
+        bodyLimit: policy.limits.bodyBytes,
+        ...connectionOptions(connections),
+        return503OnClosing: false,
+        routerOptions: { maxParamLength: MOST_PARAMETER_CHARACTERS },
+        forceCloseConnections: 'idle',
+        frameworkErrors: (cause, request, reply) => {
+          void answerUnroutable(cause, request, reply);
+        },
+        clientErrorHandler: answerClientError,
+      },
+      policy,
+      certificates?.current.context,
+    ),
+  );
+  certificates?.follow(app.server);
 
   /** An address that cannot be routed runs no hooks, and is no way around them. */
   async function answerUnroutable(cause: Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const refusal = await admit(request).then(() => cause, (thrown: unknown) => thrown);
+    const refusal = await pass(request, reply).then(() => cause, (thrown: unknown) => thrown);
     await sendProblem(refusal, reply, log);
   }
 
+  async function pass(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    reply.headers(everyAnswer);
+    admission.meter(request, reply);
+    await admission.admit(request);
+  }
+
+  const everyAnswer = headersOfEveryAnswer(policy);
   app.decorateRequest('principal', null);
+  app.decorateRequest('client');
   app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log));
   app.setNotFoundHandler((request) => {
     throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
@@ -62,17 +85,30 @@ export async function createApp({ clock, log, admit, sockets, socketLimits, conn
   });
   app.websocketServer.on('wsClientError', refuseHandshake);
   observeRequests(app, clock);
+  app.addHook('onRoute', (route) => {
+    if (route.path.startsWith('/api/') && !route.config?.streams) route.handlerTimeout = policy.limits.answerMs;
+  });
   app.addHook('onRequest', async (request, reply) => {
+    reply.headers(everyAnswer);
     if (isStopping()) reply.header('connection', 'close');
-    await admit(request);
+    admission.meter(request, reply);
+  });
+  await registerCors(app, policy.cors);
+  app.addHook('onRequest', async (request) => {
+    await admission.admit(request);
     // The library would shake hands first and hang up then.
     if (request.ws && !request.routeOptions.config.socket) throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
   return app;
 }
 
+/** What a route says of its own answer wins. */
+function headersOfEveryAnswer({ tls }: NetworkPolicy): Readonly<Record<string, string>> {
+  return { ...SECURITY_HEADERS, ...(tls && tls.hstsSeconds > 0 ? { 'strict-transport-security': `max-age=${tls.hstsSeconds}` } : {}) };
+}
+
 /** The address with the port that was really taken. Throws LISTEN_FAILED, with the server closed. */
-export async function listen(app: FastifyInstance, { host, port }: ResolvedConfig['listen']): Promise<string> {
+export async function listen(app: FastifyInstance, { listen: { host, port }, policy }: Pick<ResolvedConfig, 'listen' | 'policy'>): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (thrown) {
@@ -80,5 +116,5 @@ export async function listen(app: FastifyInstance, { host, port }: ResolvedConfi
     throw new GatehouseError('LISTEN_FAILED', { address: `${host}:${port}`, problem: problemOf(thrown) }, { cause: thrown });
   }
   const bound = app.server.address();
-  return httpAddress({ host, port: bound !== null && typeof bound === 'object' ? bound.port : port });
+  return httpAddress({ host, port: bound !== null && typeof bound === 'object' ? bound.port : port }, policy.tls ? 'https' : 'http');
 }

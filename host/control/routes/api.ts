@@ -79,7 +79,7 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
     app.route({
       method: route.method,
       url: route.path,
-      config: { scope: route.scope, ...(route.method === 'GET' ? {} : { mutates: route.path }) },
+      config: { scope: route.scope, ...(route.method === 'GET' ? {} : { mutates: route.path }), ...(route.media === undefined ? {} : { streams: true }) },
       handler: async (request, reply) => {
         const principal = request.principal ?? NOBODY;
         const call: ApiCall = { params: flat(request.params), query: queryTexts(request.query, Object.keys(route.query ?? {})), body: request.body, actor: actorOf(request), principal };

@@ -47,7 +47,7 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
   app.route<ChannelRoute>({
     method: 'GET',
     url: '/channels/:instance/*',
-    config: { open: true, socket: true },
+    config: { ingest: true, socket: true },
     // Before the handshake, so that a refusal is an HTTP answer and no socket is ever opened for it.
     onRequest: async (request) => {
       if (request.ws) openOf(request, faceOf(request), sockets);
@@ -55,8 +55,8 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
     handler: answer,
     wsHandler: (socket, request) => sockets.attach(socket, openOf(request, faceOf(request), sockets)),
   });
-  app.route<ChannelRoute>({ method: ['POST', 'PUT', 'DELETE'], url: '/channels/:instance/*', config: { open: true }, handler: answer });
-  app.get<ChannelRoute>('/channels/:instance', { config: { open: true } }, async (request, reply) => {
+  app.route<ChannelRoute>({ method: ['POST', 'PUT', 'DELETE'], url: '/channels/:instance/*', config: { ingest: true }, handler: answer });
+  app.get<ChannelRoute>('/channels/:instance', { config: { ingest: true } }, async (request, reply) => {
     faceOf(request);
     return reply.redirect(`/channels/${request.params.instance}/`, 308);
   });
@@ -66,8 +66,8 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
 function openOf(request: ChannelRequest, face: ChannelFace, sockets: Sockets) {
   const { socket } = face.section;
   if (!socket || socket.path !== `/${request.params['*']}`) throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
-  const { origin, host } = request.headers;
-  if (socket.origin === 'same' && origin !== undefined && !isSameOrigin(origin, host)) throw new GatehouseError('ORIGIN_REFUSED', { instance: face.instance, origin: origin.slice(0, 200) });
+  const { origin } = request.headers;
+  if (socket.origin === 'same' && origin !== undefined && !isSameOrigin(origin, request.client.authority)) throw new GatehouseError('ORIGIN_REFUSED', { instance: face.instance, origin: origin.slice(0, 200) });
   const query = firstOf(request.query);
   const conversation = query[socket.conversation.query] ?? '';
   if (conversation === '' || conversation.length > CONVERSATION_CHARACTERS) {

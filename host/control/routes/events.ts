@@ -53,7 +53,7 @@ export function registerEvents(app: FastifyInstance, { feed, limits, stillMay }:
   const open = new Set<ServerResponse>();
   const path = `/api/v1${eventRoute.path}`;
   refuseOtherMethods(app, path, ['GET']);
-  app.get(path, { exposeHeadRoute: false, config: { scope: eventRoute.scope } }, async (request, reply) => {
+  app.get(path, { exposeHeadRoute: false, config: { scope: eventRoute.scope, streams: true } }, async (request, reply) => {
     const query = readQuery(queryTexts(request.query, Object.keys(eventRoute.query)));
     const filter = filterOf(query);
     if (open.size >= limits.streams) throw new GatehouseError('EVENT_STREAMS_BUSY', { depth: open.size });
@@ -61,6 +61,7 @@ export function registerEvents(app: FastifyInstance, { feed, limits, stillMay }:
     const { raw } = reply;
     open.add(raw);
     publish('http.stream', { open: open.size });
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
     raw.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     raw.write(`retry: ${RETRY_MS}\n\n`);
     const stop = follow(raw, feed, filter, feed.cursorAt(lastOf(request, query)));

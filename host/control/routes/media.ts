@@ -15,7 +15,7 @@ const FILE_HEADERS = {
 
 export function registerMedia(app: FastifyInstance, host: Pick<Host, 'media' | 'clock'>): void {
   let reading = 0;
-  app.get<{ Params: { readonly '*': string } }>('/media/*', { config: { open: true } }, async (request, reply) => {
+  app.get<{ Params: { readonly '*': string } }>('/media/*', { config: { ingest: true, streams: true } }, async (request, reply) => {
     if (reading >= BOUNDS.mediaReadsAtOnce) throw new GatehouseError('HOST_BUSY', { queue: 'files', depth: reading });
     reading += 1;
     let isStreaming = false;
