@@ -1,14 +1,16 @@
 // The store port on LMDB: one environment, one named database a table, group commit by lmdb-js. `host.ts` opens it; nothing else imports lmdb.
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
-import { DiskRoom } from './disk-room.ts';
+import type { WritableRoom } from './disk-room.ts';
 import { decodeKey, encodeKey, encodePrefix, endOfPrefix, justAfter } from './keys.ts';
 import { migrate, type Migration } from './migrations.ts';
 import { takeOwnerLock, type OwnerLock } from './owner-lock.ts';
 import { decodeRow, encodeRow, versionOf } from './rows.ts';
+import { markBegun, openRoom, refuseDamaged, STORE_FILE, writable } from './soundness.ts';
 import type { Commit, CommitResult, Entry, Key, RangeOptions, Store, Stored, Table } from './store.ts';
 import { meta, TABLES } from './tables.ts';
 import { createVersions } from './versions.ts';
@@ -49,13 +51,16 @@ const PAGE_BYTES = 8192;
 /** Room for tables that migrations bring. */
 const MAX_TABLES = 64;
 
-/** Takes the directory, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_VERSION, STORE_FAILED. */
+/** Takes the directory, looks whether its store is sound, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_UNWRITABLE, STORE_DAMAGED, STORE_VERSION, STORE_FAILED. */
 export async function openStore({ dir, clock, migrations }: StoreOptions): Promise<LmdbStore> {
-  const lock = await takeOwnerLock(dir);
+  const lock = await writable(dir, () => takeOwnerLock(dir));
   let store: LmdbEngine | undefined;
   try {
-    store = new LmdbEngine(openEnvironment(dir), lock, { clock, room: new DiskRoom(dir, clock) });
+    const room = await openRoom(dir, clock);
+    await refuseDamaged(dir, lock.wasReleased ? 'branches' : 'leaves');
+    store = new LmdbEngine(openEnvironment(dir), lock, { clock, room });
     await migrate(store, dir, migrations);
+    await writable(dir, () => markBegun(dir));
     return store;
   } catch (error) {
     await (store ? store[Symbol.asyncDispose]() : lock.release());
@@ -75,14 +80,14 @@ class LmdbEngine implements LmdbStore {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #lock: OwnerLock;
   readonly #clock: Clock;
-  readonly #room: DiskRoom;
+  readonly #room: WritableRoom;
   readonly #databases: ReadonlyMap<string, Binary>;
   readonly #nextVersion: () => number;
   readonly #watches = new Watches();
   readonly #counts = { committed: 0, conflict: 0, failed: 0, inFlight: 0 };
   #closing: Promise<void> | undefined;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, { clock, room }: { readonly clock: Clock; readonly room: DiskRoom }) {
+  constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, { clock, room }: { readonly clock: Clock; readonly room: WritableRoom }) {
     this.#root = root;
     this.#lock = lock;
     this.#clock = clock;
@@ -176,8 +181,14 @@ class LmdbEngine implements LmdbStore {
 
   /** Waits for commits under way, then gives the directory back. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#root.close().then(() => this.#lock.release());
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#root.close();
+    this.#room[Symbol.dispose]();
+    await this.#lock.release();
   }
 
   #database(table: Table<unknown>): Binary {
@@ -206,7 +217,10 @@ function openEnvironment(dir: string): RootDatabase<Buffer, Buffer> {
     // `noSubdir` is said because lmdb-js otherwise takes a directory whose name holds a dot for a file.
     return open<Buffer, Buffer>({ path: dir, noSubdir: false, encoding: 'binary', keyEncoding: 'binary', maxDbs: MAX_TABLES, mapSize: INITIAL_MAP_BYTES, pageSize: PAGE_BYTES, overlappingSync: false });
   } catch (thrown) {
-    throw new GatehouseError('STORE_FAILED', { problem: problemOf(thrown) }, { cause: thrown });
+    const problem = problemOf(thrown);
+    // Its pages hold together, and what is written in them of the whole does not.
+    if (/^MDB_(CORRUPTED|INVALID|PAGE_NOTFOUND|INCOMPATIBLE|BAD_)/.test(problem)) throw new GatehouseError('STORE_DAMAGED', { where: ` ${join(dir, STORE_FILE)}`, problem }, { cause: thrown });
+    throw new GatehouseError('STORE_FAILED', { problem }, { cause: thrown });
   }
 }
 

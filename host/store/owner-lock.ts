@@ -10,6 +10,8 @@ import { setTimeout } from 'node:timers/promises';
 import { GatehouseError } from '../errors.ts';
 
 export interface OwnerLock {
+  /** Whether the owner before gave the directory back. Not so after a crash, and where there was none. */
+  readonly wasReleased: boolean;
   /** Marks the directory as free; the next owner removes the file. */
   release(): Promise<void>;
 }
@@ -45,7 +47,7 @@ export async function takeOwnerLock(dir: string): Promise<OwnerLock> {
       continue;
     }
     for (const number of numbers) if (number < mine) await rm(fileOf(dir, number), { force: true });
-    return { release: () => replace(dir, mine, { ...me, released: true }) };
+    return { wasReleased: owner?.released ?? false, release: () => giveUp(dir, mine, { ...me, released: true }) };
   }
   throw new GatehouseError('STORE_FAILED', { problem: `the lock of ${dir} changes hands without end` });
 }
@@ -80,6 +82,13 @@ async function add(dir: string, number: number, owner: Owner): Promise<boolean> 
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/** On a full disk nothing new can be written, and what is there can be written over. One that takes no writes at all keeps the lock of a process that is about to end: that frees it too. */
+async function giveUp(dir: string, number: number, owner: Owner): Promise<void> {
+  await replace(dir, number, owner)
+    .catch(() => writeFile(fileOf(dir, number), `${JSON.stringify(owner)} \n`, { flag: 'r+' }))
+    .catch(() => undefined);
 }
 
 async function replace(dir: string, number: number, owner: Owner): Promise<void> {

@@ -17,10 +17,14 @@ export function encodeRow<Row>(table: Table<Row>, value: Row, version: number): 
   return bytes;
 }
 
-/** Believes its table's row type: only `encodeRow` writes these bytes. */
+/** Believes its table's row type: only `encodeRow` writes these bytes. Throws STORE_DAMAGED when they are no row any more. */
 export function decodeRow<Row>(table: Table<Row>, bytes: Buffer): Stored<Row> {
-  const value = JSON.parse(bytes.toString('utf8', VERSION_BYTES));
-  return { value: table.unpack ? table.unpack(value) : value, version: versionOf(bytes) };
+  try {
+    const value = JSON.parse(bytes.toString('utf8', VERSION_BYTES));
+    return { value: table.unpack ? table.unpack(value) : value, version: versionOf(bytes) };
+  } catch (cause) {
+    throw new GatehouseError('STORE_DAMAGED', { where: '', problem: `a row of the table '${table.name}' cannot be read` }, { cause });
+  }
 }
 
 export function versionOf(bytes: Buffer): number {

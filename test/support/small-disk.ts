@@ -40,6 +40,30 @@ export function mountSmallDisk(path: string, megabytes: number): SmallDisk {
   };
 }
 
+/** Over a folder that is there: takes no writes from the start, or ever again. */
+export interface ReadOnlyDisk extends AsyncDisposable {
+  /** What a disk with errors does under its user's hands: from now on every write fails with EROFS, and what is open stays open. */
+  turnReadOnly(): void;
+}
+
+/** Whether this machine has loop devices and ext4, of which the kernel can be told to give up writing. */
+export const mayFail: boolean = mayMount && spawnSync('losetup', ['-f']).status === 0 && spawnSync('mkfs.ext4', ['-V']).status === 0;
+
+export async function mountFailingDisk(path: string, megabytes: number): Promise<ReadOnlyDisk> {
+  const dir = await tempDir('gatehouse-image-');
+  const image = join(dir.path, 'image');
+  execFileSync('truncate', ['-s', `${megabytes}M`, image]);
+  execFileSync('mkfs.ext4', ['-q', '-F', image]);
+  execFileSync('mount', ['-o', 'loop,errors=remount-ro', image, path]);
+  return {
+    turnReadOnly: () => void execFileSync('mount', ['-o', 'remount,abort', path]),
+    async [Symbol.asyncDispose]() {
+      execFileSync('umount', ['--lazy', path]);
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const FILLER = 'filler';
 
 /** Writes `filler` in this folder until the disk takes no more. */
