@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
+import type { CostSettings } from '../schemas/costs.ts';
 import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
 import type { NetworkSettings, SettingSource } from '../schemas/network.ts';
 import type { TrustPolicy } from '../schemas/trust-policy.ts';
@@ -38,6 +39,7 @@ export interface ResolvedConfig {
   readonly sandbox: { readonly warm: number; readonly jitless: boolean; readonly mostRunning: number; readonly hibernateAfterMs: number };
   readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
   readonly pipeline: PipelineSettings;
+  readonly costs: Required<CostSettings>;
   readonly identities: IdentityLinks;
   readonly trust: TrustPolicy;
 }
@@ -93,6 +95,7 @@ export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: On
     sandbox: settings.sandbox,
     reload: settings.reload,
     pipeline: settings.pipeline,
+    costs: settings.costs,
     identities: settings.identities,
     trust: settings.trust,
   };

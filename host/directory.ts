@@ -103,5 +103,5 @@ function toolOf(address: string, each: Instance): [string, ActiveTool][] {
     compiled = { input: compilePluginSchema(declared.inputSchema, { role: 'input', source }), output: compilePluginSchema(declared.outputSchema, { role: 'output', source }) };
     compiledTools.set(declared, compiled);
   }
-  return [[address, { instance: each.instance, name: declared.name, ...compiled }]];
+  return [[address, { address, instance: each.instance, name: declared.name, ...compiled }]];
 }

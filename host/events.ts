@@ -1,6 +1,7 @@
 // What the core tells the world about itself, on node:diagnostics_channel. Metrics, logs and event streams subscribe; the core never waits for them.
 import { channel } from 'node:diagnostics_channel';
 import type { DeliveryFailure, Diagnostic, PluginState, ReloadChange } from '../schemas/control.ts';
+import type { Resource } from '../schemas/costs.ts';
 import type { Outcome } from '../schemas/message.ts';
 import type { ScanFinding } from '../schemas/scan.ts';
 
@@ -23,6 +24,10 @@ export interface Events {
   'channel.probed': { instance: string; result: 'ok' | 'failed' | 'late'; failures: number; durationMs: number };
   'plugin.log': { instance: string; plugin: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: Record<string, unknown>; dropped?: number };
   'plugin.call': { instance: string; handler: string; ok: boolean; code?: string; cpuUs: number; wallMs: number };
+  /** A daily budget is nearly or wholly spent; told once a day for each. */
+  'budget.reached': { instance: string; resource: Resource; level: 'warned' | 'exceeded'; spent: number; most: number };
+  /** A call or a request of plugin code that a budget refused. */
+  'budget.refused': { instance: string; period: 'day' | 'message'; resource: Resource };
   'capability.denied': { instance: string; capability: string; code: string; value?: string };
   /** What came to a channel and could not be read; its source was told. Never anything of what it brought. */
   'channel.unread': { instance: string; kind: 'http' | 'open' | 'frame' | 'close'; code: string; failure: 'retry' | 'terminal' | 'crash' };

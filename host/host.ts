@@ -2,6 +2,8 @@
 import { BOUNDS } from '../schemas/bounds.ts';
 import type { HandlerInput } from '../schemas/channel.ts';
 import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, LaneView, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { Budgets } from '../schemas/costs.ts';
+import type { Outcome } from '../schemas/message.ts';
 import type { QueueMode } from '../schemas/policy.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
@@ -25,7 +27,7 @@ import { DailyBytes } from './egress/daily-bytes.ts';
 import { Egress } from './egress/egress.ts';
 import { systemResolver, type Resolve } from './egress/resolver.ts';
 import { GatehouseError, problemOf } from './errors.ts';
-import { publish } from './events.ts';
+import { publish, subscribe } from './events.ts';
 import { createIds } from './ids.ts';
 import type { Log } from './log.ts';
 import { channelFace, type ChannelFace } from './pipeline/ingress/channel-face.ts';
@@ -59,6 +61,9 @@ import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
 import type { SandboxHooks } from './sandbox/sandbox.ts';
 import { ConfigDesk } from './config-desk.ts';
+import { costDesk, type CostDesk } from './costs/desk.ts';
+import { CostLedger } from './costs/ledger.ts';
+import { BudgetMeter } from './costs/meter.ts';
 import { BackupDesk } from './backup/backup-desk.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
@@ -189,6 +194,7 @@ export interface Host extends AsyncDisposable {
   readonly deadLetters: DeadLetterDesk;
   readonly settings: Pick<ConfigDesk, 'view' | 'validate' | 'patch' | 'apply' | 'rollback' | 'history'>;
   readonly backups: Pick<BackupDesk, 'begin' | 'list' | 'show' | 'remove'>;
+  readonly costs: CostDesk;
   readonly media: {
     /** The stored file that the last part of a signed address leads to, once its bytes are found right. Undefined for what is forged, over or gone. Throws MEDIA_MISSING. */
     open(token: string): Promise<ServedFile | undefined>;
@@ -248,6 +254,13 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   };
   const directory = directoryOf(registry, { secretOf, defaults: config.pipeline, handlersOf: (instance) => supervisor.handlers(instance) });
   const ledger = new KvLedger(store);
+  const costs = parts.use(await CostLedger.open({ store, clock, log, ...config.costs }));
+  const budgetsOf = budgetsBy(registry, config.costs);
+  const meter = new BudgetMeter({ ledger: costs, budgetsOf });
+  parts.defer(subscribe('message.outcome', ({ instance, outcome, code }) => {
+    const way = COUNTED[outcome];
+    if (way) costs.charge('channel', instance, { [way]: 1, ...(way === 'ok' ? {} : { code }) });
+  }));
   const quotas = new MinuteQuotas(clock);
   const bytes = parts.use(await DailyBytes.open({ store, clock, log }));
   const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen }));
@@ -257,6 +270,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   const broker: Broker = new Broker({
     log,
     quotas,
+    meter,
     operations: [
       sleep,
       replyDelta,
@@ -268,6 +282,11 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     ],
   });
 
+  /** What the host fetches for a channel is on its bill. Throws BUDGET_EXCEEDED. */
+  const paidBy = (instance: string) => {
+    meter.hold(instance, '', ['egressBytes']);
+    return (egressBytes: number) => meter.spend(instance, '', { egressBytes });
+  };
   /** For what a channel asked for and nobody waits with: throws INSTANCE_UNAVAILABLE where it was stopped meanwhile. */
   const standing = (instance: string): Caller => {
     if (directory.isFrozen(instance)) throw new GatehouseError('INSTANCE_UNAVAILABLE', { instance, state: 'stopped', written: false });
@@ -291,7 +310,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     }),
   );
   const identities = new Identities(config.identities);
-  const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options), ({ instance, callId }, problem) => supervisor.cancel(instance, callId, problem));
+  const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options), ({ instance, callId }, problem) => supervisor.cancel(instance, callId, problem), meter);
   const pipeline: Pipeline = parts.use(
     createPipeline({
       settings: config.pipeline,
@@ -310,8 +329,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       media,
       links,
       filesUrl: config.pipeline.files?.url ?? '',
-      request: async (instance, request, isRead) => fetchAs(fetching, standing(instance), { ...request, unread: !isRead }),
-      download: async (instance, request, into, signal) => fetchAs(fetching, standing(instance), { ...request, method: 'GET', into, unread: true }, signal),
+      request: async (instance, request, isRead) => fetchAs(fetching, standing(instance), { ...request, unread: !isRead, onBytes: paidBy(instance) }),
+      download: async (instance, request, into, signal) => fetchAs(fetching, standing(instance), { ...request, method: 'GET', into, unread: true, onBytes: paidBy(instance) }, signal),
       onGateExit: (instance) => lost.resolve(`the gate '${instance}' is quarantined, and its enablement says "exit"`),
     }),
   );
@@ -465,6 +484,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     deadLetters: pipeline.letterDesk,
     backups,
     settings,
+    costs: costDesk({ store, ledger: costs, budgetsOf, instances: () => registry.list().filter(({ resolved }) => resolved).map(({ instance }) => instance).toSorted(), kvHeldBytes: (instance) => ledger.used(instance) }),
     media: {
       async open(token) {
         const linked = links.read(token);
@@ -476,6 +496,18 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     },
     stop,
     [Symbol.asyncDispose]: () => stop('disposed'),
+  };
+}
+
+/** How the end of a message counts for the channel it came by, or was to leave by; what is still to end counts then. */
+const COUNTED: Readonly<Partial<Record<Outcome, 'ok' | 'failed' | 'denied'>>> = { answered: 'ok', unanswered: 'ok', delivered: 'ok', 'dead-lettered': 'failed', dropped: 'failed', denied: 'denied' };
+
+/** What an instance may spend: by its enablement, and where that says nothing, by host.json. */
+function budgetsBy(registry: Registry, { perDay, perMessage }: ResolvedConfig['costs']): (instance: string) => Budgets {
+  const everybody: Budgets = { ...(Object.keys(perDay).length > 0 && { perDay }), ...(Object.keys(perMessage).length > 0 && { perMessage }) };
+  return (instance) => {
+    const own = registry.find(instance)?.enablement.budgets;
+    return own ? { ...everybody, ...own } : everybody;
   };
 }
 

@@ -141,8 +141,10 @@ export const MessageView = closed({
 });
 export type MessageView = Static<typeof MessageView>;
 
+const amount = whole(0, Number.MAX_SAFE_INTEGER);
+
 /** What one plugin instance took of a message's way. */
-export const PluginCost = closed({ instance: InstanceName, calls: whole(1, Number.MAX_SAFE_INTEGER), wallMs: Type.Number({ minimum: 0 }), cpuMs: Type.Number({ minimum: 0 }) });
+export const PluginCost = closed({ instance: InstanceName, calls: whole(1, Number.MAX_SAFE_INTEGER), wallMs: Type.Number({ minimum: 0 }), cpuMs: Type.Number({ minimum: 0 }), hostCalls: amount, egressBytes: amount, kvBytes: amount });
 export type PluginCost = Static<typeof PluginCost>;
 
 /** One message with its whole walk: what each stage decided, what plugins cost, and the replies with theirs. */

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { Grant } from './capability.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { Budgets } from './costs.ts';
 import { Digest, InstanceName, PluginId, VersionRange } from './ids.ts';
 import { Limits } from './plugin-manifest.ts';
 import { AdmitPolicy, CommandsPolicy, GateMode, GatesPolicy, HealthPolicy, MediaPolicy, OutboundPolicy, QueuePolicy, Rooms, SessionPolicy } from './policy.ts';
@@ -29,6 +30,7 @@ export const Enablement = closed(
     config: Type.Optional(Type.Record(Type.String({ maxLength: 100 }), Type.Unknown())),
     secrets: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }), SecretReference, { additionalProperties: false })),
     limits: Type.Optional(Limits),
+    budgets: Type.Optional(Budgets),
     admit: Type.Optional(AdmitPolicy),
     queue: Type.Optional(QueuePolicy),
     media: Type.Optional(MediaPolicy),

@@ -25,6 +25,7 @@ export const EVENTS = {
   'plugin.strike': event('A fault is proven in a plugin; three within an hour end it.', { instance: name, plugin: name, cause: name, strikes: count }),
   'plugin.restarted': event('A sandbox is to be started again after `delayMs`.', { instance: name, restarts: count, delayMs: ms, reason }),
   'capability.denied': event('A plugin asked for more than it was granted.', { instance: name, capability: name, code: name, value: Type.Optional(reason) }),
+  'budget.reached': event('A daily budget of a plugin is nearly spent (`warned`), or spent.', { instance: name, resource: name, level: oneOf('warned', 'exceeded'), spent: count, most: count }),
   'secret.leaked': event('A server sent a secret back; the answer was withheld.', { instance: name, plugin: name, origin: name, handle: name, where: oneOf('status', 'headers', 'body'), isRead: Type.Boolean() }),
   'channel.unread': event('What came to a channel could not be read; its source was told.', { instance: name, kind: oneOf('http', 'open', 'frame', 'close'), code: name, failure: oneOf('retry', 'terminal', 'crash') }),
   'ingress.refused': event('A request that a route did not believe.', { instance: name, route: name, scheme: name, cause: name, reason: Type.Optional(reason) }),

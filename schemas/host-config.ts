@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { NetworkSettings } from './network.ts';
+import { CostSettings } from './costs.ts';
 import { TrustPolicy } from './trust-policy.ts';
 import { DropPolicy, MEDIA_DEFAULTS, MediaPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
@@ -139,6 +140,7 @@ export const HostConfig = closed(
     ),
     network: Type.Optional(NetworkSettings),
     pipeline: Type.Optional(PipelineSettings),
+    costs: Type.Optional(CostSettings),
     identities: Type.Optional(IdentityLinks),
     trust: Type.Optional(TrustPolicy),
   },

@@ -68,6 +68,10 @@ export const StageRecord = closed({
   durationMs: Type.Number({ minimum: 0 }),
   instance: Type.Optional(InstanceName),
   cpuUs: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER)),
+  calls: Type.Optional(whole(2, Number.MAX_SAFE_INTEGER, { description: 'Where one record speaks of several calls.' })),
+  hostCalls: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
+  egressBytes: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
+  kvBytes: Type.Optional(whole(1, Number.MAX_SAFE_INTEGER)),
 });
 export type StageRecord = Static<typeof StageRecord>;
 

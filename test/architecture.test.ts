@@ -14,7 +14,7 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/sandbox/'],
   ['host/egress/'],
   ['host/media/'],
-  ['host/capabilities/', 'host/broker/'],
+  ['host/capabilities/', 'host/broker/', 'host/costs/'],
   ['host/supervisor/'],
   ['host/pipeline/', 'host/outbound/'],
   ['host/host.ts', 'host/config-desk.ts', 'host/plugin-life.ts', 'host/directory.ts', 'host/quarantine/', 'host/channels/', 'host/topology.ts', 'host/vitals.ts', 'host/reload/', 'host/backup/'],

@@ -1,4 +1,4 @@
-// The only door from plugin code to the world: parse → find grant → authorize → charge quota → perform → record. Refusals are typed errors in the plugin and events on the host.
+// The only door from plugin code to the world: parse → find grant → authorize → charge quota and budget → perform → record. Refusals are typed errors in the plugin and events on the host.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Grant } from '../../schemas/capability.ts';
 import type { AnyOperation, Caller, Refusal } from '../capabilities/capability.ts';
@@ -7,24 +7,29 @@ import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { HostCall, HostReply } from '../sandbox/sandbox.ts';
 import { CallScope, type CallScopeOptions } from './call-scope.ts';
+import { NO_METER, type Meter } from './meter.ts';
 import type { MinuteQuotas } from './quota.ts';
 
 /** Replies that mean the plugin reached for more than it has; the others are failures of what it asked for. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'EGRESS_DENIED', 'MESSAGE_TARGET', 'SEND_DENIED', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_UNKNOWN', 'CAPABILITY_ARGUMENT', 'QUOTA_EXCEEDED', 'BUDGET_EXCEEDED', 'KV_QUOTA', 'CALL_OVER', 'TOOL_DEPTH', 'EGRESS_DENIED', 'MESSAGE_TARGET', 'SEND_DENIED', 'MESSAGE_HOPS', 'MESSAGE_UNKEPT']);
 
 export interface BrokerParts {
   readonly operations: readonly AnyOperation[];
   readonly quotas: MinuteQuotas;
   readonly log: Log;
+  /** Default: nobody counts. */
+  readonly meter?: Meter;
 }
 
 export class Broker {
   readonly #operations: ReadonlyMap<string, AnyOperation>;
   readonly #quotas: MinuteQuotas;
   readonly #log: Log;
+  readonly #meter: Meter;
   readonly #scopes = new Map<string, CallScope>();
 
-  constructor({ operations, quotas, log }: BrokerParts) {
+  constructor({ operations, quotas, log, meter = NO_METER }: BrokerParts) {
+    this.#meter = meter;
     this.#operations = new Map(operations.map((each) => [each.op, each]));
     this.#quotas = quotas;
     this.#log = log;
@@ -78,6 +83,8 @@ export class Broker {
     if (perMinute !== undefined && !this.#quotas.take(`${caller.instance} ${found.capability}`, perMinute)) {
       throw refusal('QUOTA_EXCEEDED', { instance: caller.instance, capability: found.capability, quota: `${perMinute} a minute` });
     }
+    this.#meter.hold(caller.instance, scope.subject, found.spends ? ['hostCalls', found.spends] : ['hostCalls']);
+    scope.spend({ hostCalls: 1 });
     return await found.perform(call.args, caller, scope, grant);
   }
 }

@@ -4,6 +4,7 @@ import { BOUNDS } from '../../schemas/bounds.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Turn } from '../store/fair-turns.ts';
 import type { MessageRow } from '../store/tables.ts';
+import type { Spending } from './meter.ts';
 
 /** A kv entry to be written, or null for a deletion. */
 export type KvWrite = { readonly value: unknown; readonly sizeBytes: number } | null;
@@ -19,9 +20,14 @@ export interface CallScopeOptions {
   readonly turn?: Turn | undefined;
   /** False where nobody commits what is sent. Default: the parent's, else true. */
   readonly maySend?: boolean;
+  /** Told of everything that is spent in the call. Not handed down: tools within it tell of their own. */
+  readonly onSpend?: (spending: Spending) => void;
   /** Shows what comes of a reply before it is one. Not handed down: only the skill that answers may speak. */
   readonly stream?: (text: string) => boolean;
 }
+
+/** What calls of one tool cost together. */
+export type ToolCost = Readonly<Required<Spending>>;
 
 /** Keys of nested calls that would grow beyond this are hashed; the frame to the child has room for 200. */
 const LONGEST_KEY = 160;
@@ -45,8 +51,14 @@ export class CallScope {
   readonly sends: MessageRow[] = [];
   /** Requests made so far, held against BOUNDS.hostCallsTotalPerCall. */
   requests = 0;
+  /** What requests to the host have cost so far. */
+  egressBytes = 0;
+  kvBytes = 0;
   /** A tool it called was not there, or lost the call through no fault of its own: when this call then fails, that says nothing about it. */
   toolWasAway = false;
+  /** What tools cost that were called within, by instance; the outermost call holds those of all. */
+  #tools: Map<string, ToolCost> | undefined;
+  readonly #onSpend: ((spending: Spending) => void) | undefined;
   readonly #parent: CallScope | undefined;
   #open = true;
   #nestedCalls = 0;
@@ -54,7 +66,7 @@ export class CallScope {
   readonly #ends: (() => void)[] = [];
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn, stream }: CallScopeOptions = {}) {
+  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn, stream, onSpend }: CallScopeOptions = {}) {
     this.callId = callId;
     this.attemptKey = attemptKey;
     this.depth = parent ? parent.depth + 1 : 0;
@@ -62,11 +74,40 @@ export class CallScope {
     this.turn = turn;
     this.maySend = maySend;
     this.stream = stream;
+    this.#onSpend = onSpend;
     this.#parent = parent;
   }
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /** The message that all of it is done for, or a name of its own where there is none. */
+  get subject(): string {
+    if (this.#parent) return this.#parent.subject;
+    const end = this.attemptKey.indexOf('/');
+    return (end === -1 ? this.attemptKey : this.attemptKey.slice(0, end)) || this.callId;
+  }
+
+  get tools(): ReadonlyMap<string, ToolCost> {
+    return this.#tools ?? NO_TOOLS;
+  }
+
+  spend(spending: Spending): void {
+    this.egressBytes += spending.egressBytes ?? 0;
+    this.kvBytes += spending.kvBytes ?? 0;
+    this.#onSpend?.(spending);
+  }
+
+  /** A tool that was called within has ended. */
+  countTool(instance: string, cost: Omit<ToolCost, 'calls'>): void {
+    if (this.#parent) {
+      this.#parent.countTool(instance, cost);
+      return;
+    }
+    this.#tools ??= new Map();
+    const { calls, wallMs, cpuUs, hostCalls, egressBytes, kvBytes } = this.#tools.get(instance) ?? { calls: 0, wallMs: 0, cpuUs: 0, hostCalls: 0, egressBytes: 0, kvBytes: 0 };
+    this.#tools.set(instance, { calls: calls + 1, wallMs: wallMs + cost.wallMs, cpuUs: cpuUs + cost.cpuUs, hostCalls: hostCalls + cost.hostCalls, egressBytes: egressBytes + cost.egressBytes, kvBytes: kvBytes + cost.kvBytes });
   }
 
   get hasWrites(): boolean {
@@ -155,3 +196,4 @@ export class CallScope {
 }
 
 const NONE: ReadonlyMap<string, KvWrite> = new Map();
+const NO_TOOLS: ReadonlyMap<string, ToolCost> = new Map();

@@ -25,6 +25,8 @@ export interface Operation<Args, Name extends CapabilityName = CapabilityName> {
   authorize(args: Args, grant: CapabilityOf<Name>): Refusal | undefined;
   /** Calls a minute this grant allows, if it says so. */
   perMinute?(grant: CapabilityOf<Name>): number | undefined;
+  /** What it spends beside a host call: refused when the budget of that is spent. */
+  readonly spends?: 'egressBytes' | 'kvBytes';
   perform(args: Args, caller: Caller, scope: CallScope, grant: CapabilityOf<Name>): Promise<unknown>;
 }
 
@@ -35,6 +37,7 @@ export interface AnyOperation {
   readonly request: Checker<unknown>;
   authorize(args: unknown, grant: Grant): Refusal | undefined;
   perMinute?(grant: Grant): number | undefined;
+  readonly spends?: 'egressBytes' | 'kvBytes';
   /** `grant` is undefined only for operations that need none. */
   perform(args: unknown, caller: Caller, scope: CallScope, grant: Grant | undefined): Promise<unknown>;
 }

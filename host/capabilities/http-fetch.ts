@@ -51,6 +51,7 @@ export function httpFetch(parts: HttpFetchParts) {
   return operation<Request, 'http.fetch'>({
     op: 'http.fetch',
     capability: 'http.fetch',
+    spends: 'egressBytes',
     request,
     authorize({ url, init: { method = 'GET' } = {} }, grant) {
       const target = targetOf(url);
@@ -60,7 +61,7 @@ export function httpFetch(parts: HttpFetchParts) {
     async perform({ url, init: { method = 'GET', ...init } = {} }, caller, scope) {
       const over = new AbortController();
       scope.onClose(() => over.abort());
-      return await fetchAs(parts, caller, { url, method, ...init }, over.signal);
+      return await fetchAs(parts, caller, { url, method, ...init, onBytes: (egressBytes) => scope.spend({ egressBytes }) }, over.signal);
     },
   });
 }

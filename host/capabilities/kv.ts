@@ -42,6 +42,7 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
     operation<{ key: string; value: unknown }, 'kv'>({
       op: 'kv.set',
       capability: 'kv',
+      spends: 'kvBytes',
       request: setRequest,
       authorize: () => undefined,
       async perform({ key, value }, caller, scope, grant) {
@@ -55,6 +56,7 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
         if ('used' in reservation) throw new GatehouseError('KV_QUOTA', { instance: caller.instance, used: reservation.used, quotaBytes: grant.quotaBytes, size });
         scope.onRelease(reservation.release);
         scope.write(caller.instance, key, { value, sizeBytes });
+        scope.spend({ kvBytes: sizeBytes });
         return null;
       },
     }),

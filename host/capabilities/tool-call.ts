@@ -17,6 +17,8 @@ interface Request {
 
 /** A tool someone offers right now, with its schemas compiled. */
 export interface ActiveTool {
+  /** `<plugin id>/<tool>` */
+  readonly address: string;
   readonly instance: string;
   readonly name: string;
   readonly input: Checker<unknown>;

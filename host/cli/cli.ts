@@ -40,6 +40,8 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   deliveries: { summary: 'list and show what is on its way out', load: () => import('./commands/deliveries.ts') },
   sessions: { summary: 'list, show and reset sessions', load: () => import('./commands/sessions.ts') },
   lanes: { summary: 'list lanes, set their mode, end a run', load: () => import('./commands/lanes.ts') },
+  costs: { summary: 'show what plugins have spent today, and their budgets', load: () => import('./commands/costs.ts') },
+  stats: { summary: 'show how plugins, tools and channels have done', load: () => import('./commands/stats.ts') },
   config: { summary: 'look at host.json, change it, take it back', load: () => import('./commands/config.ts') },
   tokens: { summary: 'list, create, rotate and revoke tokens', load: () => import('./commands/tokens.ts') },
   backup: { summary: 'back up home and data directory', load: () => import('./commands/backup.ts') },

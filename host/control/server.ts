@@ -12,6 +12,7 @@ import { registerApi, type ApiRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { configRoutes } from './routes/config.ts';
+import { costRoutes } from './routes/costs.ts';
 import { registerChannels } from './routes/channels.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
@@ -70,6 +71,7 @@ export const apiRoutes = (host: Host, listening: Listening = NOWHERE): readonly 
   ...networkRoutes(host, listening),
   ...backupRoutes(host),
   ...tokenRoutes(host),
+  ...costRoutes(host),
 ];
 
 /** All of them as documentation shows them, and the stream of events. */

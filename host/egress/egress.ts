@@ -31,6 +31,8 @@ export interface EgressRequest {
   readonly unread?: boolean;
   /** Where the body goes instead, as it comes: for files that are too large to be texts. */
   readonly into?: Sink;
+  /** Told of bytes as they go out and come in. */
+  readonly onBytes?: (count: number) => void;
 }
 
 export interface EgressResponse {
@@ -51,6 +53,13 @@ export interface EgressParts extends ConnectionsParts {
 /** What the http.fetch grants of an instance allow. Grants were resolved before: an origin that still points into the config is nowhere. */
 export function permitsOf(grants: readonly Grant[]): EgressPermit[] {
   return grants.filter((grant) => grant.name === 'http.fetch').map(({ origins, methods, quota }) => ({ origins: origins.filter((each) => typeof each === 'string'), methods, ...quota }));
+}
+
+/** What goes with a fetch through its redirects. */
+interface Following extends Pick<EgressRequest, 'into' | 'onBytes'> {
+  readonly injections: readonly Injection[];
+  readonly isRead: boolean;
+  readonly run: AbortController;
 }
 
 export class Egress implements AsyncDisposable {
@@ -97,7 +106,7 @@ export class Egress implements AsyncDisposable {
     try {
       return await this.#inTurn(caller, request.into, run, () => {
         began = clock.monotonicMs();
-        return this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, into: request.into, run });
+        return this.#follow(caller, first, permits, { injections, isRead: request.unread !== true, into: request.into, onBytes: request.onBytes, run });
       });
     } catch (error) {
       if (error instanceof GatehouseError && error.code === 'EGRESS_FAILED') await delay(Math.max(0, BOUNDS.fetchFailureMs - (clock.monotonicMs() - began)));
@@ -159,14 +168,14 @@ export class Egress implements AsyncDisposable {
     throw denied(instance, refusal);
   }
 
-  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead, into, run }: { readonly injections: readonly Injection[]; readonly isRead: boolean; readonly into: Sink | undefined; readonly run: AbortController }): Promise<EgressResponse> {
+  async #follow(caller: EgressCaller, first: Outgoing, permits: readonly EgressPermit[], { injections, isRead, run, ...means }: Following): Promise<EgressResponse> {
     let hop = first;
     // What a redirect led to is never given a secret, not even when a second one leads back: the path there was chosen by somebody else.
     let isTrusted = true;
     for (let redirects = 0; ; redirects += 1) {
       this.#judge(caller, hop.target, hop.method, permits);
       const sent = isTrusted ? withInjected(caller.instance, hop, injections) : hop;
-      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), into, run);
+      const answer = await this.#send(caller, sent, permitFor(hop.target, hop.method, permits), means, run);
       refuseLeak(caller, hop.target.origin, answer, { injections, isRead });
 
       const next = redirected(answer.status, hop.method);
@@ -182,7 +191,7 @@ export class Egress implements AsyncDisposable {
   }
 
   /** One hop over a connection of the instance's own; counted and told, however it ends. */
-  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, into: Sink | undefined, run: AbortController): Promise<Answer> {
+  async #send({ instance }: EgressCaller, hop: Outgoing, permit: EgressPermit | undefined, { into, onBytes }: Pick<Following, 'into' | 'onBytes'>, run: AbortController): Promise<Answer> {
     const { bytes: daily, clock } = this.#parts;
     const { target: { origin }, method } = hop;
     const began = clock.monotonicMs();
@@ -190,6 +199,7 @@ export class Egress implements AsyncDisposable {
     const charge = (more: number) => {
       bytes += more;
       daily.add(instance, more);
+      onBytes?.(more);
       this.#holdToQuota(instance, permit);
     };
     const tell = (end: Pick<Events['egress.request'], 'status' | 'code' | 'cause'>) => publish('egress.request', { instance, method, origin, ...end, bytes, durationMs: clock.monotonicMs() - began });

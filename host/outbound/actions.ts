@@ -139,12 +139,13 @@ export class Actions {
 }
 
 /** Refusals that the broker would tell of, had plugin code asked for itself. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_ARGUMENT', 'EGRESS_DENIED', 'QUOTA_EXCEEDED']);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['CAPABILITY_DENIED', 'CAPABILITY_ARGUMENT', 'EGRESS_DENIED', 'QUOTA_EXCEEDED', 'BUDGET_EXCEEDED']);
 
 /** What policy refuses it would refuse again; everything else may be better at another time. */
 function failed({ code, message: problem, fields }: GatehouseError): Performed {
   switch (code) {
     case 'QUOTA_EXCEEDED':
+    case 'BUDGET_EXCEEDED':
       return { outcome: 'later', class: 'rate-limited', code, problem, whose: 'host' };
     case 'EGRESS_BUSY':
       return { outcome: 'later', class: 'retryable', code, problem, whose: 'host' };

@@ -46,13 +46,21 @@ export async function repliesTo(store: Store, { id, instance, conversation, plac
 }
 
 function costsOf(rows: readonly MessageRow[]): PluginCost[] {
-  const costs = new Map<string, { calls: number; wallMs: number; cpuUs: number }>();
-  for (const { instance, durationMs, cpuUs } of rows.flatMap(({ stages }) => stages)) {
+  const costs = new Map<string, PluginCost>();
+  for (const { instance, durationMs, cpuUs, calls = 1, hostCalls = 0, egressBytes = 0, kvBytes = 0 } of rows.flatMap(({ stages }) => stages)) {
     if (instance === undefined || cpuUs === undefined) continue;
-    const cost = costs.get(instance) ?? { calls: 0, wallMs: 0, cpuUs: 0 };
-    costs.set(instance, { calls: cost.calls + 1, wallMs: cost.wallMs + durationMs, cpuUs: cost.cpuUs + cpuUs });
+    const sum = costs.get(instance) ?? { instance, calls: 0, wallMs: 0, cpuMs: 0, hostCalls: 0, egressBytes: 0, kvBytes: 0 };
+    costs.set(instance, {
+      instance,
+      calls: sum.calls + calls,
+      wallMs: Math.round((sum.wallMs + durationMs) * 1000) / 1000,
+      cpuMs: Math.round(sum.cpuMs * 1000 + cpuUs) / 1000,
+      hostCalls: sum.hostCalls + hostCalls,
+      egressBytes: sum.egressBytes + egressBytes,
+      kvBytes: sum.kvBytes + kvBytes,
+    });
   }
-  return [...costs].map(([instance, { calls, wallMs, cpuUs }]) => ({ instance, calls, wallMs: Math.round(wallMs * 1000) / 1000, cpuMs: cpuUs / 1000 })).toSorted((a, b) => b.cpuMs - a.cpuMs);
+  return [...costs.values()].toSorted((a, b) => b.cpuMs - a.cpuMs);
 }
 
 function concerns(row: MessageRow, { instance, conversation, direction }: MessageFilter): boolean {

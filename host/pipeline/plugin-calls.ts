@@ -1,6 +1,7 @@
 // One call into a plugin with a broker scope around it. Every stage and every tool call goes through here.
 import type { Broker } from '../broker/broker.ts';
 import type { CallScope } from '../broker/call-scope.ts';
+import { NO_METER, type Meter, type Spending } from '../broker/meter.ts';
 import type { ActiveTool } from '../capabilities/tool-call.ts';
 import type { Turn } from '../store/fair-turns.ts';
 import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts';
@@ -44,6 +45,9 @@ export interface CallOptions {
   readonly caller?: { calling?: Calling | undefined };
 }
 
+/** A call that threw: nothing is known of what it cost. */
+const LOST = { ok: false, code: 'INTERNAL', cpuUs: 0, wallMs: 0 } as const;
+
 /** How long a tool's caller waits for a tool that is restarting. */
 const TOOL_WAIT_MS = 2000;
 
@@ -51,27 +55,32 @@ export class PluginCalls {
   readonly #broker: Broker;
   readonly #callInstance: CallInstance;
   readonly #cancelCall: CancelCall;
+  readonly #meter: Meter;
   #calls = 0;
 
-  constructor(broker: Broker, callInstance: CallInstance, cancelCall: CancelCall = () => undefined) {
+  constructor(broker: Broker, callInstance: CallInstance, cancelCall: CancelCall = () => undefined, meter: Meter = NO_METER) {
     this.#broker = broker;
     this.#callInstance = callInstance;
     this.#cancelCall = cancelCall;
+    this.#meter = meter;
   }
 
   async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, stream, wallMs, turn, through, caller }: CallOptions): Promise<ScopedResult> {
-    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
-    let worked = false;
+    const onSpend = (spending: Spending) => this.#meter.spend(instance, scope.subject, spending);
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, onSpend, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
+    let result: CallResult | undefined;
+    const refusal = this.#meter.begin(instance, scope.subject);
     if (caller) caller.calling = { instance, callId: scope.callId };
     try {
+      if (refusal) return { result: (result = { ok: false, code: 'BUDGET_EXCEEDED', message: refusal.message, retry: false, cpuUs: 0, wallMs: 0 }), scope };
       const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(scope.turn && { turn: scope.turn }), ...(wallMs !== undefined && { wallMs }) };
-      const result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
-      worked = result.ok;
+      result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
       return { result, scope };
     } finally {
       if (caller) caller.calling = undefined;
       this.#broker.close(scope);
-      if (!worked) scope.release();
+      if (!result?.ok) scope.release();
+      if (!refusal) this.#meter.end(instance, scope.subject, result ?? LOST);
     }
   }
 
@@ -81,8 +90,12 @@ export class PluginCalls {
   }
 
   /** Calls a tool on behalf of another call, one level deeper. */
-  callTool(tool: ActiveTool, args: unknown, parent: CallScope, attemptKey: string): Promise<ScopedResult> {
-    return this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey, waitMs: TOOL_WAIT_MS, parent });
+  async callTool(tool: ActiveTool, args: unknown, parent: CallScope, attemptKey: string): Promise<ScopedResult> {
+    const called = await this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey, waitMs: TOOL_WAIT_MS, parent });
+    const { result, scope } = called;
+    this.#meter.tool(tool.address, result);
+    parent.countTool(tool.instance, { cpuUs: result.cpuUs, wallMs: result.wallMs, hostCalls: scope.requests, egressBytes: scope.egressBytes, kvBytes: scope.kvBytes });
+    return called;
   }
 }
 

@@ -11,7 +11,7 @@ import { compileSchema, parseDocument } from '../schema.ts';
 import { parseStrict } from '../strict-json.ts';
 import { timeZone } from '../time-zone.ts';
 
-type Optional = 'source' | 'digest' | 'onQuarantine' | 'relaxTo' | 'queue' | 'outbound' | 'session' | 'health' | 'media';
+type Optional = 'source' | 'digest' | 'onQuarantine' | 'relaxTo' | 'queue' | 'outbound' | 'session' | 'health' | 'media' | 'budgets';
 
 /** An enablement with every default applied. */
 export interface ResolvedEnablement extends Required<Omit<Enablement, '$schema' | Optional>>, Pick<Enablement, Optional> {}

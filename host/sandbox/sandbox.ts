@@ -74,6 +74,7 @@ export function failureClassOf({ code, retry, terminal }: Pick<FailedCall, 'code
     case 'CALL_CANCELLED':
     case 'INSTANCE_UNAVAILABLE':
     case 'INSTANCE_BUSY':
+    case 'BUDGET_EXCEEDED':
       return 'retry';
     default:
       return code satisfies never;
@@ -82,7 +83,7 @@ export function failureClassOf({ code, retry, terminal }: Pick<FailedCall, 'code
 
 /** Codes of `errors.ts` that a call can end with. */
 export type CallFailure =
-  | 'CALL_FAILED' | 'CALL_TIMEOUT' | 'CALL_CPU' | 'CALL_CANCELLED' | 'RESULT_TOO_LARGE' | 'SANDBOX_DIED' | 'SANDBOX_FRAME' | 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY' | 'PLUGIN_HANDLER_MISSING';
+  | 'CALL_FAILED' | 'CALL_TIMEOUT' | 'CALL_CPU' | 'CALL_CANCELLED' | 'RESULT_TOO_LARGE' | 'SANDBOX_DIED' | 'SANDBOX_FRAME' | 'INSTANCE_UNAVAILABLE' | 'INSTANCE_BUSY' | 'BUDGET_EXCEEDED' | 'PLUGIN_HANDLER_MISSING';
 
 /** A request of plugin code to the host, as it came through the pipe of this sandbox. */
 export interface HostCall {

@@ -44,27 +44,33 @@ export function unpackEnding(stored: StoredEnding): EndingRow {
   return { ...stored, stages: unpackStages(stored.stages) };
 }
 
-/** `stage[@instance][:decision] durationUs[ cpuUs][#reason]`, joined by `;`. A decision of `pass` is left out; a reason is percent-encoded. Whole microseconds: writing out a fraction takes ten times as long. */
+/** `stage[@instance][:decision] durationUs[ cpuUs[ c<calls>][ h<host calls>][ e<egress bytes>][ k<kv bytes>]][#reason]`, joined by `;`. A decision of `pass` is left out; a reason is percent-encoded. Whole microseconds: writing out a fraction takes ten times as long. */
 export function packStages(stages: readonly StageRecord[]): string {
   let text = '';
-  for (const { stage, decision, reason, durationMs, instance, cpuUs } of stages) {
+  for (const { stage, decision, reason, durationMs, instance, cpuUs, calls, hostCalls, egressBytes, kvBytes } of stages) {
     if (text !== '') text += ';';
     text += stage;
     if (instance !== undefined) text += `@${instance}`;
     if (decision !== 'pass') text += `:${decision}`;
     text += ` ${Math.round(durationMs * 1000)}`;
-    if (cpuUs !== undefined) text += ` ${cpuUs}`;
+    if (cpuUs !== undefined) {
+      text += ` ${cpuUs}`;
+      if (calls !== undefined) text += ` c${calls}`;
+      if (hostCalls !== undefined) text += ` h${hostCalls}`;
+      if (egressBytes !== undefined) text += ` e${egressBytes}`;
+      if (kvBytes !== undefined) text += ` k${kvBytes}`;
+    }
     if (reason !== undefined) text += `#${encodeURIComponent(reason.toWellFormed())}`;
   }
   return text;
 }
 
-const RECORD = /^([^@: ]*)(?:@([^: ]*))?(?::([^ ]*))? (\d+)(?: (\d+))?(?:#(.*))?$/;
+const RECORD = /^([^@: ]*)(?:@([^: ]*))?(?::([^ ]*))? (\d+)(?: (\d+)(?: c(\d+))?(?: h(\d+))?(?: e(\d+))?(?: k(\d+))?)?(?:#(.*))?$/;
 
 export function unpackStages(text: string): StageRecord[] {
   if (text === '') return [];
   return text.split(';').map((record) => {
-    const [, stage = record, instance, decision = 'pass', durationUs = '0', cpuUs, reason] = RECORD.exec(record) ?? [];
+    const [, stage = record, instance, decision = 'pass', durationUs = '0', cpuUs, calls, hostCalls, egressBytes, kvBytes, reason] = RECORD.exec(record) ?? [];
     return {
       stage,
       decision,
@@ -72,6 +78,10 @@ export function unpackStages(text: string): StageRecord[] {
       durationMs: Number(durationUs) / 1000,
       ...(instance === undefined ? {} : { instance }),
       ...(cpuUs === undefined ? {} : { cpuUs: Number(cpuUs) }),
+      ...(calls === undefined ? {} : { calls: Number(calls) }),
+      ...(hostCalls === undefined ? {} : { hostCalls: Number(hostCalls) }),
+      ...(egressBytes === undefined ? {} : { egressBytes: Number(egressBytes) }),
+      ...(kvBytes === undefined ? {} : { kvBytes: Number(kvBytes) }),
     };
   });
 }

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { ApprovalPredicate } from '../../schemas/approval.ts';
 import type { AuditEntry, TreeHead } from '../../schemas/audit.ts';
 import type { MessageView, PluginState } from '../../schemas/control.ts';
+import type { Grain, StatKind } from '../../schemas/costs.ts';
 import type { MediaBlock } from '../../schemas/media.ts';
 import type { ConversationId, InstanceId, MessageId, SessionKey } from '../../schemas/ids.ts';
 import type { Direction, Message, Room, StageRecord } from '../../schemas/message.ts';
@@ -471,6 +472,22 @@ export interface EgressBytesRow {
 /** What each instance has sent and received today; rows of days that are over go once a day. */
 export const egressBytes = tenantTable<EgressBytesRow, [instance: string]>('egressBytes', 'instance', 'egress, once a second');
 
+/** How one plugin, tool or channel did in one hour or UTC day, and what it cost. Whole numbers throughout. */
+export interface RollupRow {
+  readonly ok: number;
+  readonly failed: number;
+  readonly denied: number;
+  readonly codes: Readonly<Record<string, number>>;
+  readonly cpuUs: number;
+  readonly wallUs: number;
+  readonly hostCalls: number;
+  readonly egressBytes: number;
+  readonly kvBytes: number;
+}
+
+/** Ordered by time within a grain, so that a period is a range and what is over lies in front. */
+export const rollups = tenantTable<RollupRow, [grain: Grain, start: string, by: StatKind, name: string]>('rollups', 'grain (hour or day), its beginning (RFC 3339), plugin or tool or channel, name', 'costs, once a second');
+
 /** A file that messages carry; its bytes are in `data/media`, named by the digest. */
 export interface MediaRow {
   readonly sizeBytes: number;
@@ -541,6 +558,6 @@ export const auditFiles = hostTable<AuditFileRow, [path: string]>('auditFiles', 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, configs, egressBytes, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, configs, egressBytes, rollups, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists,
 ];

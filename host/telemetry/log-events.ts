@@ -26,6 +26,7 @@ export function logEvents(log: Log, clock: Clock = systemClock): Disposable {
     subscribe('plugin.restarted', (fields) => log.warn(fields, 'plugin restarts')),
     subscribe('plugin.log', ({ level, ...line }) => log[level](line, 'plugin log')),
     subscribe('capability.denied', (fields) => refused(fields, 'capability denied')),
+    subscribe('budget.reached', (fields) => log.warn(fields, fields.level === 'warned' ? 'a daily budget is nearly spent' : 'a daily budget is spent')),
     subscribe('gate.verdict', (fields) => (fields.failure === undefined ? undefined : refused(fields, 'a gate gave no verdict'))),
     subscribe('channel.unread', (fields) => refused(fields, 'a channel could not read what came')),
     subscribe('ingress.refused', (fields) => refused(fields, 'a request was not believed')),

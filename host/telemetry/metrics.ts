@@ -124,6 +124,11 @@ function countPlugins({ counter, histogram }: Series, on: On): void {
   on('plugin.strike', ({ instance, cause }) => strikes(instance, oneWord(cause)).inc());
   const denials = counter('gatehouse_capability_denied_total', 'Refused uses of capabilities.', 'instance', 'code');
   on('capability.denied', ({ instance, code }) => denials(instance, knownCode(code)).inc());
+
+  const budgets = counter('gatehouse_budget_reached_total', 'Daily budgets that were nearly (warned) or wholly (exceeded) spent.', 'instance', 'resource', 'level');
+  on('budget.reached', ({ instance, resource, level }) => budgets(instance, resource, level).inc());
+  const overBudget = counter('gatehouse_budget_refused_total', 'Calls and requests that a budget refused.', 'instance', 'period', 'resource');
+  on('budget.refused', ({ instance, period, resource }) => overBudget(instance, period, resource).inc());
   const doubts = counter('gatehouse_ingress_refused_total', 'Requests to channels that were not believed, by what was wrong.', 'instance', 'cause');
   on('ingress.refused', ({ instance, cause }) => doubts(instance, oneWord(cause)).inc());
   const starts = histogram('gatehouse_sandbox_start_seconds', 'Time to start a sandbox.', START_SECONDS);

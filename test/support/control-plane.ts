@@ -106,7 +106,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const written: Omit<ResolvedConfig, 'policy'> = {
     home, dataDir, network, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
-    pipeline: {}, identities: {}, trust: {},
+    pipeline: {}, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {},
     ...script.config,
   };
   const config: ResolvedConfig = { ...written, policy: resolveNetwork({ ...written, interfaces: {}, sourceOf: () => 'file' }) };
@@ -200,6 +200,13 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     },
     backups,
     settings,
+    costs: {
+      list: async () => [],
+      show: async (instance) => {
+        throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: plugin(instance).instance });
+      },
+      history: async (query) => (act('history', JSON.stringify(query)), { items: [], cursor: null }),
+    },
     media: { open: async () => undefined },
     stop: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

@@ -140,7 +140,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       replyDelta,
       ...kvOperations(store, ledger),
       messageList(store, links),
-      toolCall({ find: (address) => (plugins.has(address.split('/')[1] ?? '') ? { instance: address.split('/')[1] ?? '', name: 'run', input: anything, output: anything } : undefined), call: (...call) => calls.callTool(...call) }),
+      toolCall({ find: (address) => (plugins.has(address.split('/')[1] ?? '') ? { address, instance: address.split('/')[1] ?? '', name: 'run', input: anything, output: anything } : undefined), call: (...call) => calls.callTool(...call) }),
       messageSend({ take: (letter, scope) => world.pipeline.outbox.take(letter, scope) }),
     ],
   });

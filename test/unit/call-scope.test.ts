@@ -85,7 +85,7 @@ async function aWorld(behaviour: (world: { readonly ask: Ask; readonly seen: Plu
   const broker: Broker = new Broker({
     operations: [
       ...kvOperations(store, ledger),
-      toolCall({ find: () => ({ instance: 'tools', name: 'count', input: anything, output: anything }), call: (tool, args, parent, attemptKey) => calls.callTool(tool, args, parent, attemptKey) }),
+      toolCall({ find: (address) => ({ address, instance: 'tools', name: 'count', input: anything, output: anything }), call: (tool, args, parent, attemptKey) => calls.callTool(tool, args, parent, attemptKey) }),
     ],
     quotas: new MinuteQuotas(systemClock),
     log: createLog('error'),

@@ -44,7 +44,7 @@ describe('help', () => {
 
 describe('a mistake', () => {
   it.each([
-    [['statsu'], /statsu.*did you mean status/],
+    [['statuz'], /statuz.*did you mean status/],
     [['status', '--jsn'], /--jsn.*did you mean --json/],
     [['plugins', 'lst'], /'lst' \(did you mean list\?\)/],
     [['plugins', 'relaese', 'x'], /'relaese' \(did you mean release\?\)/],
@@ -60,8 +60,8 @@ describe('a mistake', () => {
   });
 
   it('has one shape for scripts', async () => {
-    const { code, stdout } = await ask('statsu', '--json');
-    expect(JSON.parse(stdout)).toEqual({ error: { code: 'USAGE', message: expect.stringContaining('statsu'), fix: expect.any(String) } });
+    const { code, stdout } = await ask('statuz', '--json');
+    expect(JSON.parse(stdout)).toEqual({ error: { code: 'USAGE', message: expect.stringContaining('statuz'), fix: expect.any(String) } });
     expect(code).toBe(2);
   });
 

@@ -4,6 +4,7 @@ import type { CallScope } from '../../broker/call-scope.ts';
 import { failureClassOf, isLost } from '../../sandbox/sandbox.ts';
 import { compileSchema } from '../../schema.ts';
 import type { MessageRow } from '../../store/tables.ts';
+import { costOf } from '../cost-record.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
 import { placeOf } from '../sessions/whereabouts.ts';
 
@@ -37,14 +38,15 @@ export interface AskToSend {
 /** `attempts` counts those before this one; `waitMs` is how long a channel that restarts is waited for. The scope of an answer is the caller's to commit or release. */
 export async function askToSend(calls: PluginCalls, row: MessageRow, { attempts, waitMs, piece }: AskToSend): Promise<Asked> {
   const delivery = piece ? pieceOf(deliveryOf(row, attempts), piece) : deliveryOf(row, attempts);
-  const { result, scope } = await calls.call(row.instance, 'send', delivery, { attemptKey: delivery.id, waitMs, hops: row.hops, turn: { party: row.instance, member: row.conversation } });
+  const called = await calls.call(row.instance, 'send', delivery, { attemptKey: delivery.id, waitMs, hops: row.hops, turn: { party: row.instance, member: row.conversation } });
+  const { result, scope } = called;
   if (!result.ok) return { ok: false, away: isAway(result.code) || isLost(result), terminal: failureClassOf(result) === 'terminal', problem: result.message };
   if (!sendResult.is(result.value)) {
     scope.release();
     return { ok: false, away: false, terminal: false, problem: 'its result is not { actions: […] }' };
   }
   const { actions, remoteId } = result.value;
-  return { ok: true, actions, ...(remoteId === undefined ? {} : { remoteId }), scope, record: { stage: 'send', decision: 'sent', instance: row.instance, durationMs: result.wallMs, cpuUs: result.cpuUs } };
+  return { ok: true, actions, ...(remoteId === undefined ? {} : { remoteId }), scope, record: { stage: 'send', decision: 'sent', instance: row.instance, ...costOf(called) } };
 }
 
 function deliveryOf(row: MessageRow, attempts: number): Delivery {

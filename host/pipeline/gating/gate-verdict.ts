@@ -1,9 +1,10 @@
 // What one gate says of one message, and what that comes to under the mode its room has it in. gates.ts folds it into the message.
-import { Decision as DecisionSchema, type Decision, type GateMark, type Message } from '../../../schemas/message.ts';
+import { Decision as DecisionSchema, type Decision, type GateMark, type Message, type StageRecord } from '../../../schemas/message.ts';
 import type { GateMode } from '../../../schemas/policy.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import type { CallFailure } from '../../sandbox/sandbox.ts';
 import { compileSchema } from '../../schema.ts';
+import { costOf, toolRecords, type Cost } from '../cost-record.ts';
 import type { GateParts, GateSubject } from './gates.ts';
 import { turnOf } from '../lanes/turns.ts';
 import type { GateEntry } from '../plugin-directory.ts';
@@ -26,7 +27,9 @@ interface Asked {
   readonly reason?: string;
   /** Why the call gave no decision: its code, of a wrong answer the place, too. */
   readonly failure?: string;
-  readonly cost?: { readonly durationMs: number; readonly cpuUs: number };
+  readonly cost?: Cost;
+  /** Of the tools it called. */
+  readonly within?: readonly StageRecord[];
 }
 
 export type Verdict = Asked & (
@@ -46,8 +49,10 @@ export async function verdictOf(gate: GateEntry, message: Message, subject: Gate
   }
   if (!gate.available) return { effect: 'unavailable', code: 'GATE_UNAVAILABLE' };
 
-  const { result, scope } = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, turn: turnOf(message), ...(within && { parent: within.scope }) });
-  const cost = { durationMs: result.wallMs, cpuUs: result.cpuUs };
+  const called = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, turn: turnOf(message), ...(within && { parent: within.scope }) });
+  const { result, scope } = called;
+  const cost = costOf(called);
+  const tools = toolRecords(called);
   if (!result.ok) return { ...failed(result.code, gate), failure: result.code, cost };
   if (!decisionOf.is(result.value)) {
     scope.release();
@@ -55,7 +60,7 @@ export async function verdictOf(gate: GateEntry, message: Message, subject: Gate
   }
   if (scope.hasWrites) scopes.push(scope);
   const tidy = (text: string) => (direction === 'inbound' ? { ok: true as const, text: sanitizeText(text) } : leaving(directory.channel(message.instance), message.conversation, text));
-  return { ...decided(result.value, message, tidy), cost };
+  return { ...decided(result.value, message, tidy), cost, ...(tools.length > 0 && { within: tools }) };
 }
 
 /** A gate's text goes through what every text goes through; nothing left of it is a refusal. */
@@ -77,8 +82,8 @@ function failed(failure: CallFailure, { onTimeout }: GateEntry): Verdict {
 /** What a verdict comes to: as it is, or, where the gate only flags, a remark about what it would have done. */
 export function counted(verdict: Verdict, mode: Exclude<GateMode, 'skip'>): Verdict {
   if (mode === 'enforce') return verdict;
-  const { reason, failure, cost } = verdict;
-  const base: Asked = { ...(reason !== undefined && { reason }), ...(failure !== undefined && { failure }), ...(cost && { cost }) };
+  const { reason, failure, cost, within } = verdict;
+  const base: Asked = { ...(reason !== undefined && { reason }), ...(failure !== undefined && { failure }), ...(cost && { cost }), ...(within && { within }) };
   switch (verdict.effect) {
     case 'deny':
       return { ...base, effect: 'would-deny' };
@@ -100,6 +105,7 @@ function gateCodeOf(failure: CallFailure): GateCode {
       return 'GATE_TIMEOUT';
     case 'INSTANCE_UNAVAILABLE':
     case 'INSTANCE_BUSY':
+    case 'BUDGET_EXCEEDED':
     case 'CALL_CANCELLED':
     case 'SANDBOX_DIED':
     case 'SANDBOX_FRAME':

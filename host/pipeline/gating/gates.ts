@@ -87,7 +87,7 @@ function stronger(one: GateMode, other: GateMode): GateMode {
 }
 
 function record(verdict: Verdict, { instance }: GateEntry, { direction, stages }: GateSubject): void {
-  const { effect, failure, reason = failure, cost } = verdict;
-  stages.push({ stage: 'gate', decision: effect, ...(reason === undefined ? {} : { reason }), instance, ...(cost ?? { durationMs: 0 }) });
+  const { effect, failure, reason = failure, cost, within = [] } = verdict;
+  stages.push({ stage: 'gate', decision: effect, ...(reason === undefined ? {} : { reason }), instance, ...(cost ?? { durationMs: 0 }) }, ...within);
   if (hasListeners('gate.verdict')) publish('gate.verdict', { instance, direction, effect, ...('code' in verdict && { code: verdict.code }), ...(failure !== undefined && { failure }) });
 }

@@ -15,6 +15,7 @@ import { compileSchema } from '../../schema.ts';
 import { problemAnswer } from '../../problem.ts';
 import { ackFrame, httpAnswer, jsonAnswer, type Acceptance } from './acceptance.ts';
 import type { Arrival } from '../inbound.ts';
+import { costOf } from '../cost-record.ts';
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
@@ -237,7 +238,8 @@ export class Ingress {
     // A socket that is gone is gone, whatever anybody thinks of it.
     const look = request.kind === 'close' ? undefined : await secondLook(this.#parts.calls, channel, request);
     if (look?.outcome === 'refused') return { refusal: look };
-    const { result, scope } = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: randomUUID(), waitMs: channel.wallMs });
+    const called = await this.#parts.calls.call(channel.instance, 'receive', request, { attemptKey: randomUUID(), waitMs: channel.wallMs });
+    const { result, scope } = called;
     if (!result.ok) {
       const unread = unreadOf(channel.instance, result);
       if (!unread.away) publish('channel.unread', { instance: channel.instance, kind: request.kind, code: unread.code, failure: unread.failure });
@@ -249,7 +251,7 @@ export class Ingress {
       publish('channel.unread', { instance: channel.instance, kind: request.kind, code: 'RESULT_INVALID', failure: 'terminal' });
       return { refusal: { code: 'RESULT_INVALID', fields: { handler: 'receive', instance: channel.instance, path: wrong?.path, problem: wrong?.problem } } };
     }
-    const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, durationMs: result.wallMs, cpuUs: result.cpuUs };
+    const record: StageRecord = { stage: 'receive', decision: 'pass', instance: channel.instance, ...costOf(called) };
     const looked = look && 'record' in look ? [look.record] : [];
     return { result: result.value, scope, records: [verified, ...looked, record], standing: look?.outcome === 'unanswered' ? 'unproven' : standing };
   }

@@ -3,6 +3,7 @@ import { RespondResult, type Message } from '../../../schemas/message.ts';
 import { compileSchema } from '../../schema.ts';
 import { commandsOf, type CommandTable } from '../commands/registry.ts';
 import type { LaneContext } from '../context.ts';
+import { costOf, toolRecords } from '../cost-record.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
 import { isAway, type PluginCalls } from '../plugin-calls.ts';
@@ -52,7 +53,8 @@ export function respond({ calls, directory, store, presence }: RespondParts): St
         const input = { message, session: sessionOf(context.sessionKey, session) };
         const shown = presence.begin(context);
         const options = { attemptKey: context.messageId, waitMs: skill.wallMs, hops: message.hops, turn: turnOf(message), caller: context, ...(shown && { stream: shown.stream }) };
-        const { result, scope } = await whileShown(shown, calls.call(skill.instance, 'respond', input, options));
+        const called = await whileShown(shown, calls.call(skill.instance, 'respond', input, options));
+        const { result, scope } = called;
         const shownAs = (await shown?.end(speaks(result)))?.id;
         if (!result.ok && context.cancelled) return CANCELLED;
         if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
@@ -61,7 +63,7 @@ export function respond({ calls, directory, store, presence }: RespondParts): St
           const wrong = respondResult.explain(result.value);
           return again(context, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`, FAILED);
         }
-        context.stages.push({ stage: 'skill', decision: result.value ? 'answered' : 'not-mine', instance: skill.instance, durationMs: result.wallMs, cpuUs: result.cpuUs });
+        context.stages.push({ stage: 'skill', decision: result.value ? 'answered' : 'not-mine', instance: skill.instance, ...costOf(called) }, ...toolRecords(called));
         if (scope.hasWrites) context.scopes.push(scope);
         if (!result.value) continue;
         context.answeredBy = skill.instance;
@@ -93,12 +95,13 @@ function speaks(result: CallResult): boolean {
 
 function again(context: LaneContext, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {
   context.stages.push({ stage: 'skill', decision: policy === POISONED ? 'struck' : 'failed', reason, instance, durationMs: 0 });
-  return tryAgain(context, policy, { code: policy === POISONED ? 'MESSAGE_POISONED' : 'RESPOND_FAILED', instance, problem });
+  return tryAgain(context, policy, { code: policy === POISONED ? 'MESSAGE_POISONED' : reason === 'BUDGET_EXCEEDED' ? reason : 'RESPOND_FAILED', instance, problem });
 }
 
 function policyFor(result: Extract<CallResult, { ok: false }>, { toolWasAway }: CallScope): TryPolicy {
   if (isAway(result.code) || isLost(result) || toolWasAway) return AWAY;
-  if (result.terminal) return TERMINAL;
+  // What a budget refused to the call itself, or to its code, it refuses to the next try.
+  if (result.terminal || result.code === 'BUDGET_EXCEEDED' || result.errorCode === 'BUDGET_EXCEEDED') return TERMINAL;
   return result.code === 'CALL_CPU' || result.code === 'SANDBOX_DIED' || result.code === 'SANDBOX_FRAME' ? POISONED : FAILED;
 }
 

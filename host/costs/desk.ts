@@ -1,0 +1,108 @@
+// What an operator sees of costs: today with its budgets, and history page by page. The control plane asks.
+import type { Budgets, CostView, Grain, Resource, StatKind, StatView } from '../../schemas/costs.ts';
+import { RESOURCES } from '../../schemas/costs.ts';
+import { GatehouseError } from '../errors.ts';
+import { pageSize, type Page, type PageQuery } from '../store/page.ts';
+import type { Key, Store } from '../store/store.ts';
+import { rollups, type RollupRow } from '../store/tables.ts';
+import type { CostLedger } from './ledger.ts';
+import { purseOf } from './meter.ts';
+
+export interface StatQuery extends PageQuery {
+  readonly grain: Grain;
+  readonly by?: StatKind | undefined;
+  readonly name?: string | undefined;
+  /** RFC 3339: hours or days that begin at this moment or later. */
+  readonly since?: string | undefined;
+  /** RFC 3339: and before this one. */
+  readonly until?: string | undefined;
+}
+
+export interface CostDesk {
+  /** Every enabled instance, by name. */
+  list(): Promise<readonly CostView[]>;
+  /** Throws PLUGIN_NOT_FOUND. */
+  show(instance: string): Promise<CostView>;
+  /** Newest first. Throws REQUEST_INVALID for a cursor of another list. */
+  history(query: StatQuery): Promise<Page<StatView>>;
+}
+
+export interface CostDeskParts {
+  readonly store: Store;
+  readonly ledger: CostLedger;
+  readonly instances: () => readonly string[];
+  readonly budgetsOf: (instance: string) => Budgets;
+  readonly kvHeldBytes: (instance: string) => Promise<number>;
+}
+
+/** Rows looked at for one page: a year of hours of one instance among many takes several. */
+const MOST_SCANNED = 20_000;
+const CHUNK = 1000;
+
+export function costDesk({ store, ledger, instances, budgetsOf, kvHeldBytes }: CostDeskParts): CostDesk {
+  const view = async (instance: string): Promise<CostView> => {
+    const { date, endsAt } = ledger.day;
+    const row = ledger.today('plugin', instance);
+    const budgets = budgetsOf(instance);
+    const used = sharesOf(budgets, row);
+    return { instance, day: date, spent: spentOf(row), kvHeldBytes: await kvHeldBytes(instance), budgets, state: stateOf(budgets, used), used, resetsAt: endsAt };
+  };
+  return {
+    list: () => Promise.all(instances().map(view)),
+    async show(instance) {
+      if (!instances().includes(instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+      return await view(instance);
+    },
+    async history({ grain, by, name, since, until, cursor, limit }) {
+      await ledger.flush();
+      const most = pageSize(limit);
+      const items: StatView[] = [];
+      const from = since === undefined ? {} : { from: rollups.key(grain, since, 'channel', '') };
+      let to: Key | undefined = cursor === undefined ? (until === undefined ? undefined : rollups.key(grain, until, 'channel', '')) : readCursor(grain, cursor);
+      for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
+        const rows = await store.range(rollups, rollups.prefix(grain), { reverse: true, limit: CHUNK, ...from, ...(to && { to }) });
+        for (const { key, value } of rows) {
+          to = key;
+          const [, , start, kind, owner] = key;
+          if ((by !== undefined && kind !== by) || (name !== undefined && owner !== name)) continue;
+          if (kind === 'plugin' || kind === 'tool' || kind === 'channel') items.push(statOf(grain, String(start), kind, String(owner), value));
+          if (items.length === most) return { items, cursor: writeCursor(key) };
+        }
+        if (rows.length < CHUNK) return { items, cursor: null };
+      }
+      return { items, cursor: to ? writeCursor(to) : null };
+    },
+  };
+}
+
+function spentOf(row: RollupRow | undefined): CostView['spent'] {
+  const { ok, failed, cpuUs, wallUs, hostCalls, egressBytes, kvBytes } = row ?? { ok: 0, failed: 0, cpuUs: 0, wallUs: 0, hostCalls: 0, egressBytes: 0, kvBytes: 0 };
+  return { calls: ok + failed, failed, cpuMs: cpuUs / 1000, wallMs: wallUs / 1000, hostCalls, egressBytes, kvBytes };
+}
+
+function sharesOf({ perDay = {} }: Budgets, row: RollupRow | undefined): Partial<Record<Resource, number>> {
+  const spent = row && purseOf(row);
+  return Object.fromEntries(RESOURCES.flatMap((each) => {
+    const most = perDay[each];
+    return most === undefined ? [] : [[each, Math.round(((spent?.[each] ?? 0) / most) * 10_000) / 10_000]];
+  }));
+}
+
+function stateOf({ perDay = {}, warnAt = 0.8 }: Budgets, used: Partial<Record<Resource, number>>): CostView['state'] {
+  if (Object.keys(perDay).length === 0) return 'unbounded';
+  const most = Math.max(0, ...Object.values(used));
+  return most >= 1 ? 'exceeded' : most >= warnAt ? 'warned' : 'within';
+}
+
+const statOf = (grain: Grain, at: string, by: StatKind, name: string, { wallUs, cpuUs, ...row }: RollupRow): StatView => ({ grain, at, by, name, ...row, cpuMs: cpuUs / 1000, wallMs: wallUs / 1000 });
+
+/** `<start> <kind> <name>`: none of them holds a space. */
+const writeCursor = ([, , start, kind, name]: Key) => `${String(start)} ${String(kind)} ${String(name)}`;
+
+function readCursor(grain: Grain, cursor: string): Key {
+  const [start = '', kind, name = '', ...rest] = cursor.split(' ');
+  if (Number.isNaN(Date.parse(start)) || (kind !== 'plugin' && kind !== 'tool' && kind !== 'channel') || name === '' || rest.length > 0) {
+    throw new GatehouseError('REQUEST_INVALID', { path: '?cursor', problem: 'is no cursor of this list' });
+  }
+  return rollups.key(grain, start, kind, name);
+}

@@ -1,0 +1,162 @@
+// What plugins, tools and channels did and cost, by hour and by UTC day, for months. Survives a restart, but for the last second before a crash. Charged by meter.ts and host.ts, read by history.ts.
+import type { Grain, StatKind } from '../../schemas/costs.ts';
+import { toTimestamp, type Clock } from '../clock.ts';
+import { problemOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { put, type Store } from '../store/store.ts';
+import { rollups, type RollupRow } from '../store/tables.ts';
+
+const FLUSH_MS = 1000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Rows removed by one look; the next is an hour later, and an hour writes far fewer. */
+const MOST_REMOVED = 5000;
+/** Rows that wait for a store that does not take them; beyond, the oldest are given up. */
+const MOST_UNWRITTEN = 10_000;
+/** Codes told apart in one row. */
+const MOST_CODES = 16;
+
+export interface LedgerParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly hourlyDays: number;
+  readonly dailyDays: number;
+}
+
+/** One row under way: `dirty` since it was last written. */
+export interface Book {
+  readonly grain: Grain;
+  readonly start: string;
+  readonly by: StatKind;
+  readonly name: string;
+  readonly row: Mutable<RollupRow>;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export type Charge = Partial<Omit<RollupRow, 'codes'>> & { readonly code?: string | undefined };
+
+export class CostLedger implements AsyncDisposable {
+  readonly #parts: LedgerParts;
+  readonly #timer: NodeJS.Timeout;
+  #open = new Map<string, Book>();
+  readonly #unwritten = new Set<Book>();
+  #hour: number;
+  #swept = -1;
+  #flushing: Promise<void> = Promise.resolve();
+
+  private constructor(parts: LedgerParts, hour: number) {
+    this.#parts = parts;
+    this.#hour = hour;
+    this.#timer = setInterval(() => void this.flush(), FLUSH_MS);
+    this.#timer.unref();
+  }
+
+  static async open(parts: LedgerParts): Promise<CostLedger> {
+    const { store, clock } = parts;
+    const [newest] = await store.range(rollups, rollups.prefix('hour'), { reverse: true, limit: 1 });
+    // A clock set back does not give a day away twice: books are never opened for an hour before the last.
+    const hour = Math.max(Math.floor(clock.now() / HOUR_MS), newest ? Math.floor(Date.parse(String(newest.key[2])) / HOUR_MS) : 0);
+    const ledger = new CostLedger(parts, hour);
+    for (const grain of ['hour', 'day'] as const) {
+      for (const { key, value } of await store.range(rollups, rollups.prefix(grain, ledger.#startOf(grain)))) {
+        const [by, name] = [key[3], String(key[4])];
+        if (by !== 'plugin' && by !== 'tool' && by !== 'channel') continue;
+        ledger.#open.set(idOf(grain, by, name), { grain, start: ledger.#startOf(grain), by, name, row: { ...value, codes: { ...value.codes } } });
+      }
+    }
+    return ledger;
+  }
+
+  charge(by: StatKind, name: string, charge: Charge): void {
+    this.#roll();
+    this.#add('hour', by, name, charge);
+    this.#add('day', by, name, charge);
+  }
+
+  /** What was charged today; undefined when nothing was. */
+  today(by: StatKind, name: string): RollupRow | undefined {
+    this.#roll();
+    return this.#open.get(idOf('day', by, name))?.row;
+  }
+
+  /** The UTC day that is charged now. */
+  get day(): { readonly date: string; readonly endsAt: string } {
+    this.#roll();
+    const start = this.#startOf('day');
+    return { date: start.slice(0, 10), endsAt: toTimestamp(Date.parse(start) + DAY_MS) };
+  }
+
+  /** Writes what changed; once an hour also removes what is over. Resolves once all that was charged before is written, or could not be. */
+  flush(): Promise<void> {
+    this.#roll();
+    if (this.#unwritten.size > 0 || this.#swept !== this.#hour) this.#flushing = this.#flushing.then(() => this.#write());
+    return this.#flushing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  #startOf(grain: Grain): string {
+    const startMs = this.#hour * HOUR_MS;
+    return toTimestamp(grain === 'hour' ? startMs : startMs - (startMs % DAY_MS));
+  }
+
+  #roll(): void {
+    const hour = Math.floor(this.#parts.clock.now() / HOUR_MS);
+    if (hour <= this.#hour) return;
+    const isOtherDay = Math.floor(hour / 24) !== Math.floor(this.#hour / 24);
+    this.#hour = hour;
+    this.#open = new Map(isOtherDay ? [] : [...this.#open].filter(([, { grain }]) => grain === 'day'));
+  }
+
+  #add(grain: Grain, by: StatKind, name: string, { code, ...amounts }: Charge): void {
+    const id = idOf(grain, by, name);
+    let book = this.#open.get(id);
+    if (!book) this.#open.set(id, (book = { grain, start: this.#startOf(grain), by, name, row: { ok: 0, failed: 0, denied: 0, codes: {}, cpuUs: 0, wallUs: 0, hostCalls: 0, egressBytes: 0, kvBytes: 0 } }));
+    const { row } = book;
+    row.ok += amounts.ok ?? 0;
+    row.failed += amounts.failed ?? 0;
+    row.denied += amounts.denied ?? 0;
+    row.cpuUs += amounts.cpuUs ?? 0;
+    row.wallUs += Math.round(amounts.wallUs ?? 0);
+    row.hostCalls += amounts.hostCalls ?? 0;
+    row.egressBytes += amounts.egressBytes ?? 0;
+    row.kvBytes += amounts.kvBytes ?? 0;
+    if (code !== undefined) row.codes = withCode(row.codes, code);
+    this.#unwritten.add(book);
+  }
+
+  async #write(): Promise<void> {
+    const { store, log } = this.#parts;
+    const books = [...this.#unwritten];
+    const sweeping = this.#swept !== this.#hour;
+    this.#unwritten.clear();
+    this.#swept = this.#hour;
+    try {
+      const remove = sweeping ? [...(await this.#old('hour')), ...(await this.#old('day'))] : [];
+      const puts = books.map(({ grain, start, by, name, row }) => put(rollups, rollups.key(grain, start, by, name), { ...row }));
+      if (puts.length + remove.length > 0) await store.commit({ put: puts, remove });
+    } catch (error) {
+      for (const book of books.slice(-MOST_UNWRITTEN)) this.#unwritten.add(book);
+      if (sweeping) this.#swept = -1;
+      log.warn({ err: problemOf(error), rows: books.length }, 'costs could not be written; they are counted on and written later');
+    }
+  }
+
+  async #old(grain: Grain) {
+    const { store, clock, hourlyDays, dailyDays } = this.#parts;
+    const to = rollups.key(grain, toTimestamp(clock.now() - (grain === 'hour' ? hourlyDays : dailyDays) * DAY_MS), 'channel', '');
+    return (await store.range(rollups, rollups.prefix(grain), { to, limit: MOST_REMOVED })).map(({ key }) => ({ table: rollups, key }));
+  }
+}
+
+const idOf = (grain: Grain, by: StatKind, name: string) => `${grain} ${by} ${name}`;
+
+function withCode(codes: Readonly<Record<string, number>>, code: string): Record<string, number> {
+  const name = code in codes || Object.keys(codes).length < MOST_CODES ? code : 'OTHER';
+  return { ...codes, [name]: (codes[name] ?? 0) + 1 };
+}
