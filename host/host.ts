@@ -1,10 +1,11 @@
 // The composition root: builds the parts in order, holds them on one stack, and shows control plane and tests one face.
 import { BOUNDS } from '../schemas/bounds.ts';
 import type { HandlerInput } from '../schemas/channel.ts';
-import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, LaneView, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, SessionView } from '../schemas/control.ts';
+import type { DegradedPlugin, DeliveryView, Diagnostic, DirectoryItem, LaneView, MessageDetail, MessageView, PluginView, ReloadView, SendMessageBody, Sent, SessionView } from '../schemas/control.ts';
 import type { Budgets } from '../schemas/costs.ts';
 import type { Outcome } from '../schemas/message.ts';
 import type { QueueMode } from '../schemas/policy.ts';
+import type { StatusView } from '../schemas/status.ts';
 import { HOST_API_VERSION } from '../schemas/plugin-manifest.ts';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -42,7 +43,7 @@ import { MediaStore } from './media/media-store.ts';
 import { nameFor, TYPES } from './media/types.ts';
 import { createPipeline, type Pipeline } from './pipeline/wiring.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
-import { PRESSURE_DEFAULTS, type PressureView } from './pipeline/pressure.ts';
+import { PRESSURE_DEFAULTS } from './pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { scanDesk, type ScanDesk } from './registry/scan-desk.ts';
@@ -55,7 +56,7 @@ import { revocationDesk, type RevocationDesk } from './reload/revocation-desk.ts
 import { HomeRecord } from './reload/home-record.ts';
 import { IdentityFile } from './reload/identity-file.ts';
 import { OwnWrites } from './reload/own-writes.ts';
-import { Reload, type ReloadStatus } from './reload/reload.ts';
+import { Reload } from './reload/reload.ts';
 import { Secrets } from './registry/secrets.ts';
 import { judgeConfinement } from './sandbox/demand.ts';
 import { SandboxPool } from './sandbox/pool.ts';
@@ -70,7 +71,6 @@ import { newestId } from './store/newest-id.ts';
 import { pageSize, type Page, type PageQuery } from './store/page.ts';
 import type { Store } from './store/store.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
-import type { WorkerView } from './supervisor/worker.ts';
 import type { AuditLog } from './trust/log/audit-log.ts';
 import { openAuditLog } from './trust/log/open-log.ts';
 import { readRebuilds } from './trust/rebuilds.ts';
@@ -93,27 +93,7 @@ export interface DeliveryQuery extends PageQuery {
 
 export type { ChannelFace, IngressAnswer, IngressRequest, SocketPeer, SocketSession };
 
-export interface HostStatus {
-  readonly version: string;
-  readonly hostApi: string;
-  readonly startedAt: string;
-  readonly pid: number;
-  readonly home: string;
-  readonly profile: string;
-  readonly strict: boolean;
-  readonly ready: boolean;
-  readonly confinement: string;
-  readonly plugins: Record<string, number>;
-  readonly degraded: readonly DegradedPlugin[];
-  readonly lanes: { readonly waiting: number; readonly running: number };
-  readonly deliveries: { readonly waiting: number; readonly running: number };
-  readonly deadLetters: number;
-  readonly pressure: PressureView;
-  readonly workers: readonly WorkerView[];
-  readonly reload: ReloadStatus;
-  /** Entries of the transparency log, and the key that signs it. */
-  readonly audit: { readonly size: number; readonly keyid: string };
-}
+export type HostStatus = StatusView;
 
 /** A stored file as it is given to others. */
 export interface ServedFile {
@@ -169,7 +149,7 @@ export interface Host extends AsyncDisposable {
     /** With its walk: costs of plugins, and of an inbound message its replies. */
     show(id: string): Promise<MessageDetail>;
     /** Writes an outbound message and waits (at most 10 s) for its outcome. */
-    send(body: SendMessageBody, actor: string): Promise<{ readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string }>;
+    send(body: SendMessageBody, actor: string): Promise<Sent>;
   };
   /** What is on its way out. */
   readonly deliveries: {
@@ -421,12 +401,12 @@ export async function startHost({ config, log, clock, env = process.env, resolve
         ready: life.ready(),
         confinement: (await pool.confinement()).name,
         plugins,
-        degraded: registry.degraded(),
+        degraded: [...registry.degraded()],
         lanes: { waiting: pipeline.lanes.waiting, running: pipeline.lanes.running },
         deliveries: { waiting: pipeline.deliveries.waiting, running: pipeline.deliveries.running },
         deadLetters: await pipeline.deadLetters.count(),
         pressure: pipeline.pressure.view,
-        workers: pipeline.workers.views(),
+        workers: [...pipeline.workers.views()],
         reload: reload.status,
         audit: { size: audit.head.size, keyid: audit.key.keyid },
       };

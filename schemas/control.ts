@@ -7,7 +7,7 @@ import { closed, oneOf, text, whole } from './closed.ts';
 import { Digest, InstanceName, KeyId, PluginId, Timestamp } from './ids.ts';
 import { MEDIA_PER_MESSAGE, MediaBlock } from './media.ts';
 import { Direction, Outcome, provenance, Room, Sender, Session, StageRecord } from './message.ts';
-import { Limits } from './plugin-manifest.ts';
+import { EffectiveLimits } from './plugin-manifest.ts';
 import { HealthPolicy, QueueMode } from './policy.ts';
 import { RebuildVerdict } from './rebuild.ts';
 import { Provenance } from './release.ts';
@@ -99,7 +99,7 @@ export const PluginView = closed({
   grantsDigest: Type.Optional({ ...Digest, description: 'Of all that its files give it: grants with every origin filled in, limits, secrets by reference, ingress verification, onQuarantine. Approvals are bound to it.' }),
   scan: Type.Optional(closed({ outcome: ScanOutcome, risk: ScanRisk, findings: whole(0, 1000), at: Timestamp }, { description: 'What the scanner says of its package.' })),
   startPosition: Type.Optional(whole(1, 1_000_000, { description: 'Its place among those the host starts: required ones first, then by order, then by id.' })),
-  limits: Type.Optional(Type.Required(Limits)),
+  limits: Type.Optional(EffectiveLimits),
   madeFrom: Type.Optional({ ...Provenance, description: 'The repository and commit its publisher says it was made from.' }),
   rebuild: Type.Optional(closed({ verdict: RebuildVerdict, at: Timestamp }, { description: 'The newest verdict of building its package again from source.' })),
   retry: Type.Optional(RetryView),
@@ -173,6 +173,14 @@ export type LaneView = Static<typeof LaneView>;
 /** `POST /api/v1/lanes/:key/mode`: null goes back to what the policy says. */
 export const LaneModeBody = closed({ mode: Type.Union([QueueMode, Type.Null()]) });
 
+/** How the messages of a session wait from now on. */
+export const LaneModeView = closed({ session: text(600), mode: Type.Union([QueueMode, Type.Null()]) });
+export type LaneModeView = Static<typeof LaneModeView>;
+
+/** Whether there was a run to end. */
+export const LaneInterrupted = closed({ session: text(600), interrupted: Type.Boolean() });
+export type LaneInterrupted = Static<typeof LaneInterrupted>;
+
 /**
  * What a failed try at a delivery says about the next one. `retryable`: nothing has happened. `rate-limited`: too much for now, of the remote's quota or the host's; nobody's failure.
  * `terminal`: it would be refused again. `unknown`: it may have been carried out all the same.
@@ -205,6 +213,10 @@ export const SendMessageBody = Type.Union([
   closed({ identity: text(64, { minLength: 1, description: 'A name of `identities`: sent to the place where that person wrote last.' }), text: sentText }),
 ]);
 export type SendMessageBody = Static<typeof SendMessageBody>;
+
+/** What became of a message that was sent; a denial is an answer, not a failure. */
+export const Sent = closed({ messageId: text(64), outcome: Outcome, code: Type.Optional(text(100)), reason: Type.Optional(text(1000)) });
+export type Sent = Static<typeof Sent>;
 
 /** A place from which a session or a person was heard, and so where they can be written to. */
 export const RouteView = closed({ instance: InstanceName, conversation: text(256), thread: Type.Optional(text(256)), account: Type.Optional(text(256)), at: Timestamp });
@@ -255,6 +267,22 @@ export type DeadLetterDetail = Static<typeof DeadLetterDetail>;
 /** `POST /api/v1/dead-letters/:id/replay`; without a body as `{}`. `force` overrules the guards. */
 export const ReplayBody = closed({ force: Type.Optional(Type.Boolean({ default: false })) });
 export type ReplayBody = Static<typeof ReplayBody>;
+
+/** `already`: it was put back before, and its work is not over. */
+export const Replayed = closed({ id: text(64), messageId: text(64), status: oneOf('replayed', 'already') });
+export type Replayed = Static<typeof Replayed>;
+
+/** The letter whose work was given up. */
+export const Dropped = closed({ id: text(64) });
+export type Dropped = Static<typeof Dropped>;
+
+/** What became of replaying many. */
+export const Marked = closed({
+  marked: whole(0, 10_000, { description: 'Letters that the host puts back.' }),
+  guarded: Type.Record(text(100), counter, { description: 'Letters that a guard keeps, by its reason.' }),
+  more: Type.Boolean({ description: 'Whether there may be more than one request marks.' }),
+});
+export type Marked = Static<typeof Marked>;
 
 /** `POST /api/v1/dead-letters/replay`: every letter that fits, put back by the host some twenty a second. */
 export const ReplayManyBody = closed({

@@ -26,6 +26,9 @@ export const Limits = closed({
 });
 export type Limits = Static<typeof Limits>;
 
+/** Every limit, as it holds. */
+export const EffectiveLimits = Type.Required(Limits);
+
 /** A JSON Schema (2020-12) kept as data; compiled by ajv in strict mode where it is used. */
 export const EmbeddedSchema = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown());
 

@@ -5,7 +5,7 @@ import { closed, oneOf, text, whole } from './closed.ts';
 import { PluginState } from './control.ts';
 import { SecretReference } from './enablement.ts';
 import { Digest, InstanceName, KeyId, PluginId, Publisher, Timestamp } from './ids.ts';
-import { Limits } from './plugin-manifest.ts';
+import { EffectiveLimits } from './plugin-manifest.ts';
 import { Provenance } from './release.ts';
 
 /**
@@ -38,7 +38,7 @@ export const Evidence = closed(
     enablement: closed({ file: text(4096), required: Type.Boolean(), onQuarantine: Type.Optional(oneOf('hold', 'bypass', 'exit')) }),
     grants: Type.Array(Type.Unsafe<Grant>(Type.Object({ name: text(100) }, { additionalProperties: true })), { description: 'What it was allowed to do, with every origin filled in, exceptions of the operator included.' }),
     grantsDigest: Type.Optional(Digest),
-    limits: Type.Optional(Type.Required(Limits)),
+    limits: Type.Optional(EffectiveLimits),
     secrets: Type.Record(Type.String(), SecretReference, { description: 'Where its secrets are read; never a value.' }),
     counters: closed({ calls: count, cpuMs: Type.Number({ minimum: 0 }), restarts: count, strikes: count, egressBytesToday: count }, { description: 'Since its sandbox was first started.' }),
     history: Type.Array(fact, { description: 'What led to it, oldest first: its states, ends of its sandbox, strikes, drift, findings of the scanner, leaks.' }),

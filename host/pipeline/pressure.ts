@@ -1,5 +1,6 @@
 // How full the host's queues are, and what follows: first everybody is answered later, then what matters less is sent away, then everything. inbound.ts asks for each arrival, ingress.ts before it answers.
 import type { Priority } from '../../schemas/policy.ts';
+import type { PressureLevel, PressureView, QueueFill } from '../../schemas/status.ts';
 import { publish } from '../events.ts';
 import type { Fields } from '../errors.ts';
 import type { WorkerSpec } from '../supervisor/worker.ts';
@@ -20,24 +21,9 @@ export const PRESSURE_DEFAULTS = { slow: 0.7, shed: 0.85, refuse: 0.95, messages
 /** Messages between arrival and accept at any moment. */
 export const MOST_IN_WORK = 20_000;
 
-export type QueueName = 'messages' | 'deliveries' | 'arrivals';
+export type { PressureLevel, PressureView, QueueFill };
 
-export interface QueueFill {
-  readonly queue: QueueName;
-  readonly depth: number;
-  readonly limit: number;
-}
-
-export type PressureLevel = 'normal' | 'slow' | 'shed' | 'refuse';
-
-export interface PressureView {
-  readonly level: PressureLevel;
-  /** The fullest queue's share of its bound, 0 to 1. */
-  readonly ratio: number;
-  readonly queues: readonly QueueFill[];
-  /** Messages sent away since the start. */
-  readonly shed: number;
-}
+export type QueueName = QueueFill['queue'];
 
 export type Refused = { readonly code: 'HOST_BUSY' | 'PRESSURE_SHED'; readonly fields: Fields };
 
@@ -59,7 +45,7 @@ export class Pressure {
   get view(): PressureView {
     const queues = this.#queues();
     const { ratio } = fullest(queues);
-    return { level: this.#levelOf(ratio), ratio: Math.round(ratio * 1000) / 1000, queues, shed: this.#shed };
+    return { level: this.#levelOf(ratio), ratio: Math.round(ratio * 1000) / 1000, queues: [...queues], shed: this.#shed };
   }
 
   /** Why a message of this priority is not taken now; undefined when it is. */

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnostic, PluginView, ReloadChange, ReloadView } from '../../schemas/control.ts';
+import type { StatusView } from '../../schemas/status.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
@@ -49,11 +50,7 @@ export interface ReloadParts {
 }
 
 /** How the last look ended, for `status`. */
-export interface ReloadStatus {
-  /** Whether changes are noticed by themselves. */
-  readonly watching: boolean;
-  readonly last: ReloadView | null;
-}
+export type ReloadStatus = StatusView['reload'];
 
 /** Timers may come this much too early. */
 const TIMER_MS = 2;

@@ -1,4 +1,5 @@
 // Work the host does beside the messages, such as sweeping: a loop that fails alone, is tried again with pauses that grow, and says when it cannot go on. Owned by workers.ts.
+import type { WorkerState, WorkerView } from '../../schemas/status.ts';
 import type { Clock } from '../clock.ts';
 import { problemOf } from '../errors.ts';
 import { publish } from '../events.ts';
@@ -26,16 +27,7 @@ export interface WorkerBudget {
 export const WORKER_BUDGET: WorkerBudget = { failures: 6, windowMs: 60_000, pauseMs: 60_000, firstMs: 250 };
 
 /** `stuck`: its pass was aborted at the deadline and has not ended; no second one begins beside it. */
-export type WorkerState = 'idle' | 'working' | 'waiting' | 'stuck' | 'degraded';
-
-export interface WorkerView {
-  readonly name: string;
-  readonly state: WorkerState;
-  readonly passes: number;
-  readonly failures: number;
-  /** What the last failure was, until a pass succeeds. */
-  readonly problem?: string;
-}
+export type { WorkerState, WorkerView };
 
 export class Worker implements AsyncDisposable {
   readonly #spec: WorkerSpec;

@@ -17,7 +17,7 @@ import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import type { Vitals } from '../../host/vitals.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
-import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, SessionView } from '../../schemas/control.ts';
+import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, Sent, SessionView } from '../../schemas/control.ts';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
 import { approvalIdOf } from '../../host/trust/approval-statement.ts';
@@ -41,7 +41,7 @@ export interface Script {
   readonly revocations?: readonly RevocationView[];
   readonly deliveries?: readonly DeliveryView[];
   readonly deadLetters?: readonly DeadLetterView[];
-  readonly sent?: { readonly messageId: string; readonly outcome: string; readonly code?: string; readonly reason?: string };
+  readonly sent?: Sent;
   readonly sockets?: ControlParts['sockets'];
   readonly connections?: ControlParts['connections'];
   readonly events?: ControlParts['events'];
@@ -121,7 +121,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     return view;
   };
   const act = (verb: string, ...parts: readonly string[]) => asked.push([verb, ...parts].join(' '));
-  const readiness = () => ({ ready: script.ready ?? true, degraded: script.degraded ?? [] });
+  const readiness = () => ({ ready: script.ready ?? true, degraded: [...(script.degraded ?? [])] });
   const found = <Item extends { readonly id: string }>(items: readonly Item[] | undefined, id: string, code: 'MESSAGE_NOT_FOUND' | 'DEAD_LETTER_NOT_FOUND' | 'APPROVAL_NOT_FOUND') => {
     const item = items?.find((each) => each.id === id);
     if (!item) throw new GatehouseError(code, { id });

@@ -1,16 +1,10 @@
 // `gatehouse send`: a message from the operator through a channel of the running host.
 import type { Command } from 'commander';
+import type { Sent } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import type { Io } from '../io.ts';
-
-interface Sent {
-  readonly messageId: string;
-  readonly outcome: string;
-  readonly code?: string;
-  readonly reason?: string;
-}
 
 interface Target {
   readonly channel?: string;

@@ -1,7 +1,7 @@
 // The shape of a route under /api/v1 and how it meets Fastify. Each file beside this one lists its routes as data; server.ts registers them.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type, type Static, type TSchema } from 'typebox';
-import { GatehouseError } from '../../errors.ts';
+import { GatehouseError, type ErrorCode } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { compileSchema } from '../../schema.ts';
 import { parseStrict } from '../../strict-json.ts';
@@ -26,25 +26,35 @@ export interface ApiCall<Body = unknown, Query = Readonly<Record<string, string>
 }
 
 export interface ApiRoute {
+  /** Its name in /openapi.json and in clients made from it, as `listPlugins`: a verb and what it is about, never changed once released. */
+  readonly id: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below /api/v1, with `:name` for parameters. */
   readonly path: string;
-  readonly scope: Scope;
+  /** `any`: every token that counts, whatever it may do. */
+  readonly scope: Scope | 'any';
   readonly summary: string;
   /** 200 unless said otherwise. */
   readonly status?: number;
   /** The query parameters it takes, each with a description; others are refused. Made with `withQuery`, which reads them. */
   readonly query?: QuerySchemas;
   readonly body?: TSchema;
+  /** No body means `{}`. */
+  readonly optionalBody?: boolean;
   /** What it answers with, for /openapi.json. */
-  readonly answer?: TSchema;
+  readonly answer: TSchema;
+  /** Refusals of its own, beside those that every route may give, for /openapi.json. */
+  readonly errors?: readonly ErrorCode[];
   /** The media type of an answer that `run` gives as a stream; JSON without it. */
   readonly media?: string;
   run(call: ApiCall): unknown;
 }
 
+/** A route as documents show it. */
+export type DescribedRoute = Omit<ApiRoute, 'run'>;
+
 /** A route whose body is typed by its schema: the check below earns the type. */
-export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; /** No body means `{}`. */ readonly optionalBody?: boolean; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
+export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
   const checker = compileSchema(route.body);
   return {
     ...route,
@@ -79,7 +89,7 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
     app.route({
       method: route.method,
       url: route.path,
-      config: { scope: route.scope, ...(route.method === 'GET' ? {} : { mutates: route.path }), ...(route.media === undefined ? {} : { streams: true }) },
+      config: { ...(route.scope === 'any' ? {} : { scope: route.scope }), ...(route.method === 'GET' ? {} : { mutates: route.path }), ...(route.media === undefined ? {} : { streams: true }) },
       handler: async (request, reply) => {
         const principal = request.principal ?? NOBODY;
         const call: ApiCall = { params: flat(request.params), query: queryTexts(request.query, Object.keys(route.query ?? {})), body: request.body, actor: actorOf(request), principal };

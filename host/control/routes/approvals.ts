@@ -10,20 +10,20 @@ import { withQuery } from './query.ts';
 
 export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/approvals', scope: 'plugins:read',
+    id: 'listApprovals', method: 'GET', path: '/approvals', scope: 'plugins:read',
     summary: 'Approvals and rejections, newest first, and whether each counts.',
     query: { ...PAGE, instance: text(64, { description: 'Only those that count for this instance, or would.' }) },
     answer: pageSchema(ApprovalView),
     run: ({ query }) => asPage(approvals.list(query)),
   }),
   {
-    method: 'GET', path: '/approvals/:id', scope: 'plugins:read',
+    id: 'getApproval', method: 'GET', path: '/approvals/:id', scope: 'plugins:read', errors: ['APPROVAL_NOT_FOUND'],
     summary: 'One approval.',
     answer: ApprovalView,
     run: ({ params }) => approvals.show(params['id'] ?? ''),
   },
   withBody({
-    method: 'POST', path: '/approvals', scope: 'review',
+    id: 'addApproval', method: 'POST', path: '/approvals', scope: 'review', errors: ['APPROVAL_REFUSED'],
     summary: 'Add an approval or rejection that a reviewer signed; what it lets run starts.',
     status: 201,
     body: DsseEnvelope,
@@ -31,7 +31,7 @@ export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
     run: ({ body }) => approvals.add(body),
   }),
   withBody({
-    method: 'POST', path: '/approvals/:id/revoke', scope: 'review',
+    id: 'revokeApproval', method: 'POST', path: '/approvals/:id/revoke', scope: 'review', errors: ['APPROVAL_NOT_FOUND'],
     summary: 'Take an approval back for good; what needed it stops. A rejection only with scope `*`.',
     body: PluginActionBody,
     answer: ApprovalView,

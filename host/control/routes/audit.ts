@@ -13,7 +13,7 @@ import { withQuery } from './query.ts';
 
 export const auditRoutes = (host: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/audit', scope: 'audit:read',
+    id: 'listAuditEntries', method: 'GET', path: '/audit', scope: 'audit:read',
     summary: 'Entries of the transparency log, newest first.',
     query: {
       ...PAGE,
@@ -26,19 +26,19 @@ export const auditRoutes = (host: Host): readonly ApiRoute[] => [
     run: async ({ query }) => asPage(await listEntries(host.store, query)),
   }),
   {
-    method: 'GET', path: '/audit/head', scope: 'audit:read',
+    id: 'getAuditHead', method: 'GET', path: '/audit/head', scope: 'audit:read',
     summary: 'The newest signed tree head: whoever keeps it will see a rewritten log.',
     answer: AuditHead,
     run: () => host.audit.publicHead,
   },
   {
-    method: 'GET', path: '/audit/entries/:index/proof', scope: 'audit:read',
+    id: 'proveAuditEntry', method: 'GET', path: '/audit/entries/:index/proof', scope: 'audit:read', errors: ['AUDIT_ENTRY_NOT_FOUND'],
     summary: 'One entry, with the proof that it is in the log of the newest head.',
     answer: AuditProof,
     run: ({ params }) => proofOf(host.store, host.audit.publicHead, wholeNumber('/index', params['index'])),
   },
   withQuery({
-    method: 'GET', path: '/audit/consistency', scope: 'audit:read',
+    id: 'proveAuditConsistency', method: 'GET', path: '/audit/consistency', scope: 'audit:read',
     summary: 'The proof that the log of so many entries is the beginning of the newest one.',
     query: { first: whole(0, 1e15, { description: 'Entries of the older log.' }) },
     answer: AuditConsistency,
@@ -48,7 +48,7 @@ export const auditRoutes = (host: Host): readonly ApiRoute[] => [
     },
   }),
   {
-    method: 'GET', path: '/audit/export', scope: 'audit:read',
+    id: 'exportAudit', method: 'GET', path: '/audit/export', scope: 'audit:read',
     summary: 'The whole log as lines of JSON that anybody can check.',
     answer: Type.String(),
     media: 'application/x-ndjson',

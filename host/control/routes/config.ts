@@ -7,40 +7,40 @@ import { pageSchema, withBody, type ApiCall, type ApiRoute } from './api.ts';
 
 export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly ApiRoute[] => [
   {
-    method: 'GET', path: '/config', scope: 'config:read',
+    id: 'getConfig', method: 'GET', path: '/config', scope: 'config:read',
     summary: 'host.json as it is written and what it comes to.',
     answer: ConfigView,
     run: () => settings.view(),
   },
   {
-    method: 'GET', path: '/config/history', scope: 'config:read',
+    id: 'listConfigHistory', method: 'GET', path: '/config/history', scope: 'config:read',
     summary: 'The last 100 states of host.json, newest first.',
     answer: pageSchema(ConfigHistoryItem),
     run: () => settings.history(),
   },
   withBody({
-    method: 'POST', path: '/config/validate', scope: 'config:read',
+    id: 'validateConfig', method: 'POST', path: '/config/validate', scope: 'config:read',
     summary: 'Whether a host would start with these settings, and what they change.',
     body: ValidateConfigBody,
     answer: ConfigValidation,
     run: ({ body }) => settings.validate(body.config),
   }),
   withBody({
-    method: 'PATCH', path: '/config', scope: 'config:write',
+    id: 'patchConfig', method: 'PATCH', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'],
     summary: 'Change some settings by a JSON merge patch.',
     body: PatchConfigBody,
     answer: ConfigEdited,
     run: ({ body, ...call }) => settings.patch(body, editorOf(call)),
   }),
   withBody({
-    method: 'PUT', path: '/config', scope: 'config:write',
+    id: 'replaceConfig', method: 'PUT', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'],
     summary: 'Replace all settings.',
     body: ApplyConfigBody,
     answer: ConfigEdited,
     run: ({ body, ...call }) => settings.apply(body, editorOf(call)),
   }),
   withBody({
-    method: 'POST', path: '/config/rollback', scope: 'config:write',
+    id: 'rollBackConfig', method: 'POST', path: '/config/rollback', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNKNOWN'],
     summary: 'Go back to an earlier host.json.',
     body: RollbackConfigBody,
     answer: ConfigEdited,

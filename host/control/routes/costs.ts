@@ -8,19 +8,19 @@ import { withQuery } from './query.ts';
 
 export const costRoutes = ({ costs }: Pick<Host, 'costs'>): readonly ApiRoute[] => [
   {
-    method: 'GET', path: '/costs', scope: 'costs:read',
+    id: 'listCosts', method: 'GET', path: '/costs', scope: 'costs:read',
     summary: 'What each instance has spent today, and its budgets.',
     answer: pageSchema(CostView),
     run: async () => ({ items: await costs.list(), cursor: null }),
   },
   {
-    method: 'GET', path: '/costs/:instance', scope: 'costs:read',
+    id: 'getCosts', method: 'GET', path: '/costs/:instance', scope: 'costs:read', errors: ['PLUGIN_NOT_FOUND'],
     summary: 'The costs and budgets of one instance.',
     answer: CostView,
     run: ({ params }) => costs.show(params['instance'] ?? ''),
   },
   withQuery({
-    method: 'GET', path: '/stats', scope: 'costs:read',
+    id: 'getStats', method: 'GET', path: '/stats', scope: 'costs:read',
     summary: 'Success, failure and cost by plugin, tool and channel, hour by hour or day by day, newest first.',
     query: {
       ...PAGE,

@@ -1,5 +1,5 @@
 // Dead letters: work that ended without success, and what can be done about it.
-import { DeadLetterDetail, DeadLetterView, ReplayBody, ReplayManyBody } from '../../../schemas/control.ts';
+import { DeadLetterDetail, DeadLetterView, Dropped, Marked, Replayed, ReplayBody, ReplayManyBody } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
 import { Direction } from '../../../schemas/message.ts';
 import { PAGE, SPAN } from '../../../schemas/query.ts';
@@ -9,7 +9,7 @@ import { withQuery } from './query.ts';
 
 export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/dead-letters', scope: 'dead-letters:read',
+    id: 'listDeadLetters', method: 'GET', path: '/dead-letters', scope: 'dead-letters:read',
     summary: 'Dead letters, newest first.',
     query: {
       ...PAGE,
@@ -24,29 +24,32 @@ export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => 
     run: async ({ query }) => asPage(await deadLetters.list(query)),
   }),
   {
-    method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read',
+    id: 'getDeadLetter', method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read', errors: ['DEAD_LETTER_NOT_FOUND'],
     summary: 'One dead letter with its message.',
     answer: DeadLetterDetail,
     run: ({ params }) => deadLetters.show(params['id'] ?? ''),
   },
   withBody({
-    method: 'POST', path: '/dead-letters/:id/replay', scope: 'dead-letters:write',
+    id: 'replayDeadLetter', method: 'POST', path: '/dead-letters/:id/replay', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_GUARDED', 'REPLAY_RATE'],
     summary: 'Put the work back into its queue.',
     status: 202,
     body: ReplayBody,
     optionalBody: true,
+    answer: Replayed,
     run: ({ params, body, actor }) => deadLetters.replay(params['id'] ?? '', actor, body.force),
   }),
   withBody({
-    method: 'POST', path: '/dead-letters/replay', scope: 'dead-letters:write',
+    id: 'replayDeadLetters', method: 'POST', path: '/dead-letters/replay', scope: 'dead-letters:write',
     summary: 'Put back all work that fits, some twenty a second.',
     status: 202,
     body: ReplayManyBody,
+    answer: Marked,
     run: ({ body, actor }) => deadLetters.replayMany(body, actor),
   }),
   {
-    method: 'DELETE', path: '/dead-letters/:id', scope: 'dead-letters:write',
+    id: 'dropDeadLetter', method: 'DELETE', path: '/dead-letters/:id', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_BUSY'],
     summary: 'Give the work up for good.',
+    answer: Dropped,
     run: ({ params, actor }) => deadLetters.drop(params['id'] ?? '', actor),
   },
 ];

@@ -36,7 +36,7 @@ const RETRY_MS = 2000;
 
 /** As the OpenAPI document shows it; the stream itself is no JSON. */
 export const eventRoute = {
-  method: 'GET', path: '/events', scope: 'events:read',
+  id: 'followEvents', method: 'GET', path: '/events', scope: 'events:read', errors: ['EVENT_STREAMS_BUSY'],
   summary: 'Events of the host as they come, as text/event-stream. `Last-Event-ID` goes on where a reader was; `after=` with nothing behind it begins with all that is kept.',
   query: {
     types: text(512, { description: 'Only these, joined by commas; `message.*` is all that begin so.' }),

@@ -1,5 +1,5 @@
 // Lanes: what waits and runs, session by session; how a session's messages wait, and the end of a run.
-import { LaneModeBody, LaneView } from '../../../schemas/control.ts';
+import { LaneInterrupted, LaneModeBody, LaneModeView, LaneView } from '../../../schemas/control.ts';
 import { PAGE } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
@@ -7,21 +7,23 @@ import { withQuery } from './query.ts';
 
 export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/lanes', scope: 'messages:read',
+    id: 'listLanes', method: 'GET', path: '/lanes', scope: 'messages:read',
     summary: 'Lanes that hold something, by session key.',
     query: PAGE,
     answer: pageSchema(LaneView),
     run: async ({ query }) => asPage(await lanes.list(query)),
   }),
   withBody({
-    method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',
+    id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
     summary: 'How the messages of this session wait, from the next run on; null goes back to what the policy says.',
     body: LaneModeBody,
+    answer: LaneModeView,
     run: ({ params, body, actor }) => lanes.setMode(params['key'] ?? '', body.mode, actor),
   }),
   {
-    method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write',
+    id: 'interruptLane', method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
     summary: 'End the run of this session without an answer; what waits behind it goes on.',
+    answer: LaneInterrupted,
     run: ({ params, actor }) => lanes.interrupt(params['key'] ?? '', actor),
   },
 ];

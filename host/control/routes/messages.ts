@@ -1,5 +1,5 @@
 // Messages: what came, what went, what became of it; and a way to write one.
-import { MessageDetail, MessageView, SendMessageBody } from '../../../schemas/control.ts';
+import { MessageDetail, MessageView, SendMessageBody, Sent } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
 import { Direction, Outcome } from '../../../schemas/message.ts';
 import { PAGE } from '../../../schemas/query.ts';
@@ -9,7 +9,7 @@ import { withQuery } from './query.ts';
 
 export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/messages', scope: 'messages:read',
+    id: 'listMessages', method: 'GET', path: '/messages', scope: 'messages:read',
     summary: 'Messages, newest first.',
     query: {
       ...PAGE,
@@ -22,15 +22,16 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
     run: async ({ query }) => asPage(await messages.list(query)),
   }),
   {
-    method: 'GET', path: '/messages/:id', scope: 'messages:read',
+    id: 'getMessage', method: 'GET', path: '/messages/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'],
     summary: 'One message with its whole walk: stages, costs, replies.',
     answer: MessageDetail,
     run: ({ params }) => messages.show(params['id'] ?? ''),
   },
   withBody({
-    method: 'POST', path: '/messages', scope: 'messages:write',
+    id: 'sendMessage', method: 'POST', path: '/messages', scope: 'messages:write', errors: ['PLUGIN_NOT_FOUND', 'SESSION_NOT_FOUND', 'ROUTE_NOT_FOUND', 'SEND_DENIED', 'INSTANCE_UNAVAILABLE', 'GATE_UNAVAILABLE'],
     summary: 'Send a message; answers with its outcome, a denial included.',
     body: SendMessageBody,
+    answer: Sent,
     run: ({ body, actor }) => messages.send(body, actor),
   }),
 ];

@@ -14,7 +14,7 @@ export interface Listening {
 
 export const networkRoutes = (host: Pick<Host, 'config' | 'clock'>, { address, leaf }: Listening): readonly ApiRoute[] => [
   {
-    method: 'GET', path: '/config/network', scope: 'config:read',
+    id: 'getNetworkPolicy', method: 'GET', path: '/config/network', scope: 'config:read',
     summary: 'What the network policy comes to, and where each value comes from.',
     answer: NetworkView,
     run: () => networkView(host.config.policy, address(), leaf(), host.clock.now()),

@@ -11,13 +11,13 @@ const MOST_NAMES = 50;
 
 export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reload'>): readonly ApiRoute[] => [
   {
-    method: 'GET', path: '/plugins', scope: 'plugins:read',
+    id: 'listPlugins', method: 'GET', path: '/plugins', scope: 'plugins:read',
     summary: 'Every instance.',
     answer: pageSchema(PluginView),
     run: () => ({ items: plugins.list(), cursor: null }),
   },
   {
-    method: 'GET', path: '/plugins/:instance', scope: 'plugins:read',
+    id: 'getPlugin', method: 'GET', path: '/plugins/:instance', scope: 'plugins:read', errors: ['PLUGIN_NOT_FOUND'],
     summary: 'One instance.',
     answer: PluginView,
     run: async ({ params: { instance = '' } }) => {
@@ -26,7 +26,7 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     },
   },
   withQuery({
-    method: 'GET', path: '/plugins/:instance/directory', scope: 'messages:read',
+    id: 'findNames', method: 'GET', path: '/plugins/:instance/directory', scope: 'messages:read', errors: ['PLUGIN_NOT_FOUND', 'INSTANCE_UNAVAILABLE', 'CALL_FAILED', 'RESULT_INVALID'],
     summary: 'Names that the service of a channel knows.',
     query: {
       kind: { ...wordOf(['person', 'room'], 'What is looked for.'), default: 'person' },
@@ -37,34 +37,34 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     run: async ({ params, query: { kind = 'person', text: part = '', limit = 20 } }) => ({ items: await plugins.find(params['instance'] ?? '', { kind, text: part, limit }), cursor: null }),
   }),
   {
-    method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write',
+    id: 'enablePlugin', method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
     summary: 'Start an instance that was disabled, or agree to what its files ask for beyond what it has.',
     answer: PluginView,
     run: ({ params, actor }) => plugins.enable(params['instance'] ?? '', actor),
   },
   withBody({
-    method: 'POST', path: '/plugins/:instance/disable', scope: 'plugins:write',
+    id: 'disablePlugin', method: 'POST', path: '/plugins/:instance/disable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
     summary: 'Stop an instance until it is enabled again.',
     body: PluginActionBody,
     answer: PluginView,
     run: ({ params, actor, body }) => plugins.disable(params['instance'] ?? '', actor, body.reason),
   }),
   withBody({
-    method: 'POST', path: '/plugins/:instance/quarantine', scope: 'review',
+    id: 'quarantinePlugin', method: 'POST', path: '/plugins/:instance/quarantine', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
     summary: 'Stop an instance and keep its evidence.',
     body: PluginActionBody,
     answer: PluginView,
     run: ({ params, actor, body }) => plugins.quarantine(params['instance'] ?? '', actor, body.reason),
   }),
   withBody({
-    method: 'POST', path: '/plugins/:instance/release', scope: 'review',
+    id: 'releasePlugin', method: 'POST', path: '/plugins/:instance/release', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
     summary: 'Let a quarantined instance run again.',
     body: PluginActionBody,
     answer: PluginView,
     run: ({ params, actor, body }) => plugins.release(params['instance'] ?? '', actor, body.reason),
   }),
   {
-    method: 'POST', path: '/reload', scope: 'plugins:write',
+    id: 'reloadHome', method: 'POST', path: '/reload', scope: 'plugins:write',
     summary: 'Look at the home now and take up what changed.',
     answer: ReloadView,
     run: () => host.reload(),

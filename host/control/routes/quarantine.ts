@@ -5,19 +5,19 @@ import { pageSchema, type ApiRoute } from './api.ts';
 
 export const quarantineRoutes = ({ quarantine }: Pick<Host, 'quarantine'>): readonly ApiRoute[] => [
   {
-    method: 'GET', path: '/quarantine', scope: 'review',
+    id: 'listQuarantine', method: 'GET', path: '/quarantine', scope: 'review',
     summary: 'Every instance that is quarantined or revoked, with whether its evidence is as it was written.',
     answer: pageSchema(QuarantineView),
     run: async () => ({ items: await quarantine.list(), cursor: null }),
   },
   {
-    method: 'GET', path: '/quarantine/:instance', scope: 'review',
+    id: 'getQuarantine', method: 'GET', path: '/quarantine/:instance', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'NOT_IN_QUARANTINE'],
     summary: 'One of them, with its last states.',
     answer: QuarantineDetail,
     run: ({ params }) => quarantine.show(params['instance'] ?? ''),
   },
   {
-    method: 'GET', path: '/quarantine/:instance/evidence', scope: 'review',
+    id: 'getEvidence', method: 'GET', path: '/quarantine/:instance/evidence', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'EVIDENCE_MISSING', 'EVIDENCE_CHANGED'],
     summary: 'The evidence of the last time an instance was stopped, held against the digest that was recorded then.',
     answer: EvidenceView,
     run: ({ params }) => quarantine.evidence(params['instance'] ?? ''),

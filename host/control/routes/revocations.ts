@@ -7,14 +7,14 @@ import { withQuery } from './query.ts';
 
 export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/revocations', scope: 'plugins:read',
+    id: 'listRevocations', method: 'GET', path: '/revocations', scope: 'plugins:read',
     summary: 'Everything that is revoked, with who said so first and where it stands now.',
     query: PAGE,
     answer: pageSchema(RevocationView),
     run: ({ query }) => asPage(revocations.list(query)),
   }),
   withBody({
-    method: 'POST', path: '/revocations', scope: 'review',
+    id: 'revoke', method: 'POST', path: '/revocations', scope: 'review',
     summary: 'Revoke a key, a package digest or a range of versions. What runs by it is stopped when this answers.',
     status: 201,
     body: RevocationBody,
@@ -22,7 +22,7 @@ export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): re
     run: ({ actor, body }) => revocations.revoke(body, actor),
   }),
   withBody({
-    method: 'POST', path: '/revocations/lift', scope: '*',
+    id: 'liftRevocation', method: 'POST', path: '/revocations/lift', scope: '*', errors: ['REVOCATION_NOT_FOUND', 'REVOCATION_SIGNED'],
     summary: 'Take a revocation back; nothing else does. For the operator: whoever may revoke takes power away, and this gives it.',
     body: RevocationBody,
     answer: RevocationResult,

@@ -8,7 +8,7 @@ import { withQuery } from './query.ts';
 
 export const scanRoutes = ({ scans }: Pick<Host, 'scans'>): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/scans', scope: 'plugins:read',
+    id: 'listScans', method: 'GET', path: '/scans', scope: 'plugins:read',
     summary: 'Scans that are kept, newest first.',
     query: {
       ...PAGE,
@@ -20,7 +20,7 @@ export const scanRoutes = ({ scans }: Pick<Host, 'scans'>): readonly ApiRoute[] 
     run: async ({ query }) => asPage(await scans.list(query)),
   }),
   {
-    method: 'POST', path: '/plugins/:instance/scan', scope: 'review',
+    id: 'scanPlugin', method: 'POST', path: '/plugins/:instance/scan', scope: 'review', errors: ['PLUGIN_NOT_FOUND'],
     summary: 'Look through the package of an instance again; what that leads to is taken up when this answers.',
     answer: ScanView,
     run: ({ params }) => scans.again(params['instance'] ?? ''),

@@ -7,20 +7,20 @@ import { withQuery } from './query.ts';
 
 export const sessionRoutes = ({ sessions }: Host): readonly ApiRoute[] => [
   withQuery({
-    method: 'GET', path: '/sessions', scope: 'messages:read',
+    id: 'listSessions', method: 'GET', path: '/sessions', scope: 'messages:read',
     summary: 'Sessions, by key.',
     query: PAGE,
     answer: pageSchema(SessionView),
     run: async ({ query }) => asPage(await sessions.list(query)),
   }),
   {
-    method: 'GET', path: '/sessions/:key', scope: 'messages:read',
+    id: 'getSession', method: 'GET', path: '/sessions/:key', scope: 'messages:read', errors: ['SESSION_NOT_FOUND'],
     summary: 'One session.',
     answer: SessionView,
     run: ({ params }) => sessions.show(params['key'] ?? ''),
   },
   {
-    method: 'POST', path: '/sessions/:key/reset', scope: 'messages:write',
+    id: 'resetSession', method: 'POST', path: '/sessions/:key/reset', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
     summary: 'Begin the session anew: the next message is its first.',
     answer: SessionView,
     run: ({ params, actor }) => sessions.reset(params['key'] ?? '', actor),

@@ -10,20 +10,20 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
   const desk = () => ({ store: host.store, clock: host.clock, dataDir: host.config.dataDir });
   return [
     withQuery({
-      method: 'GET', path: '/tokens', scope: 'tokens:read',
+      id: 'listTokens', method: 'GET', path: '/tokens', scope: 'tokens:read',
       summary: 'Every token, without its secret.',
       query: PAGE,
       answer: pageSchema(TokenView),
       run: async ({ query }) => asPage(await listTokens(desk(), query)),
     }),
     {
-      method: 'GET', path: '/tokens/:id', scope: 'tokens:read',
+      id: 'getToken', method: 'GET', path: '/tokens/:id', scope: 'tokens:read', errors: ['TOKEN_NOT_FOUND'],
       summary: 'One token, without its secret.',
       answer: TokenView,
       run: ({ params }) => showToken(desk(), params['id'] ?? ''),
     },
     withBody({
-      method: 'POST', path: '/tokens', scope: 'tokens:write',
+      id: 'createToken', method: 'POST', path: '/tokens', scope: 'tokens:write', errors: ['SCOPE_UNKNOWN', 'SCOPE_BEYOND'],
       summary: 'A new token, with scopes that the caller has. Its secret is in this answer and nowhere else.',
       status: 201,
       body: NewTokenBody,
@@ -31,7 +31,7 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: ({ principal, body }) => createToken(desk(), principal, body),
     }),
     withBody({
-      method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write',
+      id: 'rotateToken', method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'TOKEN_ENDED', 'SCOPE_BEYOND'],
       summary: 'A new secret in the place of a token, which works on for an hour unless said otherwise.',
       status: 201,
       body: RotateTokenBody,
@@ -40,7 +40,7 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: ({ principal, params, body }) => rotateToken(desk(), principal, params['id'] ?? '', body),
     }),
     {
-      method: 'POST', path: '/tokens/:id/revoke', scope: 'tokens:write',
+      id: 'revokeToken', method: 'POST', path: '/tokens/:id/revoke', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'SCOPE_BEYOND'],
       summary: 'Refuse a token from now on.',
       answer: TokenView,
       run: ({ principal, params }) => revokeToken(desk(), principal, params['id'] ?? ''),

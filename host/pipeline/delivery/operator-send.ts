@@ -1,5 +1,5 @@
 // A message the operator writes: sanitized and screened like any reply, stored, delivered, and waited for.
-import type { SendMessageBody } from '../../../schemas/control.ts';
+import type { SendMessageBody, Sent } from '../../../schemas/control.ts';
 import { ConversationId, InstanceId, SessionKey } from '../../../schemas/ids.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
@@ -35,13 +35,6 @@ export interface OperatorSendParts extends GateParts {
 /** Where a message of an operator goes. */
 interface Place extends Omit<Route, 'atMs'> {
   readonly sessionKey: SessionKey;
-}
-
-export interface Sent {
-  readonly messageId: string;
-  readonly outcome: string;
-  readonly code?: string;
-  readonly reason?: string;
 }
 
 export class OperatorSend {

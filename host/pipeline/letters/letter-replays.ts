@@ -1,4 +1,5 @@
 // Dead letters put back to work: one at a time by an operator, or many by a worker. Guards refuse what would only fail again or might be sent twice; a rate keeps old work from crowding out new.
+import type { Marked, Replayed } from '../../../schemas/control.ts';
 import type { Clock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
 import { readMessage } from '../../store/messages.ts';
@@ -27,21 +28,7 @@ export interface LetterReplayParts {
   readonly deadLetters: DeadLetters;
 }
 
-export interface Replayed {
-  readonly id: string;
-  readonly messageId: string;
-  /** `already`: it was put back before, and its work is not over. */
-  readonly status: 'replayed' | 'already';
-}
-
-export interface Marked {
-  /** Letters that the worker will put back. */
-  readonly marked: number;
-  /** Letters that a guard keeps, by its reason. */
-  readonly guarded: Readonly<Record<string, number>>;
-  /** Whether there may be more than one request marks. */
-  readonly more: boolean;
-}
+export type { Marked, Replayed };
 
 export class LetterReplays {
   readonly #parts: LetterReplayParts;

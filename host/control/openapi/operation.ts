@@ -1,0 +1,62 @@
+// One route as an operation of the document: parameters, body, answers, refusals, and the scope it needs. document.ts calls it for every route.
+import { Type, type TSchema } from 'typebox';
+import { BackupName } from '../../../schemas/backup.ts';
+import { text, whole } from '../../../schemas/closed.ts';
+import { InstanceName } from '../../../schemas/ids.ts';
+import type { DescribedRoute } from '../routes/api.ts';
+import type { Components } from './components.ts';
+import { codesOf, refusals } from './problems.ts';
+import { tagOf } from './tags.ts';
+
+/** https://spec.openapis.org/oas/v3.1.1#operation-object */
+export function operation(route: DescribedRoute, components: Components) {
+  const { id, path, scope, summary, status = 200, body, optionalBody = false } = route;
+  const parameters = [...pathParameters(path), ...queryParameters(route)].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
+  return {
+    operationId: id,
+    tags: [tagOf(path)],
+    summary,
+    description: scope === 'any' ? 'For every token.' : `Needs the scope \`${scope}\`.`,
+    security: [{ token: scope === 'any' ? [] : [scope] }],
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body ? { requestBody: { required: !optionalBody, content: { 'application/json': { schema: components.refer(body) } } } } : {}),
+    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', content: content(route, components) }, ...refusals(codesOf(route)) },
+  };
+}
+
+const SUCCESS: Readonly<Record<number, string>> = { 200: 'Done.', 201: 'Made.', 202: 'Begun; it goes on after this answer.' };
+
+/** A stream is text; its schema says what each line of it holds. */
+function content({ media, answer }: DescribedRoute, components: Components) {
+  if (media === undefined) return { 'application/json': { schema: components.refer(answer) } };
+  return { [media]: { schema: { type: 'string', contentMediaType: 'application/json', contentSchema: components.refer(answer) } } };
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required?: true;
+  readonly description?: string;
+  readonly schema: TSchema;
+}
+
+/** What the names in paths stand for. */
+const IN_PATHS: Readonly<Record<string, { readonly description: string; readonly schema: TSchema }>> = {
+  instance: { description: 'The name of an instance.', schema: InstanceName },
+  id: { description: 'An id, as lists show it.', schema: text(64, { minLength: 1 }) },
+  key: { description: 'The key of a session, percent-encoded.', schema: text(400, { minLength: 1 }) },
+  name: { description: 'The name of a backup.', schema: BackupName },
+  index: { description: 'The place of an entry in the log, from 0.', schema: whole(0, 1e15) },
+};
+
+function pathParameters(path: string): Parameter[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({ name, in: 'path', required: true, ...(IN_PATHS[name] ?? { schema: Type.String() }) }));
+}
+
+/** A description belongs to the parameter; the rest is its schema. */
+function queryParameters({ query = {} }: DescribedRoute): Parameter[] {
+  return Object.entries(query).map(([name, schema]) => {
+    const { description, ...rest }: { readonly description?: string } & TSchema = schema;
+    return { name, in: 'query', ...(description === undefined ? {} : { description }), schema: rest };
+  });
+}
