@@ -1,8 +1,10 @@
 // The command line's way to a running host: address and token from the data directory, one connection a command. Called by commands that need a host.
 import { request, type IncomingMessage } from 'node:http';
+import { request as requestOverTls, type RequestOptions } from 'node:https';
 import { readAdminToken } from '../control/admin-token.ts';
 import { ERRORS, GatehouseError, isErrorCode, problemOf, remedyOf } from '../errors.ts';
 import { configOf } from './context.ts';
+import { trustOwnCertificate } from './host-certificate.ts';
 import type { ExitCode, Io } from './io.ts';
 import { isAlive, readRunFile } from './run-file.ts';
 
@@ -44,11 +46,12 @@ export function connect(io: Io): HostClient {
 
 /** The running host, or undefined. The token goes only to an address whose host process is alive: a port freed by a crash may be anyone's. */
 export function findHost(io: Io): HostClient | undefined {
-  const { home, dataDir } = configOf(io);
+  const { home, dataDir, policy } = configOf(io);
   const run = readRunFile(dataDir);
   const token = readAdminToken(dataDir);
   if (!run || token === undefined || !isAlive(run.pid)) return undefined;
-  const asked = (method: string, path: string) => ({ url: `${run.address}/api/v1${path}`, method, token, home });
+  const tls = trustOwnCertificate(policy);
+  const asked = (method: string, path: string) => ({ url: `${run.address}/api/v1${path}`, method, token, home, tls });
   return {
     address: run.address,
     get: (path) => exchange(asked('GET', path)),
@@ -67,6 +70,7 @@ interface Exchange {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly home: string;
+  readonly tls: RequestOptions;
 }
 
 async function exchange<Answer>(asked: Exchange): Promise<Answer> {
@@ -74,11 +78,12 @@ async function exchange<Answer>(asked: Exchange): Promise<Answer> {
 }
 
 /** Resolves with the head of an answer that is no refusal. The timeout is for silence, however long the answer takes in all. */
-async function open({ url, method, token, body, headers = {}, home }: Exchange): Promise<IncomingMessage> {
+async function open({ url, method, token, body, headers = {}, home, tls }: Exchange): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const all = { authorization: `Bearer ${token}`, accept: 'application/json', ...headers, ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}) };
-  const outgoing = request(url, { method, headers: all, agent: false, timeout: TIMEOUT_MS }, resolve);
+  const how = { method, headers: all, agent: false, timeout: TIMEOUT_MS } as const;
+  const outgoing = url.startsWith('https:') ? requestOverTls(url, { ...how, ...tls }, resolve) : request(url, how, resolve);
   outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
   outgoing.on('error', (error) => reject(unreachable(home, error)));
   outgoing.end(bytes);

@@ -1,0 +1,206 @@
+// TLS that the host ends itself: certificates that must be right, renewed while it runs, asked of peers, and the command line that trusts them.
+import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../host/clock.ts';
+import { configIn } from '../../host/config.ts';
+import { watchCertificates } from '../../host/control/network/certificate-watch.ts';
+import { createLog, type Log } from '../../host/log.ts';
+import { readCertificates } from '../../host/network/certificates.ts';
+import type { HostConfig } from '../../schemas/host-config.ts';
+import { OPENSSL, anAuthority, inDays, type Authority, type Pair } from '../support/certificates.ts';
+import { startTestControl, type Script } from '../support/control-plane.ts';
+import { eventually } from '../support/eventually.ts';
+import { gatehouse, startProcess } from '../support/process.ts';
+import { tempDir, type TempDir } from '../support/temp.ts';
+
+let dir: TempDir;
+let authority: Authority;
+let stranger: Authority;
+let host: Pair;
+let client: Pair;
+let revoked: Pair;
+let foreign: Pair;
+let crl: string;
+
+const not = OPENSSL === undefined ? ' (not run: openssl)' : '';
+
+beforeAll(async () => {
+  dir = await tempDir();
+  if (OPENSSL === undefined) return;
+  authority = anAuthority(dir.path);
+  stranger = anAuthority(dir.path, 'stranger');
+  host = authority.sign('host');
+  client = authority.sign('client');
+  revoked = authority.sign('revoked');
+  foreign = stranger.sign('foreign');
+  crl = authority.crl('crl.pem', [revoked]);
+});
+afterAll(() => dir[Symbol.asyncDispose]());
+
+interface Said {
+  readonly status: number;
+  readonly headers: Record<string, unknown>;
+  readonly code: unknown;
+}
+
+/** One request over a connection of its own; the error of the handshake, when there is one. */
+function ask(address: string, path: string, { pair, headers = {} }: { readonly pair?: Pair; readonly headers?: Record<string, string> } = {}): Promise<Said | string> {
+  return new Promise((done) => {
+    const shown = pair ? { cert: readFileSync(pair.cert), key: readFileSync(pair.key) } : {};
+    request(`${address}${path}`, { agent: false, ca: readFileSync(authority.ca), headers, ...shown }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', (error) => done(error.message));
+      answer.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        done({ status: answer.statusCode ?? 0, headers: answer.headers, code: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>)['code'] : undefined });
+      });
+    }).on('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message)).end();
+  });
+}
+
+const policyOf = (network: NonNullable<HostConfig['network']>) => configIn(Buffer.from(JSON.stringify({ network })), { home: dir.path, env: {}, cwd: dir.path, interfaces: {} }).policy;
+const tlsOf = ({ cert, key }: Pair) => ({ cert, key });
+
+describe.skipIf(OPENSSL === undefined)(`certificates${not}`, () => {
+  it('that are sound are read', () => {
+    expect(readCertificates(policyOf({ tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl } }), systemClock.now())?.leaf.subject).toBe('CN=host');
+    expect(readCertificates(policyOf({}), systemClock.now())).toBeUndefined();
+  });
+
+  it.each<[string, () => NonNullable<HostConfig['network']>, RegExp]>([
+    ['that is not there', () => ({ tls: { ...tlsOf(host), cert: 'gone.pem' } }), /cert names .*gone\.pem, which cannot be read/],
+    ['that is none', () => ({ tls: { ...tlsOf(host), cert: host.key } }), /not the PEM file it should be/],
+    ['whose key is none', () => ({ tls: { ...tlsOf(host), key: host.cert } }), /key names .* which is not the PEM file|everybody on this machine/],
+    ['of another key', () => ({ tls: { cert: host.cert, key: client.key } }), /does not belong/],
+    ['that is over', () => ({ tls: tlsOf(authority.sign('over', { from: inDays(-9), until: inDays(-1) })) }), /ended /],
+    ['that has not begun', () => ({ tls: tlsOf(authority.sign('early', { from: inDays(1), until: inDays(2) })) }), /begins /],
+    ['with an authority that is none', () => ({ tls: tlsOf(host), mtls: { mode: 'require', ca: crl } }), /mtls\.ca names/],
+    ['with a revocation list that is none', () => ({ tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl: host.cert } }), /mtls\.crl names/],
+  ])('%s keeps a host from starting', (_, network, problem) => {
+    expect(() => readCertificates(policyOf(network()), systemClock.now())).toThrow(expect.objectContaining({ code: 'CONFIG_UNSAFE', row: expect.objectContaining({ exitCode: 3 }), message: expect.stringMatching(problem) }));
+  });
+
+  it('whose key everybody may read keep a host from starting; a group may', () => {
+    const pair = authority.sign('loose');
+    chmodSync(pair.key, 0o644);
+    expect(() => readCertificates(policyOf({ tls: tlsOf(pair) }), systemClock.now())).toThrow(/mode 644/);
+    chmodSync(pair.key, 0o640);
+    expect(readCertificates(policyOf({ tls: tlsOf(pair) }), systemClock.now())).toBeDefined();
+  });
+});
+
+describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
+  const start = (script: Script) => startTestControl({ config: { profile: 'gateway' }, ...script });
+
+  it('speaks the versions it is told to, says so by HSTS, and takes nothing in clear', async () => {
+    await using control = await start({ network: { tls: { ...tlsOf(host), minVersion: '1.3' } } });
+    const { address } = control.control;
+    expect(address).toMatch(/^https:/);
+    const answer = await ask(address, '/healthz');
+    expect(answer).toMatchObject({ status: 200, headers: { 'strict-transport-security': 'max-age=31536000' } });
+    expect(await ask(address, '/nothing')).toMatchObject({ status: 401, headers: { 'strict-transport-security': 'max-age=31536000' } });
+    await expect(fetch(`${address.replace('https', 'http')}/healthz`)).rejects.toThrow('fetch failed');
+    const { port } = new URL(address);
+    const old = await new Promise((done) => connect({ port: Number(port), host: '127.0.0.1', ca: readFileSync(authority.ca), maxVersion: 'TLSv1.2' }, () => done('connected')).on('error', (error: NodeJS.ErrnoException) => done(error.code)));
+    expect(old).toMatch(/PROTOCOL_VERSION/);
+  });
+
+  it('shows a renewed certificate to the next connection', async () => {
+    const live = { cert: join(dir.path, 'live.pem'), key: join(dir.path, 'live.key') };
+    const put = (pair: Pair) => {
+      for (const part of ['cert', 'key'] as const) {
+        copyFileSync(pair[part], `${live[part]}.new`);
+        renameSync(`${live[part]}.new`, live[part]);
+      }
+    };
+    put(host);
+    await using control = await start({ network: { tls: live } });
+    const { address } = control.control;
+    const shown = () => new Promise((done) => {
+      const socket = connect({ port: Number(new URL(address).port), host: '127.0.0.1', ca: readFileSync(authority.ca) }, () => {
+        done(socket.getPeerCertificate().subject.CN);
+        socket.destroy();
+      });
+    });
+    expect(await shown()).toBe('host');
+    put(authority.sign('renewed'));
+    await eventually(async () => expect(await shown()).toBe('renewed'), 15_000);
+  });
+
+  it('keeps the certificate it has while a changed file is broken, and says so', async () => {
+    const live = { cert: join(dir.path, 'breaking.pem'), key: join(dir.path, 'breaking.key') };
+    for (const part of ['cert', 'key'] as const) copyFileSync(host[part], live[part]);
+    const told: string[] = [];
+    const note = (_fields: unknown, text: string) => void told.push(text);
+    using watch = watchCertificates(policyOf({ tls: live }), systemClock, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
+    writeFileSync(live.cert, 'half a file');
+    await eventually(() => expect(told).toEqual(['a changed certificate is not taken up; the one before it stays']), 15_000);
+    expect(watch?.current.leaf.subject).toBe('CN=host');
+    copyFileSync(host.cert, live.cert);
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 15_000);
+  });
+
+  it('lets nobody past the handshake without a certificate that counts, and still asks for a token', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl } } });
+    const { address } = control.control;
+    expect(await ask(address, '/api/v1/status', { pair: client })).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+    expect(await ask(address, '/api/v1/status', { pair: client, headers: { authorization: `Bearer ${control.adminToken}` } })).toMatchObject({ status: 200 });
+    for (const pair of [undefined, foreign, revoked]) expect(await ask(address, '/healthz', pair ? { pair } : {})).toMatch(/CERT|ECONNRESET|EPIPE/);
+  });
+
+  it('asks for one only where it is told to, however the path is spelt', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl, for: ['/api/'] } } });
+    const { address } = control.control;
+    const token = { headers: { authorization: `Bearer ${control.adminToken}` } };
+    for (const path of ['/api/v1/status', '/%61pi/v1/status', '/api/v1/nothing', '/api/v1/%zz']) {
+      for (const pair of [undefined, foreign, revoked]) expect([path, pair?.cert, await ask(address, path, { ...token, ...(pair ? { pair } : {}) })]).toEqual([path, pair?.cert, expect.objectContaining({ status: 403, code: 'CLIENT_CERTIFICATE' })]);
+    }
+    expect(await ask(address, '/api/v1/status', { ...token, pair: client })).toMatchObject({ status: 200 });
+    expect(await ask(address, '/metrics', token)).toMatchObject({ status: 200 });
+  });
+
+  it('that requests certificates takes those without, and refuses wrong ones', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'request', ca: authority.ca } } });
+    const { address } = control.control;
+    expect(await ask(address, '/openapi.json')).toMatchObject({ status: 200 });
+    expect(await ask(address, '/openapi.json', { pair: client })).toMatchObject({ status: 200 });
+    expect(await ask(address, '/openapi.json', { pair: foreign })).toMatchObject({ status: 403, code: 'CLIENT_CERTIFICATE' });
+  });
+
+  it('ends connections of a certificate that is taken back while it runs', async () => {
+    const list = join(dir.path, 'live-crl.pem');
+    copyFileSync(crl, list);
+    const later = authority.sign('later');
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl: list } } });
+    const { port } = new URL(control.control.address);
+    const socket = connect({ port: Number(port), host: '127.0.0.1', ca: readFileSync(authority.ca), cert: readFileSync(later.cert), key: readFileSync(later.key) });
+    socket.on('error', () => undefined);
+    await new Promise((done) => socket.once('secureConnect', done));
+    const ended = new Promise((done) => socket.once('close', done));
+    socket.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+    await new Promise((done) => socket.once('data', done));
+    copyFileSync(authority.crl('crl-2.pem', [later]), list);
+    await ended;
+    expect(await ask(control.control.address, '/healthz', { pair: later })).toMatch(/CERT|ECONNRESET|EPIPE/);
+    expect(await ask(control.control.address, '/healthz', { pair: client })).toMatchObject({ status: 200 });
+  });
+
+  it('answers the command line, which trusts the certificate in the home and no other of the same authority', async () => {
+    await using home = await tempDir();
+    await mkdir(join(home.path, 'manifests', 'plugins'), { recursive: true });
+    const other = authority.sign('other', { altName: 'DNS:somebody.else' });
+    for (const part of ['cert', 'key'] as const) copyFileSync(other[part], join(home.path, `tls.${part}`));
+    writeFileSync(join(home.path, 'manifests', 'host.json'), JSON.stringify({ network: { tls: { cert: 'tls.cert', key: 'tls.key' } }, sandbox: { warm: 0 } }));
+    await using running = await startProcess(home.path);
+    expect(running.address).toMatch(/^https:/);
+    const { code, stdout, stderr } = await gatehouse(['status', '--json', '--home', home.path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ ready: true });
+    copyFileSync(host.cert, join(home.path, 'tls.cert'));
+    expect(await gatehouse(['status', '--home', home.path])).toMatchObject({ code: 4, stderr: expect.stringContaining('issuer certificate') });
+  });
+});
