@@ -1,10 +1,11 @@
 // What the control plane may see of messages: newest first, filtered, page by page.
 import type { MessageDetail, MessageView, PluginCost } from '../../schemas/control.ts';
 import { GatehouseError } from '../errors.ts';
-import { companyOf, readMessage, withEnding } from '../store/messages.ts';
+import { unpackEnding, unpackMessage, type StoredMessage } from '../store/message-record.ts';
+import { companyOf, readMessage } from '../store/messages.ts';
 import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
 import type { Store } from '../store/store.ts';
-import { conversations, messages, type MessageRow } from '../store/tables.ts';
+import { conversations, packedEndings, packedMessages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './gating/provenance.ts';
 import { speakerOf } from './verifying/speaker.ts';
 import { whereaboutsOf } from './sessions/whereabouts.ts';
@@ -14,14 +15,29 @@ export interface MessageFilter extends PageQuery {
   readonly conversation?: string;
   readonly outcome?: string;
   readonly direction?: 'inbound' | 'outbound';
+  /** RFC 3339 in UTC with milliseconds: those of then and later, and those before. */
+  readonly since?: string;
+  readonly until?: string;
 }
 
+/** An id is made when its message comes, a moment before or after the time the message is given. After the clock was set back ids run ahead of it, and a span is one of ids. */
+const SLACK_MS = 60_000;
+
 export function listMessages(store: Store, { cursor, limit, ...filter }: MessageFilter): Promise<Page<MessageView>> {
-  return filteredPage(store, messages, { cursor, limit, newestFirst: true }, async (stored) => {
+  const span = { least: idAt(filter.since, -SLACK_MS), beyond: idAt(filter.until, SLACK_MS) };
+  return filteredPage(store, packedMessages, { cursor, limit, newestFirst: true, ...span }, async (stored) => {
     if (!concerns(stored, filter)) return undefined;
-    const row = await withEnding(store, stored);
-    return filter.outcome === undefined || row.outcome === filter.outcome ? messageView(row) : undefined;
+    const ending = (await store.get(packedEndings, packedEndings.key(stored.id)))?.value;
+    if (filter.outcome !== undefined && filter.outcome !== (ending ?? stored).outcome) return undefined;
+    return messageView({ ...unpackMessage(stored), ...(ending && unpackEnding(ending)) });
   });
+}
+
+/** What every id of a moment begins with. */
+function idAt(time: string | undefined, slackMs: number): string | undefined {
+  if (time === undefined) return undefined;
+  const hex = Math.max(0, Date.parse(time) + slackMs).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
 /** Lines of its conversation behind a message that are looked through for its replies: they follow it at once, those of runs beside it in between. */
@@ -63,8 +79,14 @@ function costsOf(rows: readonly MessageRow[]): PluginCost[] {
   return [...costs.values()].toSorted((a, b) => b.cpuMs - a.cpuMs);
 }
 
-function concerns(row: MessageRow, { instance, conversation, direction }: MessageFilter): boolean {
-  return (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation) && (direction === undefined || row.direction === direction);
+function concerns(row: StoredMessage, { instance, conversation, direction, since, until }: MessageFilter): boolean {
+  return (
+    (instance === undefined || row.instance === instance) &&
+    (conversation === undefined || row.conversation === conversation) &&
+    (direction === undefined || row.direction === direction) &&
+    (since === undefined || row.at >= since) &&
+    (until === undefined || row.at < until)
+  );
 }
 
 export function messageView(row: MessageRow): MessageView {

@@ -8,7 +8,7 @@ import type { EndingRow, MessageRow } from './tables.ts';
 /** What of a row is packed; everything else is stored as it is. */
 type Packed = 'stages' | 'mentions' | 'media' | 'flags' | 'command';
 
-interface StoredMessage extends Omit<MessageRow, Packed>, Partial<Pick<MessageRow, Exclude<Packed, 'stages' | 'command'>>> {
+export interface StoredMessage extends Omit<MessageRow, Packed>, Partial<Pick<MessageRow, Exclude<Packed, 'stages' | 'command'>>> {
   readonly stages: string | readonly StageRecord[];
   readonly command?: StoredCommand;
 }
@@ -34,7 +34,7 @@ export function unpackMessage({ stages, mentions = [], media = [], flags = [], c
   return { ...rest, stages: typeof stages === 'string' ? unpackStages(stages) : stages, mentions, media, flags, ...(command && { command: { name, arguments: rest.text.slice(from, from + length) } }) };
 }
 
-type StoredEnding = Omit<EndingRow, 'stages'> & { readonly stages: string };
+export type StoredEnding = Omit<EndingRow, 'stages'> & { readonly stages: string };
 
 export function packEnding(row: EndingRow): StoredEnding {
   return { ...row, stages: packStages(row.stages) };

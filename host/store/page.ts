@@ -19,7 +19,9 @@ export interface PageQuery {
 
 /** Rows looked at for one page; a rare filter over a large store answers with a short page and a cursor instead of a long wait. */
 const MOST_SCANNED = 20_000;
-const CHUNK = 500;
+/** Rows read at once: as many as the page takes, and with a filter that leaves most of them out, more. */
+const LEAST_CHUNK = 16;
+const MOST_CHUNK = 500;
 
 export const pageSize = (limit: number = PAGE_ITEMS.default): number => Math.min(PAGE_ITEMS.most, Math.max(1, limit));
 
@@ -27,23 +29,35 @@ export const pageSize = (limit: number = PAGE_ITEMS.default): number => Math.min
 export async function filteredPage<Row, Item>(
   store: Store,
   table: TableDeclaration<Row, [id: string]>,
-  { cursor, limit, newestFirst = false }: PageQuery & { readonly newestFirst?: boolean },
+  { cursor, limit, newestFirst = false, least, beyond }: PageQuery & { readonly newestFirst?: boolean; /** Ids from this one on, and below that one. */ readonly least?: string | undefined; readonly beyond?: string | undefined },
   pick: (row: Row, id: string) => Item | undefined | Promise<Item | undefined>,
 ): Promise<Page<Item>> {
   const most = pageSize(limit);
   const items: Item[] = [];
   let last = cursor;
-  for (let scanned = 0; scanned < MOST_SCANNED; scanned += CHUNK) {
-    const from = last === undefined ? {} : newestFirst ? { to: table.key(last) } : { after: table.key(last) };
-    const rows: readonly Entry<Row>[] = await store.range(table, table.prefix(), { reverse: newestFirst, limit: CHUNK, ...from });
+  let chunk = Math.max(LEAST_CHUNK, most);
+  for (let scanned = 0; scanned < MOST_SCANNED; scanned += chunk, chunk = Math.min(MOST_CHUNK, chunk * 2)) {
+    const rows: readonly Entry<Row>[] = await store.range(table, table.prefix(), { reverse: newestFirst, limit: chunk, ...ends(table, { last, newestFirst, least, beyond }) });
     for (const { key, value } of rows) {
       last = String(key.at(-1));
       const item = await pick(value, last);
       if (item !== undefined) items.push(item);
       if (items.length === most) return { items, cursor: last };
     }
-    if (rows.length < CHUNK) return { items, cursor: null };
+    if (rows.length < chunk) return { items, cursor: null };
     await setImmediate(); // a rare filter reads many pages, and others want to run
   }
   return { items, cursor: last ?? null };
+}
+
+/** Where a page begins: behind the last row looked at, and within the span. */
+function ends<Row>(table: TableDeclaration<Row, [id: string]>, { last, newestFirst, least, beyond }: { readonly last: string | undefined; readonly newestFirst: boolean; readonly least: string | undefined; readonly beyond: string | undefined }) {
+  const from = least === undefined ? {} : { from: table.key(least) };
+  const to = newestFirst ? earliest(last, beyond) : beyond;
+  return { ...from, ...(to === undefined ? {} : { to: table.key(to) }), ...(last === undefined || newestFirst ? {} : { after: table.key(last) }) };
+}
+
+function earliest(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one < other ? one : other;
 }

@@ -10,7 +10,7 @@ import type { Direction, Message, Room, StageRecord } from '../../schemas/messag
 import type { QueueMode } from '../../schemas/policy.ts';
 import type { ScanView } from '../../schemas/scan.ts';
 import type { ModerationSection, PluginKind } from '../../schemas/plugin-manifest.ts';
-import { packEnding, packMessage, unpackEnding, unpackMessage } from './message-record.ts';
+import { packEnding, packMessage, unpackEnding, unpackMessage, type StoredEnding, type StoredMessage } from './message-record.ts';
 import type { Trigger } from '../../schemas/quarantine.ts';
 import type { DeliveryFailure } from '../../schemas/control.ts';
 import type { TextLimits } from '../../schemas/text-limits.ts';
@@ -76,6 +76,9 @@ export interface MessageRow extends Omit<MessageView, 'id' | 'instance' | 'conve
 }
 
 export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends', { pack: packMessage, unpack: unpackMessage });
+
+/** The same rows as they are stored, for whoever looks at many and shows few: most of the work of reading one is its record of stages. */
+export const packedMessages = tenantTable<StoredMessage, [messageId: string]>(messages.name, 'messageId', messages.writtenBy);
 
 export interface ConversationRow {
   readonly direction: Direction;
@@ -521,6 +524,9 @@ export interface EndingRow extends Pick<MessageRow, 'outcome' | 'stages' | 'plac
 
 /** Beside the message, so that its text is written once: rows of one moment lie together, and are small. Read both with `readMessage` or `withEnding`. */
 export const endings = tenantTable<EndingRow, [messageId: string]>('endings', 'messageId', 'pipeline: respond, settle', { pack: packEnding, unpack: unpackEnding });
+
+/** As `packedMessages`. */
+export const packedEndings = tenantTable<StoredEnding, [messageId: string]>(endings.name, 'messageId', endings.writtenBy);
 
 /** A signed request that was taken. */
 export interface ReplayRow {

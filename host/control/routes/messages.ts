@@ -2,7 +2,7 @@
 import { MessageDetail, MessageView, SendMessageBody, Sent } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
 import { Direction, Outcome } from '../../../schemas/message.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { PAGE, SPAN } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
 import { withQuery } from './query.ts';
@@ -17,6 +17,7 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
       conversation: text(256, { description: 'Only of this conversation.' }),
       outcome: { ...Outcome, description: 'Only those that ended so.' },
       direction: { ...Direction, description: 'Only what came in, or what went out.' },
+      ...SPAN,
     },
     answer: pageSchema(MessageView),
     run: async ({ query }) => asPage(await messages.list(query)),
