@@ -23,6 +23,7 @@ import { registerHealth } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { networkRoutes, type Listening } from './routes/network.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
+import { registerDocs } from './routes/docs.ts';
 import { registerOpenApi } from './routes/openapi.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
@@ -97,6 +98,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   registerMetrics(app, metrics, config.profile);
   app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
   registerOpenApi(app, describedRoutes(host));
+  registerDocs(app);
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
   await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }), mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
