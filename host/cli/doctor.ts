@@ -6,13 +6,15 @@ import { readAdminToken } from '../control/admin-token.ts';
 import type { Clock } from '../clock.ts';
 import { OVERRIDE_NAMES, httpAddress, isLoopback, publisherFolders, type ResolvedConfig } from '../config.ts';
 import { problemOf } from '../errors.ts';
+import { listensEverywhere } from '../network/addresses.ts';
+import { daysLeft, readCertificates } from '../network/certificates.ts';
 import { examineConfinement } from '../sandbox/demand.ts';
 import { PROVIDERS, WALLS } from '../sandbox/walls.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
 import { isAlive, readRunFile } from './run-file.ts';
-import { listensEverywhere } from './security/exposure.ts';
 import { looseAdminToken, looseData } from './security/file-modes.ts';
+import { certificateTroubles } from './security/network.ts';
 import { keysThatEnd } from './security/trusted-releases.ts';
 
 export interface Finding {
@@ -32,7 +34,7 @@ export interface Patient {
 type Examination = (patient: Patient) => Promise<Finding[]> | Finding[];
 
 /** In the order a person would look. */
-const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, home: startWouldSucceed, trust, data: dataDirectory, disk, confinement, host: runningHost };
+const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, tls, home: startWouldSucceed, trust, data: dataDirectory, disk, confinement, host: runningHost };
 
 /** Every finding; a question that cannot be answered is a failure of its own. */
 export async function examine(patient: Patient): Promise<Finding[]> {
@@ -62,17 +64,26 @@ function settings({ config, env }: Patient): Finding[] {
   return [ok('settings', `profile ${config.profile}${config.strict ? ', strict' : ''}, from ${from}`)];
 }
 
-function address({ config: { listen, hosts, egress } }: Patient): Finding[] {
+function address({ config: { listen, hosts, egress, policy } }: Patient): Finding[] {
   const isEverywhere = listensEverywhere(listen.host);
   const findings =
     isEverywhere && hosts.length === 0
-      ? [warning('address', 'it listens on every address, but answers only to loopback names', 'List the names it is reached by in `hosts` of manifests/host.json.')]
-      : [ok('address', `${httpAddress(listen)}${isLoopback(listen.host) ? ', this machine only' : ''}`)];
+      ? [warning('address', 'it listens on every address, and answers to no name but those of loopback', 'List the names it is reached by in `hosts` of manifests/host.json.')]
+      : [ok('address', `${httpAddress(listen, policy.tls ? 'https' : 'http')} (bind ${policy.bind.mode})${isLoopback(listen.host) ? `, this machine only${policy.funnel ? ', and a public tunnel' : ''}` : ''}${policy.trustedProxies.length > 0 ? `, behind ${policy.trustedProxies.join(' and ')}` : ''}`)];
   if (egress.allow.length > 0) {
     const exceptions = egress.allow.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`).join(', ');
     findings.push(warning('egress', `plugins may be given ${exceptions}, which need not be public https addresses`, 'Remove egress.allow from manifests/host.json when it is no longer needed.'));
   }
   return findings;
+}
+
+function tls({ config: { policy }, clock }: Patient): Finding[] {
+  const troubles = certificateTroubles(policy, clock);
+  if (troubles.length > 0) return troubles.map(({ found, fix }) => failure('tls', found, fix));
+  const leaf = readCertificates(policy, clock.now())?.leaf;
+  if (!leaf) return [];
+  const asked = policy.mtls ? `, client certificates: ${policy.mtls.mode} for ${policy.mtls.for.join(', ')}` : '';
+  return [ok('tls', `${leaf.subject}, from ${policy.tls?.minVersion}, ends in ${daysLeft(leaf, clock.now())} days${asked}`)];
 }
 
 async function startWouldSucceed({ config, env }: Patient): Promise<Finding[]> {

@@ -5,6 +5,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { certificateTroubles } from '../../host/cli/security/network.ts';
 import { systemClock } from '../../host/clock.ts';
 import { configIn } from '../../host/config.ts';
 import { watchCertificates } from '../../host/control/network/certificate-watch.ts';
@@ -82,6 +83,13 @@ describe.skipIf(OPENSSL === undefined)(`certificates${not}`, () => {
     ['with a revocation list that is none', () => ({ tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl: host.cert } }), /mtls\.crl names/],
   ])('%s keeps a host from starting', (_, network, problem) => {
     expect(() => readCertificates(policyOf(network()), systemClock.now())).toThrow(expect.objectContaining({ code: 'CONFIG_UNSAFE', row: expect.objectContaining({ exitCode: 3 }), message: expect.stringMatching(problem) }));
+  });
+
+  it('that end within fourteen days are told by doctor and the security audit, as are broken ones', () => {
+    const ending = policyOf({ tls: tlsOf(authority.sign('ending', { until: inDays(10) })) });
+    expect(certificateTroubles(ending)).toEqual([expect.objectContaining({ found: expect.stringMatching(/CN=ending ends .*, in 9 days/) })]);
+    expect(certificateTroubles(policyOf({ tls: { cert: 'gone', key: 'gone' } }))).toEqual([expect.objectContaining({ found: expect.stringContaining('cannot be read') })]);
+    expect(certificateTroubles(policyOf({ tls: tlsOf(host) }))).toEqual([]);
   });
 
   it('whose key everybody may read keep a host from starting; a group may', () => {

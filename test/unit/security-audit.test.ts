@@ -49,7 +49,7 @@ async function aCarelessHome(): Promise<TestHome> {
       },
       { name: 'gate', kind: 'moderation', source: '1', enablement: { onQuarantine: 'bypass', onTimeout: 'pass-with-flag' } },
     ],
-    { listen: '0.0.0.0:0', collision: 'first', egress: { allow: [{ host: 'ollama.internal', scheme: 'http', port: 11434 }] }, sandbox: { jitless: false }, trust: { scan: { onWarn: 'report', everyHours: 0 } } },
+    { listen: '0.0.0.0:0', collision: 'first', egress: { allow: [{ host: 'ollama.internal', scheme: 'http', port: 11434 }] }, sandbox: { jitless: false }, network: { exemptPrefixes: ['/channels/', '/metrics'], cors: { origins: ['*', 'http://app.example'] }, trustedProxies: ['10.0.0.0/8'] }, trust: { scan: { onWarn: 'report', everyHours: 0 } } },
   );
   const ending = newTestKey('ending');
   await writeTrustRecord(home.path, ending, { notAfter: inDays(5) });
@@ -85,8 +85,8 @@ describe('a careless home', () => {
   afterAll(() => home[Symbol.asyncDispose]());
 
   it('has something for every check to find, and the audit ends with 3', () => {
-    // Which walls are missing is the machine's to say.
-    expect([...new Set([...found.checks, 'missing-walls'])].sort()).toEqual(Object.keys(SECURITY_CHECKS).sort());
+    // Which walls are missing is the machine's to say; certificates are in network-tls.test.ts, which has some.
+    expect([...new Set([...found.checks, 'missing-walls', 'certificates'])].sort()).toEqual(Object.keys(SECURITY_CHECKS).sort());
     expect(found.code).toBe(3);
     expect(found.ok).toBe(false);
   });
@@ -110,6 +110,11 @@ describe('a careless home', () => {
     ['secrets-in-files', 'manifests/plugins/fetcher.json /config/note', /the token of a Telegram bot/],
     ['marked-secrets', 'fetcher', /config \/login\/password/],
     ['endless-admins', 'token', /'for the intern' has every scope/],
+    ['exempt-prefixes', 'network.exemptPrefixes', /\/metrics/],
+    ['other-origins', 'network.cors.origins', /every origin/],
+    ['other-origins', 'network.cors.origins', /in clear/],
+    ['believed-proxies', 'network.trustedProxies', /10\.0\.0\.0\/8/],
+    ['no-limits', 'network.limits', /not limited/],
     ['open-channels', 'door', /^(POST \/messages|the WebSocket \/ws)/],
     ['fails-open', 'door', /onVerifyFailure/],
     ['broken-trust', 'broken.json', /refused/],

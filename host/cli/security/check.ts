@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../../../schemas/control.ts';
 import type { PluginManifest } from '../../../schemas/plugin-manifest.ts';
 import type { Clock } from '../../clock.ts';
-import { isLoopback, publisherFolders, type ResolvedConfig } from '../../config.ts';
+import { publisherFolders, type ResolvedConfig } from '../../config.ts';
 import type { GatehouseError } from '../../errors.ts';
 import type { ResolvedEnablement } from '../../registry/enablement-file.ts';
 import { reviewersFolder } from '../../registry/review-look.ts';
@@ -93,5 +93,5 @@ export async function readHome(sources: AuditSources): Promise<AuditedHome> {
     ...plugins.map(({ instance, manifestFile, enablement, release }) => ({ name: instance, file: manifestFile, enablement, release, manifest: release.manifest })),
     ...refused.map(({ instance, loaded, release, manifest }) => ({ name: instance, file: loaded.file, enablement: loaded.enablement, ...(release ? { release } : {}), ...(manifest ? { manifest } : {}) })),
   ];
-  return { ...sources, isExposed: config.profile !== 'local' || !isLoopback(config.listen.host), instances: instances.sort((a, b) => (a.name < b.name ? -1 : 1)), trust, keyHolders, confinement, diagnostics };
+  return { ...sources, isExposed: config.profile !== 'local' || config.policy.isPublic, instances: instances.sort((a, b) => (a.name < b.name ? -1 : 1)), trust, keyHolders, confinement, diagnostics };
 }

@@ -4,6 +4,7 @@ import { readHome, SEVERITIES, type AuditedHome, type AuditSources, type Repair,
 import { anyOrigin, believedSenders, egressExceptions, failsOpen, notStrict, openBind, openChannels, plainHttp, unsafeSettings } from './exposure.ts';
 import { adminToken, dataModes, manifestsWritable, misplacedKeys, packagesWritable, privateKeys, secretFiles } from './file-modes.ts';
 import { gateBypass, gateLate, gateRelaxed, missingWalls, weakConfinement } from './lenience.ts';
+import { believedProxies, certificates, exemptPrefixes, noLimits, otherOrigins } from './network.ts';
 import { markedSecrets, secretsInFiles } from './plain-secrets.ts';
 import { endlessAdmins } from './tokens.ts';
 import { brokenTrust, collisions, developmentTrust, endedKeys, endingKeys, endingReleases, endlessKeys, freshReleases, lenientScans, noReviews, reviewersOwnPlugins, rollbackAllowed, staleRevocations, unpinned } from './trusted-releases.ts';
@@ -33,6 +34,11 @@ export const SECURITY_CHECKS = {
 
   'open-bind': openBind,
   'plain-http': plainHttp,
+  certificates,
+  'exempt-prefixes': exemptPrefixes,
+  'other-origins': otherOrigins,
+  'believed-proxies': believedProxies,
+  'no-limits': noLimits,
   'not-strict': notStrict,
   'egress-exceptions': egressExceptions,
   'open-channels': openChannels,

@@ -1,5 +1,5 @@
 // Where the host can be reached, by whom, and what it reaches: addresses, open doors of channels, exceptions of egress. Asked by the audit.
-import { isLoopback } from '../../config.ts';
+import { isLoopback, listensEverywhere } from '../../network/addresses.ts';
 import type { AuditedHome, AuditedInstance, SecurityCheck, Sighting } from './check.ts';
 
 export const unsafeSettings: SecurityCheck = {
@@ -7,8 +7,6 @@ export const unsafeSettings: SecurityCheck = {
   why: 'With these settings no start is allowed.',
   look: ({ unsafe }) => unsafe.map((error) => ({ where: 'manifests/host.json', found: error.message, fix: error.fix })),
 };
-
-export const listensEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
 export const openBind: SecurityCheck = {
   severity: 'medium',
@@ -19,8 +17,8 @@ export const openBind: SecurityCheck = {
 export const plainHttp: SecurityCheck = {
   severity: 'medium',
   why: 'The host speaks plain HTTP: tokens and messages can be read and changed on the way.',
-  look: ({ config: { listen } }) =>
-    !isLoopback(listen.host) ? [{ where: 'listen', found: `it listens on ${listen.host} without TLS`, fix: 'Listen on 127.0.0.1 behind a proxy that ends TLS, with profile gateway or internet.' }] : [],
+  look: ({ config: { listen, policy } }) =>
+    !isLoopback(listen.host) && !policy.tls ? [{ where: 'listen', found: `it listens on ${listen.host} without TLS`, fix: 'Set network.tls.cert and network.tls.key in manifests/host.json, or listen on 127.0.0.1 behind a proxy that ends TLS.' }] : [],
 };
 
 export const notStrict: SecurityCheck = {
