@@ -280,6 +280,17 @@ export const ERRORS = {
   TLS_REQUIRED: row('remote', 403, 3, 'This request was not encrypted all the way.', 'Use https; operators: a proxy that ends TLS says so in X-Forwarded-Proto, and stands in `network.trustedProxies`.'),
   CLIENT_CERTIFICATE: row('remote', 403, 3, 'A client certificate is asked for here, and yours {problem}.', 'Show one of the authority that the operator names in `network.mtls.ca`.'),
   FUNNEL_UNEXPECTED: row('operator', 403, 3, 'This request came through a public tunnel, and this host is not set up for one.', 'Close the tunnel; or set `network.funnel` to true, and a profile that fits.'),
+
+  // Pairing
+  PAIRING_REQUIRED: row('remote', 403, 3, "'{instance}' does not know this sender: {problem}.", 'Give the operator the code that was answered with; operators: `gatehouse pairing approve CODE`.'),
+  PAIRING_CODE: row('remote', 404, 2, 'Nobody waits with this code.', 'A code has 8 letters and digits, is good for one hour, and once; see `gatehouse pairing list --state pending`.'),
+  PAIRING_NOT_FOUND: row('remote', 404, 2, "There is no pairing '{id}'.", 'See `gatehouse pairing list`.'),
+  PAIRING_STATE: row('remote', 409, 2, "The pairing '{id}' is {state}: {problem}.", 'See `gatehouse pairing list`.'),
+  PAIRING_LOCKED: row('remote', 429, 3, 'Too many wrong codes came with this token.', 'Wait, then use a code that is right.', true),
+  INVITE_REQUIRED: row('remote', 403, 3, "'{instance}' is open to those who were invited.", 'Open the link of an invite, or send a token with the scope messages:write; operators: `gatehouse pairing invite --instance {instance}`.'),
+  INVITE_REFUSED: row('remote', 403, 3, "The invite does not open '{instance}': {problem}.", 'Ask for a new one.'),
+  INVITE_NOT_FOUND: row('remote', 404, 2, "There is no invite '{id}'.", 'See `gatehouse pairing invites`.'),
+  INVITE_USELESS: row('operator', 400, 2, "'{instance}' has no page that an invite could open.", 'Invite people to a channel with a WebSocket, as webchat is; others are paired by code (`admit.access`).'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -43,6 +43,9 @@ export interface Events {
   'gate.verdict': { instance: string; direction: 'inbound' | 'outbound'; effect: string; code?: string; failure?: string };
   /** Files of a message, when policy has them stored: kept, or why not. */
   'media.taken': { instance: string; files: number; result: string };
+  /** Somebody asked to be let in, and was told a code. `id` is of the pairing; never who. */
+  'pairing.requested': { id: string; instance: string };
+  'pairing.decided': { id: string; instance: string; state: 'approved' | 'denied' | 'revoked'; actor: string };
   'message.stage': { messageId: string; stage: string; decision: string; durationMs: number; instance?: string };
   /** Where to write to a session or a person: the latest place, an earlier one, none that is good any more, none at all. */
   'route.resolved': { result: 'hit' | 'fallback' | 'stale' | 'unknown' };

@@ -42,6 +42,8 @@ import { MediaLinks } from './media/links.ts';
 import { MediaStore } from './media/media-store.ts';
 import { nameFor, TYPES } from './media/types.ts';
 import { createPipeline, type Pipeline } from './pipeline/wiring.ts';
+import { pairingDesk, type PairingDesk } from './pipeline/pairing/pairing-desk.ts';
+import { conversationId, Pairings } from './pipeline/pairing/pairings.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PRESSURE_DEFAULTS } from './pipeline/pressure.ts';
 import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
@@ -173,6 +175,7 @@ export interface Host extends AsyncDisposable {
   };
   readonly deadLetters: DeadLetterDesk;
   readonly settings: Pick<ConfigDesk, 'view' | 'validate' | 'patch' | 'apply' | 'rollback' | 'history'>;
+  readonly pairing: PairingDesk;
   readonly backups: Pick<BackupDesk, 'begin' | 'list' | 'show' | 'remove'>;
   readonly costs: CostDesk;
   readonly media: {
@@ -291,6 +294,16 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   );
   const identities = new Identities(config.identities);
   const calls: PluginCalls = new PluginCalls(broker, (instance, call, options) => supervisor.call(instance, call, options), ({ instance, callId }, problem) => supervisor.cancel(instance, callId, problem), meter);
+  const pairings = new Pairings({
+    store,
+    clock,
+    // A socket is opened for who was let in, and must not outlive that.
+    onRevoked: (instance, id) => {
+      const plugin = directory.channel(instance)?.policy.plugin ?? '';
+      pipeline.sockets.end(instance, (conversation) => conversationId({ instance, plugin }, conversation) === id, 'no longer let in');
+    },
+  });
+  const pairing = pairingDesk({ store, clock, audit, pairings, directory, filesUrl: config.pipeline.files?.url ?? '' });
   const pipeline: Pipeline = parts.use(
     createPipeline({
       settings: config.pipeline,
@@ -306,6 +319,8 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       identities,
       calls,
       directory,
+      pairings,
+      sweepPairing: (signal) => pairing.sweep(signal),
       media,
       links,
       filesUrl: config.pipeline.files?.url ?? '',
@@ -462,6 +477,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
       },
     },
     deadLetters: pipeline.letterDesk,
+    pairing,
     backups,
     settings,
     costs: costDesk({ store, ledger: costs, budgetsOf, instances: () => registry.list().filter(({ resolved }) => resolved).map(({ instance }) => instance).toSorted(), kvHeldBytes: (instance) => ledger.used(instance) }),

@@ -133,6 +133,11 @@ export const BOUNDS = {
   deliveriesInFlightPerInstance: 64,
   offersPerInstance: 128,
   socketsPerInstance: 1000,
+  /** Requests to be let in: of one instance at once, the life of a code, codes told within a minute, and how long a refusal is remembered. */
+  pairingPending: 3,
+  pairingCodeMs: 3600 * 1000,
+  pairingCodesPerMinute: 10,
+  pairingRefusedMs: 30 * 24 * 3600 * 1000,
   pluginWaitMs: 2000,
   loadMs: 5000,
   storeRowBytes: 8 * 1024 * 1024,

@@ -30,6 +30,8 @@ export const EVENTS = {
   'channel.unread': event('What came to a channel could not be read; its source was told.', { instance: name, kind: oneOf('http', 'open', 'frame', 'close'), code: name, failure: oneOf('retry', 'terminal', 'crash') }),
   'ingress.refused': event('A request that a route did not believe.', { instance: name, route: name, scheme: name, cause: name, reason: Type.Optional(reason) }),
   'message.outcome': event('What became of a message.', { messageId: name, instance: name, direction: Direction, outcome: Outcome, answers: Type.Optional(name), code: Type.Optional(name), durationMs: Type.Optional(ms) }),
+  'pairing.requested': event('A stranger was answered with a code, and waits for an operator.', { id: name, instance: name }),
+  'pairing.decided': event('Somebody was let in, refused or shut out again.', { id: name, instance: name, state: oneOf('approved', 'denied', 'revoked'), actor: name }),
   'dead-letter.created': event('Work ended without success and is kept.', { id: name, messageId: name, instance: name, stage: name, code: name }),
   'lane.interrupted': event('A run was told to end without an answer.', { instance: name, messageId: name, why: oneOf('newer', 'stopped', 'stuck') }),
   'lane.stuck': event('A run makes no step.', { instance: name, messageId: name, step: name, idleMs: ms, action: oneOf('cancelled', 'none') }),

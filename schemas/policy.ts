@@ -13,6 +13,7 @@ export type Priority = Static<typeof Priority>;
 
 /** Who may speak to a channel instance; absent lists admit whoever the channel verified. */
 export const AdmitPolicy = closed({
+  access: Type.Optional(Type.Unsafe<'open' | 'pairing'>(Type.String({ enum: ['open', 'pairing'], default: 'open', description: 'Whether whoever the channel verified may speak, or only those an operator has let in and those in `allowSenders`.' }))),
   allowSenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
   denySenders: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),
   allowConversations: Type.Optional(Type.Array(text(256), { maxItems: 10_000 })),

@@ -44,6 +44,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   stats: { summary: 'show how plugins, tools and channels have done', load: () => import('./commands/stats.ts') },
   config: { summary: 'look at host.json, change it, take it back', load: () => import('./commands/config.ts') },
   tokens: { summary: 'list, create, rotate and revoke tokens', load: () => import('./commands/tokens.ts') },
+  pairing: { summary: 'let people speak to channels, by codes and by invites', load: () => import('./commands/pairing.ts') },
   backup: { summary: 'back up home and data directory', load: () => import('./commands/backup.ts') },
   restore: { summary: 'bring a backup back', load: () => import('./commands/restore.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },

@@ -60,11 +60,11 @@ function actionOf({ method, path }: Pick<Mutation, 'method' | 'path'>): string {
   return ['api', ...words, ...(method === 'POST' ? [] : [method.toLowerCase()])].join('.');
 }
 
-/** The path as it was called. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. */
+/** The path as it was called. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. So is a pairing code, unlike the id that may stand in its place. */
 function resourceOf({ path, params }: Pick<Mutation, 'path' | 'params'>): string {
   return path.replaceAll(/:(\w+)/g, (_, name: string) => {
     const value = params[name] ?? '';
-    return name === 'key' ? hash('sha256', value).slice(0, 16) : encodeURIComponent(value);
+    return name === 'key' || (name === 'code' && !/^[0-9a-f]{32}$/.test(value)) ? hash('sha256', value).slice(0, 16) : encodeURIComponent(value);
   });
 }
 

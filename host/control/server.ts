@@ -3,6 +3,7 @@ import type { Host } from '../host.ts';
 import { ensureAdminToken } from './admin-token.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits } from './connections.ts';
 import { EventFeed } from './events/event-feed.ts';
+import { invited, registerAccess } from './invited.ts';
 import { mutationRecord } from './mutations.ts';
 import { createAdmission } from './network/admission.ts';
 import { createApp, listen } from './network/app.ts';
@@ -25,6 +26,7 @@ import { networkRoutes, type Listening } from './routes/network.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerDocs } from './routes/docs.ts';
 import { registerOpenApi } from './routes/openapi.ts';
+import { pairingRoutes } from './routes/pairing.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
 import { scanRoutes } from './routes/scans.ts';
@@ -73,6 +75,7 @@ export const apiRoutes = (host: Host, listening: Listening = NOWHERE): readonly 
   ...backupRoutes(host),
   ...tokenRoutes(host),
   ...costRoutes(host),
+  ...pairingRoutes(host),
 ];
 
 /** All of them as documentation shows them, and the stream of events. */
@@ -102,7 +105,8 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
   await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }), mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
-  await app.register(async (channels) => registerChannels(channels, host, sockets));
+  await app.register(async (channels) => registerChannels(channels, host, sockets, invited(host)));
+  await app.register(async (access) => registerAccess(access, host));
 
   const address = await listen(app, config);
 

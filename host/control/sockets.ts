@@ -20,6 +20,7 @@ export const SOCKET_LIMITS: SocketLimits = { perInstance: BOUNDS.socketsPerInsta
 // RFC 6455 §7.4.1
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
+const POLICY_VIOLATION = 1008;
 const TOO_BIG = 1009;
 const INTERNAL = 1011;
 /** Longer reasons do not fit a control frame (RFC 6455 §5.5). */
@@ -39,6 +40,8 @@ export interface OpenSocket {
   readonly maxFrameBytes: number;
   readonly conversation: string;
   readonly query: Record<string, string>;
+  /** Asked once it is open, and with every ping: a socket does not outlive the right to it. */
+  readonly stillMay: () => Promise<boolean>;
 }
 
 export interface Sockets {
@@ -50,8 +53,13 @@ export interface Sockets {
   close(): Promise<void>;
 }
 
+interface Peer {
+  answered: boolean;
+  readonly stillMay: OpenSocket['stillMay'];
+}
+
 export function createSockets(log: Log, limits: SocketLimits): Sockets {
-  const open = new Map<WebSocket, { answered: boolean }>();
+  const open = new Map<WebSocket, Peer>();
   const perInstance = new Map<string, number>();
   let emptied: (() => void) | undefined;
 
@@ -61,12 +69,18 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
       else {
         peer.answered = false;
         socket.ping();
+        void lookAgain(socket, peer);
       }
     }
   }, limits.pingMs).unref();
 
-  const enter = (socket: WebSocket, instance: string) => {
-    const peer = { answered: true };
+  /** Who cannot be asked about now is asked about again with the next ping. */
+  const lookAgain = async (socket: WebSocket, { stillMay }: Peer) => {
+    if (!(await stillMay().catch(() => true))) socket.close(POLICY_VIOLATION, 'no longer let in');
+  };
+
+  const enter = (socket: WebSocket, { face: { instance }, stillMay }: OpenSocket) => {
+    const peer: Peer = { answered: true, stillMay };
     open.set(socket, peer);
     perInstance.set(instance, (perInstance.get(instance) ?? 0) + 1);
     socket.on('pong', () => {
@@ -79,6 +93,7 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
       else perInstance.delete(instance);
       if (open.size === 0) emptied?.();
     });
+    return peer;
   };
 
   return {
@@ -87,8 +102,9 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
       if (depth >= limits.perInstance) throw new GatehouseError('SOCKETS_FULL', { instance, depth });
     },
 
-    async attach(socket, { face, maxFrameBytes, conversation, query }) {
-      enter(socket, face.instance);
+    async attach(socket, opening) {
+      const { face, maxFrameBytes, conversation, query } = opening;
+      const peer = enter(socket, opening);
       // Until the channel knows the socket nothing is read from it: frames wait in the peer's own buffers, not in ours.
       socket.pause();
       let session: SocketSession | undefined;
@@ -120,8 +136,13 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
         socket.resume();
         return;
       }
-      if (gone) session.closed();
-      else socket.resume();
+      if (gone) {
+        session.closed();
+        return;
+      }
+      // What was revoked while it was being opened was not there to be ended.
+      await lookAgain(socket, peer);
+      socket.resume();
     },
 
     async close() {

@@ -27,6 +27,7 @@ interface Connection {
 
 /** Frames one socket may have waiting while it is being opened: more than any one call can bring. */
 const MOST_HELD = 1024;
+const POLICY_VIOLATION = 1008; // RFC 6455 §7.4.1
 const TRY_AGAIN_LATER = 1013; // RFC 6455 §7.4.1 and its registry
 
 export class SocketHub {
@@ -63,6 +64,14 @@ export class SocketHub {
     for (const { end, held } of this.#byConversation.get(keyOf(instance, to.conversation)) ?? []) {
       if (!held) end.send(text);
       else if (held.push(text) > MOST_HELD) end.close(TRY_AGAIN_LATER, 'too many frames at once');
+    }
+  }
+
+  /** Ends every connection of an instance whose conversation fits. */
+  end(instance: string, fits: (conversation: string) => boolean, reason: string): void {
+    for (const [key, peers] of this.#byConversation) {
+      if (!key.startsWith(`${instance}\n`) || !fits(key.slice(instance.length + 1))) continue;
+      for (const { end } of peers) end.close(POLICY_VIOLATION, reason);
     }
   }
 

@@ -15,7 +15,7 @@ import type { Calling } from './plugin-calls.ts';
 import type { Policy } from './policy.ts';
 import { judgedOf, withoutOriginals, type Judged } from './gating/provenance.ts';
 import type { Recorded } from './run-stages.ts';
-import { speakerOf } from './verifying/speaker.ts';
+import { speakerOf, type Standing } from './verifying/speaker.ts';
 import { whereaboutsOf } from './sessions/whereabouts.ts';
 
 /** A message on its way in, from the channel's hands to the accept commit. */
@@ -33,6 +33,8 @@ export interface InboundContext extends Recorded {
   readonly reaches: readonly string[];
   readonly dedupeKey: Key;
   readonly senderVerified?: true;
+  /** What its request proves of who speaks. */
+  readonly standing: Standing;
   /** Where admit took a place for it: in the lane of its session, or beside it. */
   reserved?: 'lane' | 'aside';
   /** The gate it was held for, when it comes back from there. */

@@ -100,6 +100,7 @@ export class Inbound {
       dedupeKey: key,
       text: message.text,
       media: message.media ?? [],
+      standing: arrival.standing,
       ...(isSenderVerified(arrival.standing, policy.admit) && { senderVerified: true }),
       ...UNREAD,
       hops: 0,
@@ -133,6 +134,7 @@ export class Inbound {
       heldVersion: version,
       ...judgedOf(message),
       ...speakerOf(message),
+      standing: 'unproven', // who may speak was decided before it was held
       media: message.media,
       ...addressOf(message, policy),
       repliesToBot: message.repliesToBot === true,

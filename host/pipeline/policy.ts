@@ -6,6 +6,8 @@ import { sessionRules, type SessionRules } from './sessions/session-rules.ts';
 
 /** The part of an enablement that is about traffic, over what host.json says for every channel. */
 export interface ChannelPolicy extends RoomPolicy {
+  /** Which plugin it is. */
+  readonly plugin?: string;
   readonly rooms?: Rooms;
   readonly media?: MediaPolicy;
   readonly defaults?: PipelineSettings & RoomPolicy;

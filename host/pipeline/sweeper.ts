@@ -1,4 +1,4 @@
-// Forgets what need not be kept: dedupe keys after 7 days, signed requests once they are too old to pass again, held messages after 24 hours, places and people nobody has heard of for long, dead letters as host.json says. Works in small steps beside the traffic, once an hour.
+// Forgets what need not be kept: dedupe keys after 7 days, signed requests once they are too old to pass again, held messages after 24 hours, places and people nobody has heard of for long, pairings that are over, dead letters as host.json says. Works in small steps beside the traffic, once an hour.
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Clock } from '../clock.ts';
 import { scan, type Key, type Store, type Table } from '../store/store.ts';
@@ -27,6 +27,7 @@ export interface SweepParts {
   readonly bounded: readonly { trim(): Promise<number> }[];
   readonly deadLetters: Pick<DeadLetters, 'forget'>;
   readonly retention: Retention;
+  readonly sweepPairing: (signal: AbortSignal) => Promise<void>;
 }
 
 /** One pass over everything; what it does not get to is left for the next. */
@@ -34,13 +35,14 @@ export function sweeper(parts: SweepParts): WorkerSpec {
   return { name: 'sweeper', everyMs: 60 * 60_000, deadlineMs: 30 * 60_000, run: (signal) => sweep(parts, signal) };
 }
 
-async function sweep({ clock, store, held, bounded, deadLetters, retention }: SweepParts, signal: AbortSignal): Promise<void> {
+async function sweep({ clock, store, held, bounded, deadLetters, retention, sweepPairing }: SweepParts, signal: AbortSignal): Promise<void> {
   const now = clock.now();
   await forget(store, dedupe, dedupe.prefix(), ({ atMs }) => atMs < now - BOUNDS.dedupeWindowMs, signal);
   await forget(store, replays, replays.prefix(), ({ untilMs }) => untilMs < now, signal);
   for (const each of bounded) if (!signal.aborted) await each.trim();
   if (signal.aborted) return;
   await held.expire();
+  await sweepPairing(signal);
   await deadLetters.forget(now - retention.retentionDays * DAY_MS, retention.most, signal);
 }
 

@@ -48,6 +48,8 @@ import { MOST_IN_WORK, Pressure, type PRESSURE_DEFAULTS } from './pressure.ts';
 import type { PluginDirectory } from './plugin-directory.ts';
 import { PluginWrites } from './plugin-writes.ts';
 import { inLanes, waitingDeliveries, waitingMessages } from './recovery.ts';
+import type { Pairings } from './pairing/pairings.ts';
+import { strangers } from './pairing/strangers.ts';
 import { Reach } from './sessions/reach.ts';
 import { Rooms } from './sessions/rooms.ts';
 import { SessionQueries } from './sessions/session-queries.ts';
@@ -96,6 +98,10 @@ export interface PipelineParts {
   readonly links: MediaLinks;
   /** The origin by which others reach this host; empty when nobody said. */
   readonly filesUrl: string;
+  /** Who was let in where. */
+  readonly pairings: Pairings;
+  /** Forgets requests, refusals and invites that are over. */
+  readonly sweepPairing: (signal: AbortSignal) => Promise<void>;
   /** A quarantined gate with `onQuarantine: "exit"` met a message. */
   onGateExit(instance: string): void;
 }
@@ -198,6 +204,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     gateway,
     writes,
     echoes,
+    strangers: strangers({ ...parts, enqueueDelivery }),
     reserve: (sessionKey: string, { cap, drop }: Required<QueuePolicy>) => messageLanes.reserve(sessionKey, cap, drop !== 'new'),
     laneRoom: new LaneRoom({ store, ids: parts.ids, lanes: messageLanes }),
     reserveAside: (sessionKey: string) => commandLanes.reserve(sessionKey),
@@ -246,7 +253,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   workers.start(watchdog.worker());
   const laneDesk = new LaneDesk({ clock, store, lanes: messageLanes, work: laneWork, modes, watchdog });
   workers.start(pressure.worker());
-  workers.start(sweeper({ clock, store, held, bounded: [reach, rooms], deadLetters, retention: parts.retention }));
+  workers.start(sweeper({ clock, store, sweepPairing: parts.sweepPairing, held, bounded: [reach, rooms], deadLetters, retention: parts.retention }));
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
   // At once, too: a crash may have left files that no row speaks of.

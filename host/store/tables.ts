@@ -461,6 +461,49 @@ export interface ConfigRow {
 
 export const configs = tenantTable<ConfigRow, [id: string]>('configs', 'id (UUIDv7)', 'config desk; bounded');
 
+/** Somebody who asked to speak to a channel instance, or was invited to. */
+export interface PairingRow {
+  readonly instance: string;
+  /** Who was paired with one plugin is a stranger to another that takes its name. */
+  readonly plugin: string;
+  readonly state: 'pending' | 'approved' | 'denied' | 'revoked';
+  /** As the channel named them. Absent for who came by an invite and has said nothing yet. */
+  readonly sender?: { readonly id: string; readonly name?: string };
+  /** `code`, or `invite:<id>`. */
+  readonly via: string;
+  readonly requestedAt: string;
+  /** While it is pending. */
+  readonly code?: { readonly salt: string; readonly sha256: string; readonly expiresAtMs: number };
+  readonly decidedAt?: string;
+  readonly decidedBy?: string;
+}
+
+export const pairings = tenantTable<PairingRow, [id: string]>('pairings', 'hex sha256 of instance, plugin and who, 32 digits', 'pairing: admit, the operator, an invite; the sweeper');
+
+/** Which of them wait for an operator: few for each instance, so that strangers cannot fill the store. */
+export interface PendingPairingRow {
+  readonly expiresAtMs: number;
+}
+
+export const pendingPairings = tenantTable<PendingPairingRow, [instance: string, id: string]>('pendingPairings', 'instance, pairing', 'pairing: admit, the operator; the sweeper');
+
+/** A secret that lets so many conversations in. */
+export interface InviteRow {
+  readonly instance: string;
+  readonly plugin: string;
+  /** Hex sha256 of the secret half. */
+  readonly secretSha256: string;
+  readonly label?: string;
+  readonly uses: number;
+  readonly used: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly expiresAtMs: number;
+  readonly withdrawnAt?: string;
+}
+
+export const invites = tenantTable<InviteRow, [id: string]>('invites', 'id, sixteen hex digits', 'pairing: the operator, who redeems one; the sweeper');
+
 export type MetaRow = { readonly schema: number } | { readonly epoch: number };
 
 /** Facts about the store itself. */
@@ -565,5 +608,5 @@ export const auditFiles = hostTable<AuditFileRow, [path: string]>('auditFiles', 
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
   kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, configs, egressBytes, rollups, endings, replays, media, mediaUses, mediaReaders,
-  auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists,
+  auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists, pairings, pendingPairings, invites,
 ];

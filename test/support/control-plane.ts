@@ -12,6 +12,8 @@ import { createIds } from '../../host/ids.ts';
 import { BackupDesk } from '../../host/backup/backup-desk.ts';
 import type { ChannelFace, Host } from '../../host/host.ts';
 import { resolveNetwork } from '../../host/network/policy.ts';
+import { pairingDesk } from '../../host/pipeline/pairing/pairing-desk.ts';
+import { Pairings } from '../../host/pipeline/pairing/pairings.ts';
 import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
@@ -198,6 +200,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
       replayMany: async (filter, actor) => (act('replay many', JSON.stringify(filter), actor), { marked: script.deadLetters?.length ?? 0, guarded: {}, more: false }),
       drop: async (id, actor) => (act('drop', id, actor), { id }),
     },
+    pairing: pairingDesk({ store, clock, audit, directory: { channel: () => undefined }, pairings: new Pairings({ store, clock, onRevoked: () => undefined }), filesUrl: '' }),
     backups,
     settings,
     costs: {

@@ -11,6 +11,7 @@ import { toolCall } from '../../host/capabilities/tool-call.ts';
 import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import { PRESSURE_DEFAULTS } from '../../host/pipeline/pressure.ts';
+import { Pairings } from '../../host/pipeline/pairing/pairings.ts';
 import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/gating/held-seal.ts';
@@ -192,6 +193,8 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     },
     media: await MediaStore.open({ dir: join(dir.path, 'media'), store: real, clock, log: silentLog, totalBytes: 1024 ** 3 }),
     links,
+    pairings: new Pairings({ store, clock, onRevoked: () => undefined }),
+    sweepPairing: async () => undefined,
     filesUrl: '',
     download: () => Promise.reject(new Error('nothing is fetched here')),
     request: (...asked) => world.request(...asked),

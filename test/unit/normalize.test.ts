@@ -8,7 +8,7 @@ import { withIds } from '../support/ids.ts';
 
 function aContext(arrived: Partial<InboundContext['arrived']>): InboundContext {
   return withIds<InboundContext>({
-    messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', reaches: [], dedupeKey: ['k'], text: '', media: [], parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false, hops: 0,
+    messageId: 'm', instance: 'door', policy: NO_POLICY, stages: [], scopes: [], flags: [], receivedAtMs: 0, sessionKey: 's', reaches: [], dedupeKey: ['k'], text: '', media: [], standing: 'claimed', parsed: { kind: 'text' }, wasMentioned: false, repliesToBot: false, hops: 0,
     arrived: { id: 'i', conversation: 'c', sender: { id: 's' }, text: 'hi', ...arrived },
   });
 }

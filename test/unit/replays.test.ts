@@ -56,7 +56,7 @@ describe('a signed request', () => {
   it('is remembered to the millisecond in which its time stops being near enough, and swept after that', async () => {
     await using world = await aMemory();
     await (await world.claimed()).keep();
-    const sweep = () => sweeper({ deadLetters: { forget: async () => 0 }, retention: RETENTION_DEFAULTS, ...world, held: { expire: () => Promise.resolve() }, bounded: [] }).run(new AbortController().signal);
+    const sweep = () => sweeper({ sweepPairing: async () => undefined, deadLetters: { forget: async () => 0 }, retention: RETENTION_DEFAULTS, ...world, held: { expire: () => Promise.resolve() }, bounded: [] }).run(new AbortController().signal);
     world.clock.turn(300_000);
     await sweep();
     expect((await new Replays(world).claim('slack', world.seen)).status).toBe('replayed');

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { NewTokenView, TokenView } from '../../../schemas/token.ts';
 import { systemClock, toTimestamp } from '../../clock.ts';
-import { GatehouseError } from '../../errors.ts';
 import type { Page } from '../../host.ts';
 import { connect } from '../client.ts';
+import { durationMs } from '../duration.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { queryString } from '../query.ts';
@@ -47,7 +47,7 @@ export function register(program: Command, io: Io): void {
     .option('--overlap <time>', 'so long, as 10m or 0s', '1h')
     .addHelpText('after', example('gatehouse tokens rotate 0f3c…', 'gatehouse tokens rotate 0f3c… --overlap 0s'))
     .action(async (id: string, { overlap }: { overlap: string }) => {
-      tellSecret(io, await connect(io).post<NewTokenView>(`/tokens/${encodeURIComponent(id)}/rotate`, { overlapSeconds: Math.round(milliseconds(overlap) / 1000) }));
+      tellSecret(io, await connect(io).post<NewTokenView>(`/tokens/${encodeURIComponent(id)}/rotate`, { overlapSeconds: Math.round(durationMs(overlap) / 1000) }));
     });
   tokens
     .command('revoke <id>')
@@ -65,13 +65,4 @@ function tellSecret(io: Io, made: NewTokenView): void {
   if (!io.options.json) io.say(`${plain(made.label)}: ${made.scopes.join(', ') || 'no scopes, so it may do nothing'}${made.expiresAt === undefined ? '' : `, until ${made.expiresAt}`}. It is not shown again.`);
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function milliseconds(time: string): number {
-  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(time) ?? [];
-  const unitMs = UNITS[unit];
-  if (unitMs === undefined) throw new GatehouseError('USAGE', { problem: `'${time}' is no time; write a number and s, m, h or d, as 90d` });
-  return Number(count) * unitMs;
-}
-
-const endOf = (time: string): string => toTimestamp(systemClock.now() + milliseconds(time));
+const endOf = (time: string): string => toTimestamp(systemClock.now() + durationMs(time));

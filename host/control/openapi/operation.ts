@@ -45,6 +45,7 @@ const IN_PATHS: Readonly<Record<string, { readonly description: string; readonly
   instance: { description: 'The name of an instance.', schema: InstanceName },
   id: { description: 'An id, as lists show it.', schema: text(64, { minLength: 1 }) },
   key: { description: 'The key of a session, percent-encoded.', schema: text(400, { minLength: 1 }) },
+  code: { description: 'The code that a sender was told, or the id of a pairing.', schema: text(64, { minLength: 1 }) },
   name: { description: 'The name of a backup.', schema: BackupName },
   index: { description: 'The place of an entry in the log, from 0.', schema: whole(0, 1e15) },
 };

@@ -1,16 +1,18 @@
-// Channel ingress: everything below /channels/<instance>/, over HTTP and WebSocket, public by design: each channel verifies its own senders.
+// Channel ingress: everything below /channels/<instance>/, over HTTP and WebSocket, public by design: each channel verifies its own senders, and outside of profile local a socket is for those who were let in.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { ChannelSection } from '../../../schemas/plugin-manifest.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { ChannelFace, Host } from '../../host.ts';
 import { isSameOrigin } from '../host-names.ts';
+import type { Invited } from '../invited.ts';
 import { pathOf } from '../http-errors.ts';
 import { readBody } from '../ingress-body.ts';
 import { channelHeaders } from '../security-headers.ts';
 import type { Sockets } from '../sockets.ts';
 
 const NO_BODY = Buffer.alloc(0);
+const NEVER = async () => false;
 /** As long as an external id may be. */
 const CONVERSATION_CHARACTERS = 256;
 
@@ -19,7 +21,9 @@ interface ChannelRoute {
 }
 type ChannelRequest = FastifyRequest<ChannelRoute>;
 
-export function registerChannels(app: FastifyInstance, host: Host, sockets: Sockets): void {
+export function registerChannels(app: FastifyInstance, host: Host, sockets: Sockets, guests: Invited): void {
+  /** How each request that is becoming a socket was let in. */
+  const entered = new WeakMap<object, () => Promise<boolean>>();
   const faceOf = (request: Pick<FastifyRequest, 'params' | 'url'>): ChannelFace => {
     const { instance }: { readonly instance?: string } = Object(request.params);
     const face = instance === undefined ? undefined : host.channel(instance);
@@ -50,10 +54,12 @@ export function registerChannels(app: FastifyInstance, host: Host, sockets: Sock
     config: { ingest: true, socket: true },
     // Before the handshake, so that a refusal is an HTTP answer and no socket is ever opened for it.
     onRequest: async (request) => {
-      if (request.ws) openOf(request, faceOf(request), sockets);
+      if (!request.ws) return;
+      const { face, conversation } = openOf(request, faceOf(request), sockets);
+      entered.set(request, await guests.enter(request, face.instance, conversation));
     },
     handler: answer,
-    wsHandler: (socket, request) => sockets.attach(socket, openOf(request, faceOf(request), sockets)),
+    wsHandler: (socket, request) => sockets.attach(socket, { ...openOf(request, faceOf(request), sockets), stillMay: entered.get(request) ?? NEVER }),
   });
   app.route<ChannelRoute>({ method: ['POST', 'PUT', 'DELETE'], url: '/channels/:instance/*', config: { ingest: true }, handler: answer });
   app.get<ChannelRoute>('/channels/:instance', { config: { ingest: true } }, async (request, reply) => {

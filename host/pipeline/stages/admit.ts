@@ -1,4 +1,4 @@
-// Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then whether the message is for us and its command for its sender, then the sender's rate, then room in the lane.
+// Who may speak, and how fast: redeliveries are recognised first, then allow-lists, then whether the message is for us, its sender was let in and its command is for him, then the sender's rate, then room in the lane.
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { QueuePolicy } from '../../../schemas/policy.ts';
 import type { SenderRates } from '../../broker/quota.ts';
@@ -11,6 +11,7 @@ import { notForUs, type ForUsParts } from '../commands/for-us.ts';
 import { refusalOf } from '../commands/permission.ts';
 import { commandsOf } from '../commands/registry.ts';
 import type { Echoes } from '../echoes.ts';
+import type { Strangers } from '../pairing/strangers.ts';
 import type { PluginDirectory } from '../plugin-directory.ts';
 import { PASS, type Stage, type Verdict } from '../stage.ts';
 import { speakerOf } from '../verifying/speaker.ts';
@@ -20,6 +21,7 @@ export interface AdmitParts extends ForUsParts {
   readonly store: Store;
   readonly rates: SenderRates;
   readonly echoes: Echoes;
+  readonly strangers: Strangers;
   /** Takes a place in the lane; whoever ends the message gives it back or fills it. */
   readonly reserve: (sessionKey: string, queue: Required<QueuePolicy>) => 'reserved' | 'full';
   /** The same beside the lane, for commands of the host. */
@@ -28,7 +30,7 @@ export interface AdmitParts extends ForUsParts {
 }
 
 export function admit(parts: AdmitParts): Stage<InboundContext> {
-  const { directory, store, rates, echoes, reserve, reserveAside, laneDepth } = parts;
+  const { directory, store, rates, echoes, strangers, reserve, reserveAside, laneDepth } = parts;
   return {
     name: 'admit',
     budgetMs: 5,
@@ -42,11 +44,15 @@ export function admit(parts: AdmitParts): Stage<InboundContext> {
       const policy = context.policy.admit;
       if (policy.denySenders?.includes(sender.id)) return denied(context.instance, 'the sender is on its deny list');
       if (policy.requireVerifiedSender && !context.senderVerified) return denied(context.instance, 'its sender is not verified');
-      if (policy.allowSenders && !policy.allowSenders.includes(sender.id)) return denied(context.instance, 'the sender is not on its allow list');
+      const isListed = policy.allowSenders?.includes(sender.id) ?? false;
+      const isPaired = policy.access === 'pairing';
+      if (policy.allowSenders && !isListed && !isPaired) return denied(context.instance, 'the sender is not on its allow list');
       if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
 
       const ignored = await notForUs(context, parts);
       if (ignored) return ignored;
+      const unknown = isPaired && !isListed ? await strangers.refuse(context) : undefined;
+      if (unknown) return unknown;
       const refusal = refusalOf(context.parsed, { sender, ...speakerOf(context) }, context.policy, commandsOf(directory.skills()));
       if (refusal) return refusal;
 

@@ -16,7 +16,7 @@ export class Connection {
   #openedAt = 0;
   #ended = false;
 
-  /** @param {() => string} url asked at each attempt @param {{ onFrame: (frame: Record<string, unknown>) => void, onState: (state: ConnectionState) => void }} hooks */
+  /** @param {() => string} url asked at each attempt @param {{ onFrame: (frame: Record<string, unknown>) => void, onState: (state: ConnectionState) => void, onRefused: () => void }} hooks */
   constructor(url, hooks) {
     this.#url = url;
     this.#hooks = hooks;
@@ -63,13 +63,20 @@ export class Connection {
     });
   }
 
+  /** Drops the connection and makes no new one until `restart`, or until the network or the person comes back. */
+  rest() {
+    this.#drop();
+  }
+
   #wait() {
     this.#socket = undefined;
+    const wasRefused = this.#openedAt === 0;
     if (this.#openedAt > 0 && Date.now() - this.#openedAt > SOUND_AFTER_MS) this.#failures = 0;
     this.#openedAt = 0;
     this.#hooks.onState('waiting');
     const waitMs = Math.min(MOST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.#connect(), waitMs * (0.5 + Math.random() / 2));
+    if (wasRefused) this.#hooks.onRefused();
   }
 
   #hurry() {

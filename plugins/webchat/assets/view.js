@@ -14,7 +14,7 @@ const TITLE = document.title;
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 
-const STATES = { connecting: 'Connecting…', open: 'Connected', waiting: 'Not connected. Trying again…', closed: 'Closed' };
+const STATES = { connecting: 'Connecting…', open: 'Connected', waiting: 'Not connected. Trying again…', closed: 'Closed', uninvited: 'Not invited yet' };
 
 export class View {
   #log = /** @type {HTMLElement} */ (byId('log'));
@@ -48,7 +48,7 @@ export class View {
     setTimeout(() => this.#log.setAttribute('aria-live', 'polite'), 500);
   }
 
-  /** @param {'connecting' | 'open' | 'waiting' | 'closed'} state */
+  /** @param {'connecting' | 'open' | 'waiting' | 'closed' | 'uninvited'} state */
   status(state) {
     if (this.#status.dataset.state === state && this.#status.textContent === STATES[state]) return;
     this.#status.dataset.state = state;

@@ -1,4 +1,5 @@
 // The chat page: joins what was said (transcript), the socket (connection) and the screen (view). The protocol is in the plugin's README.
+import { Access } from './access.js';
 import { Connection } from './connection.js';
 import { openStorage, randomId, Transcript } from './transcript.js';
 import { View } from './view.js';
@@ -37,7 +38,17 @@ const transcriptKey = `${prefix}:${conversation}:transcript`;
 const transcript = new Transcript(storage, transcriptKey, (entry) => view.show(entry));
 view.ready(transcript.isEmpty);
 
+const access = new Access(conversation, () => connection.restart());
+await access.useLink();
+
 const connection = new Connection(socketUrl, {
+  onRefused() {
+    void access.isNeeded().then((needed) => {
+      if (!needed) return;
+      connection.rest();
+      view.status('uninvited');
+    });
+  },
   onState(state) {
     view.status(state);
     inFlight.clear();
@@ -199,6 +210,7 @@ confirmNew.addEventListener('close', () => {
     location.reload();
   } else input.focus();
 });
+addEventListener('hashchange', () => void access.useLink().then((granted) => granted && connection.restart()));
 addEventListener('storage', ({ key }) => {
   if (key === transcriptKey) transcript.reload();
   if (key === `${prefix}:conversation` && storage.getItem(key) !== conversation) location.reload();
