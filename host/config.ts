@@ -42,6 +42,7 @@ export interface ResolvedConfig {
   readonly costs: Required<CostSettings>;
   readonly identities: IdentityLinks;
   readonly trust: TrustPolicy;
+  readonly telemetry: { readonly traces: { readonly sampleRatio: number; readonly propagateTo: readonly string[] } };
 }
 
 export interface ConfigSources {
@@ -98,6 +99,7 @@ export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: On
     costs: settings.costs,
     identities: settings.identities,
     trust: settings.trust,
+    telemetry: settings.telemetry,
   };
   refuseUnsafe(config, onUnsafe);
   return config;

@@ -77,6 +77,7 @@ import type { AuditLog } from './trust/log/audit-log.ts';
 import { openAuditLog } from './trust/log/open-log.ts';
 import { readRebuilds } from './trust/rebuilds.ts';
 import { VERSION } from './version.ts';
+import { NO_TRACING, type Tracing } from './tracing.ts';
 import { readVitals, type Vitals } from './vitals.ts';
 
 export type { Page, PageQuery };
@@ -113,6 +114,7 @@ export interface Host extends AsyncDisposable {
   readonly config: ResolvedConfig;
   readonly log: Log;
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly store: Store;
   /** Whoever decides something about trust, or lets an operator change something, appends to it. */
   readonly audit: AuditLog;
@@ -200,6 +202,8 @@ export interface StartOptions {
   readonly config: ResolvedConfig;
   readonly log: Log;
   readonly clock: Clock;
+  /** Who keeps spans. Default: nobody. */
+  readonly tracing?: Tracing;
   /** Where secrets named by `{"env": …}` are read. Default: the process's environment. */
   readonly env?: NodeJS.ProcessEnv;
   /** How plugins' requests find the address of a name. Default: DNS. */
@@ -212,7 +216,7 @@ const STOP_GRACE_MS = 10_000;
  * Opens the store, looks through the home, wires broker, sandboxes and pipeline, and begins to start plugins. Resolves as soon as the control plane may listen;
  * `booted` tells when every plugin has settled. Throws HostRefused when the files alone forbid a start, STORE_LOCKED and other store errors.
  */
-export async function startHost({ config, log, clock, env = process.env, resolve = systemResolver() }: StartOptions): Promise<Host> {
+export async function startHost({ config, log, clock, tracing = NO_TRACING, env = process.env, resolve = systemResolver() }: StartOptions): Promise<Host> {
   await using parts = new AsyncDisposableStack();
   const startedAt = clock.now();
   const lost = Promise.withResolvers<string>();
@@ -246,7 +250,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
   }));
   const quotas = new MinuteQuotas(clock);
   const bytes = parts.use(await DailyBytes.open({ store, clock, log }));
-  const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen }));
+  const egress = parts.use(new Egress({ clock, resolve, bytes, minutes: quotas, connects: new SenderRates(clock), allow: config.egress.allow, listen: config.listen, propagateTo: new Set(config.telemetry.traces.propagateTo) }));
   const fetching = { egress, secretOf };
   const media = await MediaStore.open({ dir: join(config.dataDir, 'media'), store, clock, log, totalBytes: config.pipeline.files?.totalBytes ?? BOUNDS.mediaTotalBytes });
   const links = await MediaLinks.open(join(config.dataDir, 'media.key'), clock);
@@ -308,6 +312,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     createPipeline({
       settings: config.pipeline,
       clock,
+      tracing,
       ids,
       log,
       store,
@@ -389,6 +394,7 @@ export async function startHost({ config, log, clock, env = process.env, resolve
     config,
     log,
     clock,
+    tracing,
     store,
     audit,
     startedAt,
@@ -520,7 +526,7 @@ function hooksFor(instance: string, registry: Registry, broker: Broker): Sandbox
   const { plugin } = registry.get(instance);
   return {
     onHostCall: (call) => broker.serve(callerOf(instance, registry), call),
-    onLog: (line) => publish('plugin.log', { instance, plugin, ...line }),
+    onLog: ({ callId, ...line }) => broker.inCall(callId, () => publish('plugin.log', { instance, plugin, ...line })),
   };
 }
 

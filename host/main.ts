@@ -45,8 +45,8 @@ interface Run {
 /** Start, announce, wait, stop; what was started is stopped in reverse, however this ends. */
 async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
   // Loaded here: commands that only talk to a host never pay for one.
-  const [{ startHost, HostRefused }, { startControl }, { assertFree }, { createMetrics }, { logEvents }] = await Promise.all([
-    import('./host.ts'), import('./control/server.ts'), import('./control/listening.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts'),
+  const [{ startHost, HostRefused }, { startControl }, { assertFree }, { createMetrics }, { logEvents }, { createTracing }] = await Promise.all([
+    import('./host.ts'), import('./control/server.ts'), import('./control/listening.ts'), import('./telemetry/metrics.ts'), import('./telemetry/log-events.ts'), import('./telemetry/traces.ts'),
   ]);
   await using stack = new AsyncDisposableStack();
   stack.use(logEvents(log));
@@ -54,7 +54,7 @@ async function run({ config, log, announcer, stop }: Run): Promise<ExitCode> {
   try {
     // Before anything starts: a port that is taken should be all there is to say.
     await assertFree(config.listen);
-    const host = stack.use(await startHost({ config, log, clock: systemClock }));
+    const host = stack.use(await startHost({ config, log, clock: systemClock, tracing: createTracing({ clock: systemClock, sampleRatio: config.telemetry.traces.sampleRatio }) }));
     host.booted.catch((refusal: unknown) => log.debug({ err: refusal }, 'boot refused')); // told below; here so that it is never unhandled
     const metrics = stack.use(createMetrics(host));
     const control = stack.use(await startControl({ host, metrics }));

@@ -143,6 +143,22 @@ export const HostConfig = closed(
     costs: Type.Optional(CostSettings),
     identities: Type.Optional(IdentityLinks),
     trust: Type.Optional(TrustPolicy),
+    telemetry: Type.Optional(
+      closed(
+        {
+          traces: Type.Optional(
+            closed(
+              {
+                sampleRatio: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0.01, description: 'the share of messages whose way is traced, where nobody before this host has decided; without an SDK none is, see [Traces](observability.md#traces)' })),
+                propagateTo: Type.Optional(Type.Array(Type.String({ pattern: '^https?://[^\\s/?#@]+$', maxLength: 300 }), { maxItems: 64, default: [], description: 'origins, as `https://api.example.com`, whose requests carry the `traceparent` of the message; all others learn of no trace' })),
+              },
+              { default: {} },
+            ),
+          ),
+        },
+        { default: {} },
+      ),
+    ),
   },
   { title: 'Gatehouse host configuration' },
 );

@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 /** Lowest first: a file imports only from its own layer or an earlier one. */
 const HOST_LAYERS: readonly (readonly string[])[] = [
-  ['host/errors.ts', 'host/events.ts', 'host/clock.ts', 'host/ids.ts', 'host/log.ts', 'host/strict-json.ts', 'host/schema.ts', 'host/schema-explain.ts', 'host/plugin-schema.ts', 'host/config.ts', 'host/config-edit.ts', 'host/problem.ts', 'host/time-zone.ts', 'host/nearest.ts', 'host/version.ts', 'host/network/'],
+  ['host/errors.ts', 'host/events.ts', 'host/tracing.ts', 'host/clock.ts', 'host/ids.ts', 'host/log.ts', 'host/log-redaction.ts', 'host/secret-formats.ts', 'host/strict-json.ts', 'host/schema.ts', 'host/schema-explain.ts', 'host/plugin-schema.ts', 'host/config.ts', 'host/config-edit.ts', 'host/problem.ts', 'host/time-zone.ts', 'host/nearest.ts', 'host/version.ts', 'host/network/'],
   ['host/store/'],
   ['host/trust/'],
   ['host/registry/'],

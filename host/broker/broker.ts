@@ -6,6 +6,7 @@ import { GatehouseError, problemOf, type ErrorCode, type Fields } from '../error
 import { publish } from '../events.ts';
 import type { Log } from '../log.ts';
 import type { HostCall, HostReply } from '../sandbox/sandbox.ts';
+import { instead, spanned } from '../tracing.ts';
 import { CallScope, type CallScopeOptions } from './call-scope.ts';
 import { NO_METER, type Meter } from './meter.ts';
 import type { MinuteQuotas } from './quota.ts';
@@ -50,6 +51,15 @@ export class Broker {
 
   /** Serves one request. Always settles with a value: plugin mistakes and refusals are replies, never exceptions. */
   async serve(caller: Caller, call: HostCall): Promise<HostReply> {
+    return await this.inCall(call.callId, () => spanned(`host ${nameForEvent(call.op)}`, 'internal', () => ({ 'rpc.system': 'gatehouse', 'rpc.method': nameForEvent(call.op), 'gatehouse.instance': caller.instance }), () => this.#serve(caller, call), failedBy));
+  }
+
+  /** As a part of what this call is a part of; a call that is over is a part of nothing. */
+  inCall<T>(callId: string | undefined, work: () => T): T {
+    return instead(callId === undefined ? undefined : this.#scopes.get(callId)?.doing, work);
+  }
+
+  async #serve(caller: Caller, call: HostCall): Promise<HostReply> {
     try {
       return { ok: true, value: await this.#perform(caller, call) };
     } catch (error) {
@@ -98,6 +108,8 @@ function firstAllowing(operation: AnyOperation, args: unknown, grants: readonly 
   }
   return denied ? { denied } : {};
 }
+
+const failedBy = (reply: HostReply) => (reply.ok ? undefined : reply.code);
 
 const refusal = (code: ErrorCode, fields: Fields) => new GatehouseError(code, fields);
 

@@ -5,6 +5,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Turn } from '../store/fair-turns.ts';
 import type { MessageRow } from '../store/tables.ts';
 import type { Spending } from './meter.ts';
+import type { Doing } from '../tracing.ts';
 
 /** A kv entry to be written, or null for a deletion. */
 export type KvWrite = { readonly value: unknown; readonly sizeBytes: number } | null;
@@ -45,6 +46,8 @@ export class CallScope {
   readonly turn: Turn | undefined;
   readonly maySend: boolean;
   readonly stream: ((text: string) => boolean) | undefined;
+  /** What this call is a part of: whatever it asks for is done, and logged, as that. */
+  doing: Doing | undefined;
   /** instance → key → write; what the scopes around this one wrote is not in here. */
   readonly writes = new Map<string, Map<string, KvWrite>>();
   /** Messages to be stored and delivered; emptied by the commit that stores them. */

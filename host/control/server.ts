@@ -83,7 +83,7 @@ export const describedRoutes = (host: Host): readonly DescribedRoute[] => [...ap
 
 /** Listens and answers. Throws LISTEN_FAILED when the address cannot be had. */
 export async function startControl({ host, metrics, sockets: someSocketLimits, connections, events }: ControlParts): Promise<Control> {
-  const { config, store, audit, clock, log } = host;
+  const { config, store, audit, clock, tracing, log } = host;
   await ensureAdminToken({ store, audit, clock, dataDir: config.dataDir });
   const mutations = mutationRecord(audit, clock, log);
   const socketLimits = { ...SOCKET_LIMITS, ...someSocketLimits };
@@ -95,7 +95,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   const { policy } = config;
   const certificates = watchCertificates(policy, clock, log);
   const { headersMs, requestMs } = policy.limits;
-  const app = await createApp({ clock, log, policy, certificates, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, headersMs, requestMs, ...connections }, isStopping, admission: createAdmission({ host, mutations, isStopping }) });
+  const app = await createApp({ clock, tracing, log, policy, certificates, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, headersMs, requestMs, ...connections }, isStopping, admission: createAdmission({ host, mutations, isStopping }) });
   app.addHook('onClose', async () => certificates?.[Symbol.dispose]());
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);

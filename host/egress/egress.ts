@@ -5,6 +5,7 @@ import type { Grant } from '../../schemas/capability.ts';
 import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { publish, type Events } from '../events.ts';
+import { doing, spanned, type Attributes } from '../tracing.ts';
 import type { Connections, ConnectionsParts } from './connections.ts';
 import type { DailyBytes } from './daily-bytes.ts';
 import { exchange, type Answer, type Outgoing, type Sink } from './exchange.ts';
@@ -45,6 +46,8 @@ export interface EgressResponse {
 
 export interface EgressParts extends ConnectionsParts {
   readonly clock: Clock;
+  /** Origins that are told of the trace their request is a part of. */
+  readonly propagateTo?: ReadonlySet<string>;
   readonly bytes: Pick<DailyBytes, 'used' | 'add'>;
   /** Fetches a minute, by instance. */
   readonly minutes: { take(name: string, perMinute: number): boolean };
@@ -208,7 +211,12 @@ export class Egress implements AsyncDisposable {
     const connections = await this.#opened();
     const connection = connections.take(instance, origin);
     try {
-      const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers]) }, { run, charge, into });
+      const asked = async () => {
+        const answer = await exchange(connection, { ...hop, headers: new Map([...DEFAULT_HEADERS, ...hop.headers, ...this.#traceOf(origin)]) }, { run, charge, into });
+        doing()?.span?.set({ 'http.response.status_code': answer.status });
+        return answer;
+      };
+      const answer = await spanned(method, 'client', () => attributesOf(instance, hop), asked, ({ status }) => (status >= 400 ? String(status) : undefined));
       connections.give(connection);
       tell({ status: answer.status });
       return answer;
@@ -217,6 +225,12 @@ export class Egress implements AsyncDisposable {
       tell(error instanceof GatehouseError ? { code: error.code, cause: causeOf(error.cause) } : { code: 'INTERNAL' });
       throw error;
     }
+  }
+
+  /** Whoever is not named learns of no trace, not even that there is one. Over what the plugin says: it knows of none. */
+  #traceOf(origin: string): readonly (readonly [string, string])[] {
+    const span = this.#parts.propagateTo?.has(origin) ? doing()?.span : undefined;
+    return span ? [['traceparent', span.traceparent]] : [];
   }
 
   #holdToQuota(instance: string, permit: EgressPermit | undefined): void {
@@ -236,6 +250,12 @@ function withInjected(instance: string, hop: Outgoing, injections: readonly Inje
     }
   }
   return { ...hop, headers };
+}
+
+/** As OpenTelemetry's conventions for HTTP clients have them, without path and query: those are the plugin's. */
+function attributesOf(instance: string, { method, target: { origin } }: Outgoing): Attributes {
+  const { protocol, hostname, port } = new URL(origin);
+  return { 'http.request.method': method, 'url.scheme': protocol.slice(0, -1), 'server.address': hostname, 'server.port': Number(port) || (protocol === 'https:' ? 443 : 80), 'gatehouse.instance': instance };
 }
 
 /** Under what the plugin says. Compression is not asked for: exchange.ts says why. */

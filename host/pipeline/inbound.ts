@@ -8,6 +8,8 @@ import { publish } from '../events.ts';
 import type { Ids } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { put, type Store } from '../store/store.ts';
+import { doing, worked, type Tracing } from '../tracing.ts';
+import { attributesOf, kindOf, nameOf } from './message-span.ts';
 import { dedupe, dedupeKey, type MessageRow, type SessionRow } from '../store/tables.ts';
 import type { Acceptance } from './ingress/acceptance.ts';
 import { isHostCommand } from './commands/host-commands.ts';
@@ -39,6 +41,7 @@ export interface Arrival {
 
 export interface InboundParts {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly ids: Ids;
   readonly log: Log;
   readonly store: Store;
@@ -105,7 +108,7 @@ export class Inbound {
       ...UNREAD,
       hops: 0,
     };
-    const run = this.#run(context);
+    const run = this.#traced(context, () => this.#run(context));
     this.#inWork.set(name, run);
     try {
       return await run;
@@ -140,7 +143,21 @@ export class Inbound {
       repliesToBot: message.repliesToBot === true,
       hops: message.hops ?? 0,
     };
-    return await this.#run(context, this.#parts.stagesAfterHold);
+    return await this.#traced(context, () => this.#run(context, this.#parts.stagesAfterHold), message.trace);
+  }
+
+  /** Part of the request that brought it, or something new; `earlier`: it waited, and its trace goes on. */
+  async #traced(context: InboundContext, run: () => Promise<Acceptance>, earlier?: string): Promise<Acceptance> {
+    const { tracing } = this.#parts;
+    const { messageId, instance } = context;
+    const around = doing();
+    const begin = () => {
+      if (!tracing.on) return undefined;
+      const span = [nameOf('receive'), kindOf('receive'), attributesOf('receive', { messageId, instance })] as const;
+      if (context.heldBy !== undefined) return earlier === undefined ? undefined : tracing.resume(...span, earlier);
+      return around?.isDecided ? around.span?.child(...span) : tracing.begin(...span);
+    };
+    return await worked({ messageId, instance, requestId: around?.requestId }, begin, run, (acceptance) => (acceptance.status === 'refused' ? acceptance.code : undefined));
   }
 
   async #run(context: InboundContext, stages = this.#parts.stages): Promise<Acceptance> {

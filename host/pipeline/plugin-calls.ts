@@ -4,6 +4,7 @@ import type { CallScope } from '../broker/call-scope.ts';
 import { NO_METER, type Meter, type Spending } from '../broker/meter.ts';
 import type { ActiveTool } from '../capabilities/tool-call.ts';
 import type { Turn } from '../store/fair-turns.ts';
+import { doing } from '../tracing.ts';
 import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts';
 
 /** The supervisor's half: finds the sandbox of an instance, waits at most `waitMs` while it restarts. */
@@ -69,15 +70,21 @@ export class PluginCalls {
     const onSpend = (spending: Spending) => this.#meter.spend(instance, scope.subject, spending);
     const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, onSpend, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
     let result: CallResult | undefined;
+    const around = doing();
+    const span = around?.span?.child(`${handler} ${instance}`, 'client', { 'rpc.system': 'gatehouse', 'rpc.method': handler, 'gatehouse.instance': instance });
+    // What the plugin asks for and says comes through its pipe, in nobody's name but that of the call.
+    scope.doing = { ...around, callId: scope.callId, ...(span && { span }) };
     const refusal = this.#meter.begin(instance, scope.subject);
     if (caller) caller.calling = { instance, callId: scope.callId };
     try {
       if (refusal) return { result: (result = { ok: false, code: 'BUDGET_EXCEEDED', message: refusal.message, retry: false, cpuUs: 0, wallMs: 0 }), scope };
       const call: PluginCall = { handler, input, callId: scope.callId, attemptKey, ...(scope.turn && { turn: scope.turn }), ...(wallMs !== undefined && { wallMs }) };
       result = await (through ? through(call) : this.#callInstance(instance, call, { waitMs }));
+      span?.set({ 'gatehouse.cpu_us': result.cpuUs });
       return { result, scope };
     } finally {
       if (caller) caller.calling = undefined;
+      span?.end(result ? (result.ok ? undefined : result.code) : 'INTERNAL');
       this.#broker.close(scope);
       if (!result?.ok) scope.release();
       if (!refusal) this.#meter.end(instance, scope.subject, result ?? LOST);

@@ -4,6 +4,8 @@ import type { Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import { hasListeners, publish } from '../events.ts';
 import type { Log } from '../log.ts';
+import { doing, spanned } from '../tracing.ts';
+import { failedBy } from './message-span.ts';
 import { PASS, type Stage, type Verdict } from './stage.ts';
 
 /** What every context carries for the runner. */
@@ -30,7 +32,7 @@ export async function runStages<Context extends Recorded>(stages: readonly Stage
     const startedAt = clock.monotonicMs();
     let verdict: Verdict;
     try {
-      const running = stage.run(context);
+      const running = doing()?.span ? inSpan(stage, context) : stage.run(context);
       verdict = running instanceof Promise ? await running : running;
     } catch (error) {
       log.error({ stage: stage.name, messageId: context.messageId, err: problemOf(error) }, 'a stage failed');
@@ -44,6 +46,8 @@ export async function runStages<Context extends Recorded>(stages: readonly Stage
   }
   return PASS;
 }
+
+const inSpan = <Context>(stage: Stage<Context>, context: Context) => spanned(`stage ${stage.name}`, 'internal', () => ({ 'gatehouse.stage': stage.name }), () => stage.run(context), failedBy);
 
 /** A store that cannot commit is nobody's fault and passes; everything else here is a defect. What it says stays in the log. */
 function failureOf(onFailure: 'refuse' | 'retry', error: unknown): Verdict {

@@ -25,6 +25,7 @@ import { fileRequestOf } from './ingress/file-request.ts';
 import { createLanes, type Lanes, type LanesOptions } from '../store/lanes.ts';
 import type { Store } from '../store/store.ts';
 import type { MessageRow } from '../store/tables.ts';
+import type { Tracing } from '../tracing.ts';
 import { Workers } from '../supervisor/workers.ts';
 import type { Offered } from './context.ts';
 import { deadLetterDesk, type DeadLetterDesk } from './letters/dead-letter-desk.ts';
@@ -74,6 +75,7 @@ export interface PipelineParts {
   /** What host.json says of messages on their way. */
   readonly settings: PipelineSettings;
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly ids: Ids;
   readonly log: Log;
   readonly store: Store;

@@ -368,10 +368,11 @@ class SandboxProcess implements Sandbox, Watched {
     else this.#finish(live, this.#thrown(live, name === 'Error' || name === '' ? message : `${name}: ${message}`, { code, terminal: retry === false }));
   }
 
-  #onLog({ level, text, fields, dropped = 0 }: Extract<Post, { t: 'log' }>): void {
+  #onLog({ call, level, text, fields, dropped = 0 }: Extract<Post, { t: 'log' }>): void {
     const droppedNow = this.#logLimit.pass(this.#clock.monotonicMs(), dropped);
     if (droppedNow === undefined) return;
-    this.#hooks.onLog({ level, text, ...(fields && isShallow(fields) ? { fields } : {}), ...(droppedNow > 0 ? { dropped: droppedNow } : {}) });
+    const callId = this.#live.get(call)?.call.callId;
+    this.#hooks.onLog({ level, text, ...(callId !== undefined && { callId }), ...(fields && isShallow(fields) ? { fields } : {}), ...(droppedNow > 0 ? { dropped: droppedNow } : {}) });
   }
 
   // --- Calls ----------------------------------------------------------------------------------------------------------------------------------------

@@ -99,6 +99,8 @@ export type HostReply = { readonly ok: true; readonly value: unknown } | { reado
 export interface PluginLogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly text: string;
+  /** The call that it was written in, while the host waits for that. */
+  readonly callId?: string;
   readonly fields?: Record<string, unknown>;
   /** Lines that were dropped before this one because there were too many. */
   readonly dropped?: number;

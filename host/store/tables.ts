@@ -73,6 +73,8 @@ export interface MessageRow extends Omit<MessageView, 'id' | 'instance' | 'conve
   readonly reacts?: string;
   /** Outbound: what the remote calls it, one for each piece it left in, where that is known. */
   readonly remoteIds?: readonly string[];
+  /** W3C `traceparent` of the work that stored it, where that was sampled: its trace goes on from there, also in another process. */
+  readonly trace?: string;
 }
 
 export const messages = tenantTable<MessageRow, [messageId: string]>('messages', 'messageId', 'pipeline: accept, respond, settle; operator sends', { pack: packMessage, unpack: unpackMessage });

@@ -17,6 +17,7 @@ import { Pairings } from '../../host/pipeline/pairing/pairings.ts';
 import { quarantineDesk } from '../../host/quarantine/desk.ts';
 import { createLog } from '../../host/log.ts';
 import { openStore } from '../../host/store/lmdb.ts';
+import { NO_TRACING } from '../../host/tracing.ts';
 import type { Vitals } from '../../host/vitals.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, Sent, SessionView } from '../../schemas/control.ts';
@@ -108,7 +109,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const written: Omit<ResolvedConfig, 'policy'> = {
     home, dataDir, network, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
-    pipeline: {}, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {},
+    pipeline: {}, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {}, telemetry: { traces: { sampleRatio: 0, propagateTo: [] } },
     ...script.config,
   };
   const config: ResolvedConfig = { ...written, policy: resolveNetwork({ ...written, interfaces: {}, sourceOf: () => 'file' }) };
@@ -135,7 +136,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     return view;
   };
   const host: Host = {
-    config, clock, store, audit, log: createLog('error'), startedAt: 0,
+    config, clock, tracing: NO_TRACING, store, audit, log: createLog('error'), startedAt: 0,
     booted: Promise.resolve({ active: [], degraded: [] }),
     lost: new Promise(() => undefined),
     readiness,

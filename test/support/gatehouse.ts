@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../../host/clock.ts';
 import { loadConfig } from '../../host/config.ts';
 import { startControl } from '../../host/control/server.ts';
 import { startHost, type Host, type StartOptions } from '../../host/host.ts';
-import { createLog } from '../../host/log.ts';
+import { createLog, type Log } from '../../host/log.ts';
 import { createMetrics } from '../../host/telemetry/metrics.ts';
 import type { TestHome } from './home.ts';
 
@@ -27,9 +27,9 @@ export interface Gatehouse extends AsyncDisposable {
 }
 
 /** Resolves once every enablement has settled. Rejects with HostRefused when the start is refused. */
-export async function startGatehouse(home: Pick<TestHome, 'path'>, { clock = systemClock, ...options }: Pick<StartOptions, 'env' | 'resolve'> & { readonly clock?: Clock } = {}): Promise<Gatehouse> {
+export async function startGatehouse(home: Pick<TestHome, 'path'>, { clock = systemClock, log, ...options }: Pick<StartOptions, 'env' | 'resolve' | 'tracing'> & { readonly log?: Log } & { readonly clock?: Clock } = {}): Promise<Gatehouse> {
   const config = loadConfig({ home: home.path, env: {}, cwd: home.path, listen: '127.0.0.1:0' });
-  const host = await startHost({ config, clock, log: createLog(config.log.level), ...options });
+  const host = await startHost({ config, clock, log: log ?? createLog(config.log.level), ...options });
   const metrics = createMetrics(host);
   const control = await startControl({ host, metrics });
   const dispose = async () => {

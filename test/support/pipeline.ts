@@ -1,4 +1,5 @@
 // The real pipeline, broker and store with functions in place of sandboxes: for what stages, scopes and commits do to each other, without a process in between.
+import { NO_TRACING } from '../../host/tracing.ts';
 import { join } from 'node:path';
 import { Broker } from '../../host/broker/broker.ts';
 import { MinuteQuotas, SenderRates } from '../../host/broker/quota.ts';
@@ -171,7 +172,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
     const { abilities = ['receive', 'send'] } = plugin;
     return { instance: instanceId(instance), wallMs: 1000, section: { abilities, ingress: [{ method: 'POST', path: '/in', verify: { scheme: 'none' } }] }, policy: policyFor(plugin), reachesOut: reachesOut(plugin.grants ?? []), can: (ability) => abilities.includes(ability), secret: () => undefined };
   };
-  const pipeline = createPipeline({
+  const pipeline = createPipeline({ tracing: NO_TRACING,
     settings,
     retention: RETENTION_DEFAULTS,
     pressure: PRESSURE_DEFAULTS,

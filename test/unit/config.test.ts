@@ -50,10 +50,12 @@ describe('settings', () => {
       home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), homeDataDir: join(at.home, 'data'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
       pipeline: expect.any(Object),
+      costs: expect.any(Object),
       network: expect.any(Object),
       policy: expect.any(Object),
       identities: {},
       trust: { approvals: 0, allow: { plugins: [], publishers: [], sources: [] }, deny: { plugins: [], publishers: [], sources: [] }, minimumReleaseAgeHours: null, scan: { onWarn: 'approval', everyHours: 24, knownBad: [] }, requireProvenance: false, requireHttpsSource: false, trustedSourcePrefixes: [] },
+      telemetry: { traces: { sampleRatio: 0.01, propagateTo: [] } },
     });
     const { pipeline, network } = at.load();
     const inPipeline = everySetting(HostConfig).filter(({ path: [first] }) => first === 'pipeline' || first === 'network');

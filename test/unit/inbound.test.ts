@@ -1,5 +1,6 @@
 // What the host takes in nothing more for: messages that its queues have no room for.
 import { describe, expect, it } from 'vitest';
+import { NO_TRACING } from '../../host/tracing.ts';
 import { systemClock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import { Identities } from '../../host/pipeline/sessions/identities.ts';
@@ -22,7 +23,7 @@ describe('intake', () => {
     await using store = await openStore({ dir: dir.path, clock: systemClock });
     const asked: string[] = [];
     const inbound = new Inbound({
-      clock: systemClock, ids: createIds(systemClock), log: silentLog, store, stages: [], stagesAfterHold: [], directory: { channel: () => undefined }, identities: new Identities(),
+      clock: systemClock, tracing: NO_TRACING, ids: createIds(systemClock), log: silentLog, store, stages: [], stagesAfterHold: [], directory: { channel: () => undefined }, identities: new Identities(),
       refusal: (each) => {
         asked.push(each);
         return refused;

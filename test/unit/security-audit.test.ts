@@ -11,7 +11,7 @@ import { mintToken, putToken } from '../../host/control/tokens.ts';
 import { levelOf } from '../../host/sandbox/walls.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { toKeyFile } from '../../host/trust/keys.ts';
-import { secretIn } from '../../host/trust/secret-formats.ts';
+import { secretIn } from '../../host/secret-formats.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
 import { configOf } from '../support/registry.ts';

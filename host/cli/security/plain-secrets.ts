@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { hostConfigPath } from '../../config.ts';
 import { problemOf } from '../../errors.ts';
-import { secretIn } from '../../trust/secret-formats.ts';
+import { secretIn } from '../../secret-formats.ts';
 import type { SecurityCheck, Sighting } from './check.ts';
 import { filesIn } from './file-modes.ts';
 

@@ -6,6 +6,7 @@ import { httpAddress, type ResolvedConfig } from '../../config.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { NetworkPolicy } from '../../network/policy.ts';
+import type { Tracing } from '../../tracing.ts';
 import { connectionOptions, guardConnections, type ConnectionLimits } from '../connections.ts';
 import '../fastify-types.ts';
 import { answerClientError, pathOf, refuseHandshake, sendProblem } from '../http-errors.ts';
@@ -19,6 +20,7 @@ import type { CertificateWatch } from './certificate-watch.ts';
 
 export interface AppParts {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly log: Log;
   readonly policy: NetworkPolicy;
   readonly admission: Admission;
@@ -34,7 +36,7 @@ export interface AppParts {
 /** A session's key is the longest name in an address: 400 characters, of up to nine when percent-encoded. */
 const MOST_PARAMETER_CHARACTERS = 3600;
 
-export async function createApp({ clock, log, policy, admission, certificates, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
+export async function createApp({ clock, tracing, log, policy, admission, certificates, sockets, socketLimits, connections, isStopping }: AppParts): Promise<FastifyInstance> {
   const app = Fastify(
     serverOptions(
       {
@@ -84,7 +86,7 @@ export async function createApp({ clock, log, policy, admission, certificates, s
     preClose: () => sockets.close(),
   });
   app.websocketServer.on('wsClientError', refuseHandshake);
-  observeRequests(app, clock);
+  observeRequests(app, clock, tracing);
   app.addHook('onRoute', (route) => {
     if (route.path.startsWith('/api/') && !route.config?.streams) route.handlerTimeout = policy.limits.answerMs;
   });

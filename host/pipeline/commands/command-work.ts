@@ -6,16 +6,19 @@ import type { Log } from '../../log.ts';
 import type { Verdict as LaneVerdict } from '../../store/lanes.ts';
 import { put, type Store } from '../../store/store.ts';
 import { lanes, messages, type MessageRow } from '../../store/tables.ts';
+import type { Tracing } from '../../tracing.ts';
 import { messageOf, type LaneContext } from '../context.ts';
 import { bury } from '../letters/dead-letters.ts';
 import type { LaneItem } from '../lanes/lane-work.ts';
 import { runStages } from '../run-stages.ts';
+import { onMessage } from '../message-span.ts';
 import type { SessionBook } from '../sessions/sessions.ts';
 import type { Stage } from '../stage.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from '../tries.ts';
 
 export interface CommandWorkParts {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly ids: Ids;
   readonly log: Log;
   readonly store: Store;
@@ -42,7 +45,7 @@ export class CommandWork {
     const { sessionKey } = row;
     const session = item.session ?? (await book.get(sessionKey, clock.now()));
     const context: LaneContext = { messageId, instance: row.instance, row, message: messageOf(row), session, sessionKey, place, attempts, failures, stages: [...row.stages], scopes: [], replies: [], refused: 0 };
-    const verdict = await runStages(stages, context, this.#parts);
+    const verdict = await onMessage(this.#parts.tracing, 'process', context, () => runStages(stages, context, this.#parts));
     if (verdict.decision === 'pass') return 'done';
     for (const scope of context.scopes) scope.release();
     const tried = { messageId, attempts: attempts + 1, failures: failures + (verdict.decision === 'retry' && verdict.blame ? 1 : 0) };

@@ -9,12 +9,14 @@ import type { Gateway } from '../../outbound/gateway.ts';
 import type { Verdict as LaneVerdict } from '../../store/lanes.ts';
 import { put, type Store } from '../../store/store.ts';
 import { deliveries, messages, type DeliveryProgress, type MessageRow } from '../../store/tables.ts';
+import type { Tracing } from '../../tracing.ts';
 import type { DeliveryContext, Offered } from '../context.ts';
 import { bury } from '../letters/dead-letters.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
 import { expiry, isExpired } from '../expiry.ts';
 import type { QueueModes } from '../lanes/queue-modes.ts';
 import { runStages } from '../run-stages.ts';
+import { onMessage } from '../message-span.ts';
 import type { Stage } from '../stage.ts';
 import { boundedRecord, MOST_FAILURES, rememberTry } from '../tries.ts';
 
@@ -53,6 +55,7 @@ export interface DeliveryItem {
 
 export interface DeliveryWorkParts {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly ids: Ids;
   readonly log: Log;
   readonly store: Store;
@@ -95,7 +98,7 @@ export class DeliveryWork {
       }
     }
     if (item.hopeless) return await this.#bury(item, row, context, item.hopeless, item.attempts);
-    const verdict = await runStages(this.#parts.stages, context, this.#parts);
+    const verdict = await onMessage(this.#parts.tracing, 'send', context, () => runStages(this.#parts.stages, context, this.#parts));
     if (verdict.decision === 'pass') return 'done';
     if (verdict.decision === 'more') return { retryAtMs: clock.now(), item: goingOn(item, row, context) };
     if (!context.sent) for (const scope of scopes) scope.release();

@@ -7,6 +7,7 @@ import { GatehouseError } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
 import { put, type Store } from '../../store/store.ts';
 import { deliveries, messages, type MessageRow, type Route } from '../../store/tables.ts';
+import { traced } from '../../tracing.ts';
 import { lineOf } from '../conversation-order.ts';
 import type { DeliveryItem } from './delivery-work.ts';
 import { askGates, type GateParts } from '../gating/gates.ts';
@@ -80,6 +81,7 @@ export class OperatorSend {
       media: [],
       at: toTimestamp(clock.now()),
       stages,
+      ...traced(),
     };
     const settled = this.#outcomeOf(row.id);
     let committed = false;

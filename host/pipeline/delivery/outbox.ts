@@ -9,6 +9,7 @@ import { GatehouseError } from '../../errors.ts';
 import { publish } from '../../events.ts';
 import type { Ids } from '../../ids.ts';
 import type { MessageRow } from '../../store/tables.ts';
+import { traced } from '../../tracing.ts';
 import { PLUGIN_SENDER } from '../gating/frozen.ts';
 import { tellObservers, type ObserverParts } from '../gating/observers.ts';
 import type { ChannelEntry, PluginDirectory } from '../plugin-directory.ts';
@@ -110,7 +111,7 @@ export class Outbox implements MessageOutbox {
     absorbAll(scope, scopes);
     stages.push({ stage: 'screen', decision: 'pass', instance: by, durationMs: Math.round((clock.monotonicMs() - startedAt) * 1000) / 1000 });
     tellObservers('outbound', attemptKey, outcome.message, this.#parts);
-    return { id, instance, conversation: ConversationId.of(conversation), sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', ...judgedOf(outcome.message), mentions: [], media: [], at, stages, hops };
+    return { id, instance, conversation: ConversationId.of(conversation), sessionKey: sessionKey('conversation', { instance, conversation, sender: sender.id }), sender, direction: 'outbound', outcome: 'pending', ...judgedOf(outcome.message), mentions: [], media: [], at, stages, hops, ...traced() };
   }
 }
 

@@ -2,6 +2,7 @@
 import type { MessageId } from '../../../schemas/ids.ts';
 import { toTimestamp } from '../../clock.ts';
 import type { MessageRow } from '../../store/tables.ts';
+import { traced } from '../../tracing.ts';
 import type { DraftReply, LaneContext } from '../context.ts';
 import { judgedOf } from '../gating/provenance.ts';
 import { placeOf } from '../sessions/whereabouts.ts';
@@ -27,5 +28,6 @@ export function replyRow({ row, answeredBy, answerThread }: LaneContext, draft: 
     at: toTimestamp(nowMs),
     ...(row.hops === undefined ? {} : { hops: row.hops }),
     stages: [],
+    ...traced(),
   };
 }

@@ -11,6 +11,7 @@ import type { Lanes, Verdict as LaneVerdict } from '../../store/lanes.ts';
 import { endingOf } from '../../store/messages.ts';
 import { put, type Store } from '../../store/store.ts';
 import { lanes, messages, type MessageRow, type SessionRow } from '../../store/tables.ts';
+import type { Tracing } from '../../tracing.ts';
 import { messageOf, type Cancellation, type LaneContext } from '../context.ts';
 import { lineOf, placed } from '../conversation-order.ts';
 import { bury, letterOf, type Hopeless } from '../letters/dead-letters.ts';
@@ -20,6 +21,7 @@ import { isCommand, whereOf, type LaneGroups, type Run } from './lane-groups.ts'
 import type { PluginCalls } from '../plugin-calls.ts';
 import type { QueueModes } from './queue-modes.ts';
 import { runStages } from '../run-stages.ts';
+import { onMessage } from '../message-span.ts';
 import type { SessionBook } from '../sessions/sessions.ts';
 import type { Stage, Verdict } from '../stage.ts';
 import { turnOf } from './turns.ts';
@@ -50,6 +52,7 @@ export interface LaneItem {
 
 export interface LaneWorkParts {
   readonly clock: Clock;
+  readonly tracing: Tracing;
   readonly ids: Ids;
   readonly log: Log;
   readonly store: Store;
@@ -116,7 +119,7 @@ export class LaneWork {
     }
     this.#running.set(sessionKey, context);
     this.#runs.set(context, run);
-    const verdict = await runStages(this.#parts.stages, context, this.#parts);
+    const verdict = await onMessage(this.#parts.tracing, 'process', context, () => runStages(this.#parts.stages, context, this.#parts));
     // Somebody who gave up on this run has ended it in its place.
     if (this.#running.get(sessionKey) !== context) return (await this.#givenUp.get(context)) ?? { retryAtMs: clock.now() };
     this.#running.delete(sessionKey);

@@ -7,6 +7,7 @@ import { addressingIn } from '../commands/address.ts';
 import { hostCommand } from '../commands/host-commands.ts';
 import { put, type Expectation, type Put, type Removal, type Store } from '../../store/store.ts';
 import { dedupe, held, lanes, messages, sessions, type MessageRow, type Route } from '../../store/tables.ts';
+import { traced } from '../../tracing.ts';
 import type { InboundContext } from '../context.ts';
 import type { LaneRoom } from '../lanes/lane-room.ts';
 import type { PluginWrites } from '../plugin-writes.ts';
@@ -116,5 +117,6 @@ export function messageRow(context: InboundContext): MessageRow {
     at: toTimestamp(context.receivedAtMs),
     ...(context.hops > 0 ? { hops: context.hops } : {}),
     stages: context.stages,
+    ...traced(),
   };
 }

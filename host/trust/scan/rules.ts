@@ -45,10 +45,10 @@ export const USED_FROM_OUTSIDE: readonly string[] = [
   '../../../schemas/scan',
   '../../clock',
   '../../schema',
+  '../../secret-formats',
   '../package-names',
   '../provenance',
   '../sbom',
-  '../secret-formats',
 ];
 
 /** Made of the very text of the rules, of what they use, and the version of the parser: nobody has to remember to raise a number, and what was scanned by other rules is scanned again. */

@@ -2,7 +2,7 @@
 import { entropyOf, quote, type Content, type ContentRule, type Sighting } from '../finding.ts';
 import { keyName, memberName, type AnyNode, type Script } from '../script.ts';
 import { SCRIPT_FILE } from '../../package-names.ts';
-import { SECRET_FORMATS } from '../../secret-formats.ts';
+import { SECRET_FORMATS } from '../../../secret-formats.ts';
 import { otherTexts, type Passage } from '../texts.ts';
 
 export const embeddedSecret: ContentRule = {

@@ -1,0 +1,24 @@
+// Credentials that are known by their shape are masked in every line of the log, wherever in it they stand: in an error of a library, in what a plugin says. Used by log.ts.
+import { SECRET_FORMATS } from './secret-formats.ts';
+
+/** An id is no secret, and says which token it was. */
+const OWN_TOKEN = /\bght_([0-9a-f]{16})_[\w-]{8,}/g;
+/** RFC 7235 credentials, also as a part of an address. */
+const CREDENTIALS = /\b(bearer|basic)(?: +|%20)[\w.~+/=-]{8,2000}/gi;
+const ADDRESS_WITH_PASSWORD = /:\/\/([^\s/:@"]{0,100}):[^\s/@"]{1,200}@/g;
+/** The scanner needs only its beginning; here the whole of it goes. */
+const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END)[^"]){0,20000}/g;
+
+/** One of these is in every text that any shape matches: most lines are told so at once. */
+const HINT = /gh[a-z]_|github_pat|glpat|npm_|xox|hooks\.slack|discord|:AA|_live_|sk-|AIza|AKIA|ASIA|GOCSPX|ya29|SG\.|eyJ|PRIVATE KEY|:\/\/|bearer|basic/i;
+
+/** The line without them; always still JSON, since no shape reaches over a quotation mark. */
+export function masked(line: string): string {
+  if (!HINT.test(line)) return line;
+  const own = line
+    .replace(PRIVATE_KEY, '[redacted: a private key]')
+    .replace(OWN_TOKEN, 'ght_$1_[redacted]')
+    .replace(CREDENTIALS, '$1 [redacted]')
+    .replace(ADDRESS_WITH_PASSWORD, '://$1:[redacted]@');
+  return SECRET_FORMATS.reduce((text, [what, shape]) => text.replace(shape, `[redacted: ${what}]`), own);
+}
