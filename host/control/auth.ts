@@ -35,7 +35,9 @@ export function createAuth(store: Store, clock: Clock, log: Log): Auth {
         noteUse(principal, store, clock).catch((error: unknown) => log.debug({ err: problemOf(error) }, 'the use of a token could not be noted'));
         return principal;
       }
-      refused('wrong', lockout.wrong(address));
+      const locksOut = lockout.wrong(address);
+      refused('wrong', locksOut);
+      if (locksOut) log.warn({ client: address }, 'locked out after too many wrong tokens');
       throw new GatehouseError('UNAUTHENTICATED');
     },
   };
