@@ -52,6 +52,8 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   quarantine: { summary: 'list and show who was stopped, with the evidence', load: () => import('./commands/quarantine.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },
   new: { summary: 'start a plugin of your own', load: () => import('./commands/new.ts') },
+  dev: { summary: 'run a plugin while it is written', load: () => import('./commands/dev.ts') },
+  test: { summary: 'build a plugin, run its tests, load it in a sandbox', load: () => import('./commands/test.ts') },
   build: { summary: 'bundle a plugin into dist/', load: () => import('./commands/build.ts') },
   pack: { summary: 'pack a built plugin into a .tgz', load: () => import('./commands/pack.ts') },
   sign: { summary: 'sign a package', load: () => import('./commands/sign.ts') },

@@ -50,10 +50,23 @@ export function findHost(io: Io): HostClient | undefined {
   const run = readRunFile(dataDir);
   const token = readAdminToken(dataDir);
   if (!run || token === undefined || !isAlive(run.pid)) return undefined;
-  const tls = trustOwnCertificate(policy);
-  const asked = (method: string, path: string) => ({ url: `${run.address}/api/v1${path}`, method, token, home, tls });
+  return clientAt({ address: run.address, token, home, tls: trustOwnCertificate(policy) });
+}
+
+/** Where a host answers, and what it is asked with; `home` names it in messages. */
+export interface Way {
+  readonly address: string;
+  readonly token: string;
+  readonly home: string;
+  /** How its certificate is judged, where it answers over TLS. */
+  readonly tls?: RequestOptions;
+}
+
+/** For who knows the way already. */
+export function clientAt({ address, token, home, tls = {} }: Way): HostClient {
+  const asked = (method: string, path: string) => ({ url: `${address}/api/v1${path}`, method, token, home, tls });
   return {
-    address: run.address,
+    address,
     get: (path) => exchange(asked('GET', path)),
     post: (path, body) => exchange({ ...asked('POST', path), body }),
     patch: (path, body) => exchange({ ...asked('PATCH', path), body }),

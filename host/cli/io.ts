@@ -28,12 +28,21 @@ export interface Io {
   confirm(question: string): Promise<void>;
   /** What a person types where nobody can read it, without the line's end. Throws NOT_CONFIRMED without a terminal to ask on. */
   askSecret(question: string): Promise<string>;
+  /** What a person types, or a script pipes in, line by line, to its end or Ctrl-C; the prompt is shown on a terminal only. */
+  lines(prompt: string): Lines;
   /** The code the process ends with when the command returns; for results that are failures, such as a package that does not verify. */
   exitWith(code: ExitCode): void;
   /** Columns of the terminal that stdout is; without one, text is not broken into lines. */
   readonly width: number;
   /** Colour, where stdout is a terminal that wants it (https://no-color.org). */
   tone(tone: Tone, text: string): string;
+}
+
+/** A conversation on the terminal. */
+export interface Lines extends AsyncIterable<string> {
+  /** A line of data on stdout, above the prompt and what is being typed. */
+  tell(text: string): void;
+  close(): void;
 }
 
 /** 0 ok · 1 failure · 2 usage · 3 refused by policy · 4 host not reachable; 130 and 143 for a second signal. */
@@ -102,6 +111,29 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
         prompt.close();
         stderr.write('\n');
       }
+    },
+    lines(prompt) {
+      const isTerminal = stdin.isTTY === true && stderr.isTTY === true;
+      const reader = createInterface({ input: stdin, ...(isTerminal ? { output: stderr, prompt, terminal: true } : { terminal: false }) });
+      reader.on('SIGINT', () => reader.close());
+      const typed = reader[Symbol.asyncIterator](); // now: what is piped in comes at once, and lines that nobody awaits yet must wait
+      let isOpen = true;
+      reader.once('close', () => (isOpen = false));
+      if (isTerminal) reader.prompt();
+      return {
+        tell(text) {
+          if (isTerminal) stderr.write('\r\u001b[K');
+          stdout.write(`${text}\n`);
+          if (isTerminal && isOpen) reader.prompt(true);
+        },
+        close: () => reader.close(),
+        async *[Symbol.asyncIterator]() {
+          for await (const line of typed) {
+            yield line;
+            if (isTerminal && isOpen) reader.prompt();
+          }
+        },
+      };
     },
     tone: (tone, text) => (options().json ? text : styleText(tone, text, { stream: stdout })),
   };

@@ -13,7 +13,7 @@ async function ask(...argv: readonly string[]) {
   return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
 }
 
-const COMMANDS = ['init', 'start', 'check', 'status', 'doctor', 'send', 'messages', 'plugins', 'dead-letters', 'new', 'build', 'pack', 'sign', 'keys', 'verify', 'inspect', 'diff', 'lock', 'trust', 'security', 'first-party'];
+const COMMANDS = ['init', 'start', 'check', 'status', 'doctor', 'send', 'messages', 'plugins', 'dead-letters', 'new', 'dev', 'test', 'build', 'pack', 'sign', 'keys', 'verify', 'inspect', 'diff', 'lock', 'trust', 'security', 'first-party'];
 const SUBCOMMANDS = ['messages list', 'messages show', 'plugins list', 'plugins show', 'plugins enable', 'plugins disable', 'plugins quarantine', 'plugins release', 'dead-letters list', 'dead-letters show', 'dead-letters replay', 'dead-letters drop', 'keys generate', 'trust add'];
 
 describe('help', () => {
