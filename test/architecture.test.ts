@@ -22,6 +22,9 @@ const HOST_LAYERS: readonly (readonly string[])[] = [
   ['host/main.ts', 'host/packaging/'],
 ];
 
+/** Runs in browsers, and nothing of it in the host. */
+const PAGE = 'host/control/dashboard/app/';
+
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['host/store/lmdb.ts'],
   'isolated-vm': ['host/sandbox/child/'],
@@ -43,6 +46,9 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'ipaddr.js': ['host/egress/'],
   chokidar: ['host/reload/'],
   acorn: ['host/trust/scan/'],
+  vite: ['host/control/dashboard/build.ts'],
+  preact: ['host/control/dashboard/app/'],
+  uplot: ['host/control/dashboard/app/'],
 };
 
 const files = [...sources('host'), ...sources('plugin-sdk'), ...sources('schemas'), ...sources('plugins')];
@@ -73,6 +79,16 @@ describe('architecture', () => {
     expect(outside).toEqual([]);
   });
 
+  it('keeps the page of the dashboard to what a browser has: its own files, types of the schemas, the scopes', () => {
+    const page = files.filter((each) => each.startsWith(PAGE));
+    expect(page.length).toBeGreaterThan(10);
+    const outside = page.flatMap((file) => localImports(file).filter((target) => !target.startsWith(PAGE) && target !== 'host/control/scopes.ts' && !target.startsWith('schemas/')).map((target) => `${file} imports ${target}`));
+    const values = page.filter((file) => /^import (?!type )[^;]*\/schemas\//m.test(codeOf(file))).map((file) => `${file} imports a schema, not a type`);
+    const foreign = page.flatMap((file) => packageImports(file).filter((name) => !/^(preact|uplot)(\/|$)/.test(name)).map((name) => `${file} imports ${name}`));
+    expect([...outside, ...values, ...foreign]).toEqual([]);
+    expect(files.filter((each) => !each.startsWith(PAGE) && localImports(each).some((target) => target.startsWith(PAGE)))).toEqual([]);
+  });
+
   it('lets schemas import only schemas, the SDK only schemas, plugins only the SDK', () => {
     const breaches: string[] = [];
     for (const file of files) {
@@ -98,7 +114,7 @@ describe('architecture', () => {
   });
 
   it('asks the time only in clock.ts', () => {
-    const outside = files.filter((each) => each.startsWith('host/') && each !== 'host/clock.ts' && !each.startsWith('host/sandbox/child/') && /\bDate\.now\(\)|new Date\(\)/.test(codeOf(each)));
+    const outside = files.filter((each) => each.startsWith('host/') && each !== 'host/clock.ts' && !each.startsWith(PAGE) && !each.startsWith('host/sandbox/child/') && /\bDate\.now\(\)|new Date\(\)/.test(codeOf(each)));
     expect(outside).toEqual([]);
   });
 
@@ -116,7 +132,7 @@ describe('architecture', () => {
 
 function sources(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((each) => each.isFile() && /\.(ts|js)$/.test(each.name) && !each.name.endsWith('.d.ts'))
+    .filter((each) => each.isFile() && /\.(tsx?|js)$/.test(each.name) && !each.name.endsWith('.d.ts'))
     .map((each) => relative(ROOT, join(each.parentPath, each.name)))
     .filter((each) => !/(^|\/)(node_modules|dist|assets)\//.test(each) && !each.startsWith('schemas/json/') && !/\/test\//.test(each));
 }

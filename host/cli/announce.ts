@@ -58,7 +58,7 @@ function forPeople(io: Io): Announcer {
         io.line(`  ${io.tone('yellow', 'degraded')}  ${instance} is ${state}: ${plainLine(message, 300)} (${code})`);
         io.line(`            ${io.tone('dim', remedyOf(code) ?? '`gatehouse check` says what to do.')}`);
       }
-      io.line(active.includes('webchat') ? `Open ${address}/ in a browser to chat. Ctrl-C stops.` : 'Ctrl-C stops.');
+      io.line(active.includes('webchat') ? `Dashboard: ${address}/  Chat: ${address}/channels/webchat/  Ctrl-C stops.` : `Dashboard: ${address}/  Ctrl-C stops.`);
     },
     follow: () => both(
       subscribe('plugin.state', ({ instance, to, reason, code }) => {

@@ -17,6 +17,7 @@ import { costRoutes } from './routes/costs.ts';
 import { registerChannels } from './routes/channels.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
+import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerMedia } from './routes/media.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { laneRoutes } from './routes/lanes.ts';
@@ -34,6 +35,8 @@ import { revocationRoutes } from './routes/revocations.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { statusRoutes } from './routes/status.ts';
+import { lastHourRoutes } from './routes/last-hour.ts';
+import { recordLastHour, LastHour } from './last-hour.ts';
 import { isCurrent } from './tokens.ts';
 import { SOCKET_LIMITS, createSockets, type SocketLimits } from './sockets.ts';
 
@@ -58,8 +61,8 @@ const CLOSE_GRACE_MS = 5000;
 const NOWHERE: Listening = { address: () => '', leaf: () => undefined };
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host, listening: Listening = NOWHERE): readonly ApiRoute[] => [
-  ...statusRoutes(host),
+export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new LastHour(host.clock)): readonly ApiRoute[] => [
+  ...statusRoutes(host), ...lastHourRoutes(hour),
   ...pluginRoutes(host),
   ...quarantineRoutes(host),
   ...scanRoutes(host),
@@ -99,16 +102,18 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   app.addHook('onClose', async () => certificates?.[Symbol.dispose]());
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);
-  app.get('/', { config: { open: true } }, async (_request, reply) => reply.redirect('/channels/webchat/'));
+  await app.register(registerDashboard);
+  const hour = new LastHour(clock);
   registerOpenApi(app, describedRoutes(host));
   registerDocs(app);
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
-  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }), mutations), { prefix: '/api/v1' });
+  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }, hour), mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets, invited(host)));
   await app.register(async (access) => registerAccess(access, host));
 
   const address = await listen(app, config);
+  const recording = recordLastHour(hour, host);
 
   async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     stopping = true;
@@ -119,6 +124,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
     await app.close();
     clearTimeout(late);
     feed.close();
+    recording[Symbol.dispose]();
   }
 
   return { address, close, [Symbol.asyncDispose]: () => close() };

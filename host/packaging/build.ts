@@ -1,10 +1,11 @@
 // `npm run build`: makes dist/ of the packages that are published, host and plugin-sdk. Called by their prepack scripts too; a checkout runs its sources and needs none of it.
 import { execFileSync } from 'node:child_process';
 import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { buildFirstParty } from '../authoring/first-party.ts';
 import { shipFirstParty } from '../authoring/shipped.ts';
 import { systemClock } from '../clock.ts';
+import { buildDashboard, DASHBOARD_DIST, STAMP } from '../control/dashboard/build.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 
@@ -14,6 +15,8 @@ const EXTRAS: Readonly<Record<string, (dist: string) => Promise<void>>> = {
   async host(dist) {
     await cp(join(ROOT, 'host/sandbox/child'), join(dist, 'host/sandbox/child'), { recursive: true }); // the very bytes that the tests ran
     await cp(join(ROOT, 'schemas/json'), join(dist, 'schemas/json'), { recursive: true });
+    await buildDashboard();
+    await cp(DASHBOARD_DIST, join(dist, 'host/control/dashboard/dist'), { recursive: true, filter: (file) => basename(file) !== STAMP });
     await shipFirstParty(join(dist, 'first-party'), await buildFirstParty({ now: systemClock.now() }));
   },
 };

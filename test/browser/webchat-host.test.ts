@@ -18,8 +18,7 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     await using home = await aChattyHome();
     await using host = await startProcess(home.path);
     await using browser = await startBrowser();
-    const { page, complaints } = await browser.open(`${host.address}/`);
-    expect(page.url()).toBe(`${host.address}/channels/webchat/`);
+    const { page, complaints } = await browser.open(`${host.address}/channels/webchat/`);
 
     const say = async (text: string) => {
       await page.getByLabel('Message').fill(text);
@@ -53,7 +52,7 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     await home.add({ name: 'curator', kind: 'skill', source, manifest: { skill: {}, capabilities: [{ name: 'kv', quotaBytes: 65_536 }] } });
     await using host = await startProcess(home.path);
     await using browser = await startBrowser();
-    const { page, complaints } = await browser.open(`${host.address}/`);
+    const { page, complaints } = await browser.open(`${host.address}/channels/webchat/`);
     await page.getByText('Connected', { exact: true }).waitFor();
     const { messageId } = await post(host, '1', [{ kind: 'image', url: `${server.origin}/cat.png`, name: 'cat.png' }]);
     const outcome = async () => (await gatehouse(['messages', 'show', messageId, '--json', '--home', home.path])).json()['outcome'];
@@ -74,7 +73,7 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     const first = await startProcess(home.path);
     const { port } = new URL(first.address);
     await using browser = await startBrowser();
-    const { page } = await browser.open(`${first.address}/`);
+    const { page } = await browser.open(`${first.address}/channels/webchat/`);
     await page.getByText('Connected', { exact: true }).waitFor();
 
     const texts = Array.from({ length: 30 }, (_, index) => `word-${String(index).padStart(2, '0')}`);

@@ -52,6 +52,13 @@ describe('the packed files', () => {
     expect(contents.filter((content) => content.includes(privateKey as string) || content.includes('"privateKey": "'))).toEqual([]);
   });
 
+  it('of the host hold the dashboard, and nothing of the machine it was made on', async () => {
+    const files = filesOf('@gatehouse/host').filter((file) => file.startsWith('dist/host/control/dashboard/dist/'));
+    expect(files.map((file) => file.replace(/^.*\/dist\//, '').replace(/-[\w-]{8}\./, '.')).toSorted()).toEqual(['assets/icon.svg', 'assets/index.css', 'assets/index.js', 'index.html']);
+    const contents = await Promise.all(files.map((file) => readFile(join(checkout.path, 'host', file), 'utf8')));
+    expect(contents.filter((content) => content.includes(checkout.path) || content.includes(ROOT) || content.includes('sourceMappingURL'))).toEqual([]);
+  });
+
   it('of the SDK declare nothing by a path that is not there', async () => {
     const files = new Set(filesOf('@gatehouse/plugin-sdk'));
     for (const file of files) {
@@ -89,6 +96,7 @@ describe('an install', () => {
     expect(enabled.code).toBe(0);
     await using host = await startProcess(home, [], launcher());
     expect(host.lines[0]).toMatchObject({ event: 'ready', plugins: { active: ['clock', 'concierge', 'echo', 'webchat', 'webhook', 'wordlist'], degraded: [] } });
+    expect(await (await fetch(host.address)).text()).toMatch(/<script type="module" crossorigin src="\/assets\/index-[\w-]+\.js">/);
     await using chat = await openChat(host.address);
     expect(await chat.ask('echo hello from a package')).toBe('hello from a package');
   });

@@ -17,6 +17,12 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: async ({ query }) => asPage(await listTokens(desk(), query)),
     }),
     {
+      id: 'getOwnToken', method: 'GET', path: '/tokens/self', scope: 'any',
+      summary: 'The token that asks: what it may do, and until when.',
+      answer: TokenView,
+      run: ({ principal }) => showToken(desk(), principal.tokenId),
+    },
+    {
       id: 'getToken', method: 'GET', path: '/tokens/:id', scope: 'tokens:read', errors: ['TOKEN_NOT_FOUND'],
       summary: 'One token, without its secret.',
       answer: TokenView,
