@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { Components } from './components.ts';
 import { AT_THE_DOOR, refusals } from './problems.ts';
 
-const CHANNEL: readonly ErrorCode[] = [...AT_THE_DOOR, 'INGRESS_SIGNATURE', 'INGRESS_BODY', 'INGRESS_NOT_FOUND', 'NOT_FOUND', 'INGRESS_TOO_LARGE', 'HOST_BUSY', 'INSTANCE_UNAVAILABLE'];
+const CHANNEL: readonly ErrorCode[] = [...AT_THE_DOOR, 'INGRESS_SIGNATURE', 'INGRESS_BODY', 'INGRESS_NOT_FOUND', 'NOT_FOUND', 'INGRESS_TOO_LARGE', 'HOST_BUSY', 'INSTANCE_UNAVAILABLE', 'CALL_FAILED', 'RESULT_INVALID'];
 const FILE: readonly ErrorCode[] = [...AT_THE_DOOR, 'NOT_FOUND', 'HOST_BUSY'];
 
 /** Every code that these operations name. */
@@ -66,7 +66,7 @@ function open(operationId: string, tag: string, summary: string, responses: obje
 /** Routes, bodies and answers are the channel's; who may use it is decided by the verification that its manifest declares. */
 function channel(operationId: string, summary: string, hasBody = false) {
   return {
-    ...open(operationId, 'channels', summary, { 200: { description: 'Whatever the channel answers.', content: { '*/*': { schema: {} } } }, ...refusals(CHANNEL) }),
+    ...open(operationId, 'channels', summary, { '2XX': { description: 'Whatever the channel answers.', content: { '*/*': { schema: {} } } }, ...refusals(CHANNEL) }),
     description: 'Routes, bodies and answers are those of the channel, and so is the proof of who sends: its manifest says.',
     ...(hasBody ? { requestBody: { required: false, content: { '*/*': { schema: {} } } } } : {}),
   };

@@ -1,7 +1,7 @@
 // The transparency log: look at it, take it along, and prove what is in it. Nothing here changes it.
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { AuditConsistency, AuditEntry, AuditHead, AuditProof } from '../../../schemas/audit.ts';
+import { AuditConsistency, AuditEntry, AuditHead, AuditProof, ExportCheckpoint, ExportEnd, ExportHeader } from '../../../schemas/audit.ts';
 import { text, whole } from '../../../schemas/closed.ts';
 import { PAGE, SPAN } from '../../../schemas/query.ts';
 import { GatehouseError } from '../../errors.ts';
@@ -50,7 +50,7 @@ export const auditRoutes = (host: Host): readonly ApiRoute[] => [
   {
     id: 'exportAudit', method: 'GET', path: '/audit/export', scope: 'audit:read',
     summary: 'The whole log as lines of JSON that anybody can check.',
-    answer: Type.String(),
+    answer: Type.Union([ExportHeader, AuditEntry, ExportCheckpoint, ExportEnd], { description: 'One line.' }),
     media: 'application/x-ndjson',
     run: () => Readable.from(exportLines({ store: host.store, key: host.audit.key, head: host.audit.head }), { objectMode: false }),
   },

@@ -14,14 +14,14 @@ export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
     run: async ({ query }) => asPage(await lanes.list(query)),
   }),
   withBody({
-    id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
+    id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',
     summary: 'How the messages of this session wait, from the next run on; null goes back to what the policy says.',
     body: LaneModeBody,
     answer: LaneModeView,
     run: ({ params, body, actor }) => lanes.setMode(params['key'] ?? '', body.mode, actor),
   }),
   {
-    id: 'interruptLane', method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
+    id: 'interruptLane', method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write',
     summary: 'End the run of this session without an answer; what waits behind it goes on.',
     answer: LaneInterrupted,
     run: ({ params, actor }) => lanes.interrupt(params['key'] ?? '', actor),
