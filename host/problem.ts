@@ -1,6 +1,7 @@
 // RFC 9457 problem details from a typed error: the only shape in which the host tells an HTTP client no. Called by control plane and channel ingress.
 import type { Problem } from '../schemas/control.ts';
 import { GatehouseError, type ErrorCode, type Fields } from './errors.ts';
+import { masked } from './log-redaction.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -10,16 +11,16 @@ const UNEXPECTED = new GatehouseError('INTERNAL', { problem: 'see the host’s l
 /** Retry advice for retryable refusals that name none, in milliseconds. */
 const DEFAULT_RETRY_MS = 1000;
 
-/** Members `reason`, `retryAfterMs`, `queue` and `depth` come from the error's fields of those names. */
+/** What a refusal quotes may be a credential that somebody put in the wrong place; refusals are kept by proxies, clients and people who ask for help. Members `reason`, `retryAfterMs`, `queue` and `depth` come from the error's fields of those names. */
 export function toProblem(error: GatehouseError): Problem {
   const { reason, retryAfterMs, queue, depth } = error.fields;
   return {
     type: `https://gatehouse.dev/errors/${error.code}`,
     title: titleOf(error.code),
     status: error.row.httpStatus,
-    detail: error.code === 'INTERNAL' ? UNEXPECTED.message : error.message,
+    detail: error.code === 'INTERNAL' ? UNEXPECTED.message : masked(error.message),
     code: error.code,
-    ...(typeof reason === 'string' ? { reason } : {}),
+    ...(typeof reason === 'string' ? { reason: masked(reason) } : {}),
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs: Math.ceil(retryAfterMs) } : error.row.retryable ? { retryAfterMs: DEFAULT_RETRY_MS } : {}),
     ...(typeof queue === 'string' ? { queue } : {}),
     ...(typeof depth === 'number' ? { depth } : {}),

@@ -4,6 +4,7 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import { SenderRates } from '../broker/quota.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { masked } from '../log-redaction.ts';
 import type { AuditDraft, AuditLog } from '../trust/log/audit-log.ts';
 
 /** One call that would change something. Neither its body nor its query is told: they may hold what nobody else is to read. */
@@ -60,11 +61,11 @@ function actionOf({ method, path }: Pick<Mutation, 'method' | 'path'>): string {
   return ['api', ...words, ...(method === 'POST' ? [] : [method.toLowerCase()])].join('.');
 }
 
-/** The path as it was called. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. So is a pairing code, unlike the id that may stand in its place. */
+/** The path as it was called, without credentials that somebody put there: this log forgets nothing. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. So is a pairing code, unlike the id that may stand in its place. */
 function resourceOf({ path, params }: Pick<Mutation, 'path' | 'params'>): string {
   return path.replaceAll(/:(\w+)/g, (_, name: string) => {
     const value = params[name] ?? '';
-    return name === 'key' || (name === 'code' && !/^[0-9a-f]{32}$/.test(value)) ? hash('sha256', value).slice(0, 16) : encodeURIComponent(value);
+    return name === 'key' || (name === 'code' && !/^[0-9a-f]{32}$/.test(value)) ? hash('sha256', value).slice(0, 16) : encodeURIComponent(masked(value));
   });
 }
 

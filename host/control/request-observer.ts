@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../clock.ts';
 import { publish } from '../events.ts';
+import { masked } from '../log-redaction.ts';
 import { instead, type Doing, type Span, type Tracing } from '../tracing.ts';
 import { eventRoute } from './routes/events.ts';
 
@@ -52,10 +53,10 @@ function begin(tracing: Tracing, { headers, protocol }: FastifyRequest, route: s
   return tracing.begin(`${method} ${route}`, 'server', { 'http.request.method': method, 'http.route': route, 'url.scheme': protocol }, typeof traceparent === 'string' ? traceparent : undefined);
 }
 
-/** The one that came, so that it can be looked for on both sides; else a new one. */
+/** The one that came, so that it can be looked for on both sides; a new one where it is none, or a credential. */
 function requestIdOf({ headers }: FastifyRequest): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+  return typeof given === 'string' && REQUEST_ID.test(given) && masked(given) === given ? given : randomUUID();
 }
 
 declare module 'fastify' {
