@@ -8,6 +8,7 @@ import { BOUNDS } from '../schemas/bounds.ts';
 import type { CostSettings } from '../schemas/costs.ts';
 import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
 import type { NetworkSettings, SettingSource } from '../schemas/network.ts';
+import type { RetentionSettings } from '../schemas/retention.ts';
 import type { TrustPolicy } from '../schemas/trust-policy.ts';
 import { GatehouseError, problemOf } from './errors.ts';
 import { nearestOf } from './nearest.ts';
@@ -40,6 +41,7 @@ export interface ResolvedConfig {
   readonly reload: { readonly watch: boolean; readonly quietMs: number; readonly mostMs: number };
   readonly pipeline: PipelineSettings;
   readonly costs: Required<CostSettings>;
+  readonly retention: RetentionSettings;
   readonly identities: IdentityLinks;
   readonly trust: TrustPolicy;
   readonly telemetry: { readonly traces: { readonly sampleRatio: number; readonly propagateTo: readonly string[] } };
@@ -97,6 +99,7 @@ export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: On
     reload: settings.reload,
     pipeline: settings.pipeline,
     costs: settings.costs,
+    retention: settings.retention,
     identities: settings.identities,
     trust: settings.trust,
     telemetry: settings.telemetry,

@@ -61,9 +61,13 @@ export interface Events {
   'sandbox.started': { instance: string; pid: number; level: string; startMs: number };
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };
+  /** `copy`: where the store is as it was before. */
+  'store.migrated': { from: number; to: number; copy: string };
   'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
   /** Entries of the transparency log that one commit wrote, or could not. `size`: of the whole log since. */
   'audit.written': { entries: number; size: number; outcome: 'written' | 'failed'; durationMs: number };
+  /** A pass over what is over and old. */
+  'retention.swept': { messages: number; sessions: number; durationMs: number };
   'pressure.changed': { from: string; to: string; ratio: number; queue: string };
   /** Of the host's own workers. `problem` is the message of an error of ours. */
   'worker.pass': { worker: string; ok: boolean; durationMs: number };

@@ -38,9 +38,11 @@ export const EVENTS = {
   'lane.freed': event('A run that was stuck is over, and its lane goes on.', { instance: name, messageId: name, how: oneOf('cancelled', 'given up', 'by itself'), afterMs: ms }),
   'sandbox.ended': event('A sandbox process ended.', { instance: name, pid: count, cause: name }),
   'pressure.changed': event('Queues fill, or empty again.', { from: name, to: name, ratio: ms, queue: name }),
+  'retention.swept': event('A pass over messages and sessions that are over: so many were forgotten.', { messages: count, sessions: count, durationMs: ms }),
   'reload.judged': event('The home was looked at: what took effect, and what stands there and did not.', { changes: Type.Array(ReloadChange), refused: Type.Array(Diagnostic), durationMs: ms }),
   'worker.degraded': event('A worker of the host cannot go on; it is tried once a minute.', { worker: name, problem: reason }),
   'worker.recovered': event('A worker of the host goes on.', { worker: name }),
+  'store.migrated': event('The store was brought to another schema; `copy`: as it was before.', { from: count, to: count, copy: reason }),
   'host.ready': event('Every enablement has settled.', { address: name }),
   'host.stopping': event('The host is about to end.', { reason }),
 } as const;

@@ -4,6 +4,7 @@ import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
 import { NetworkSettings } from './network.ts';
 import { CostSettings } from './costs.ts';
+import { RetentionSettings } from './retention.ts';
 import { TrustPolicy } from './trust-policy.ts';
 import { DropPolicy, MEDIA_DEFAULTS, MediaPolicy, QUEUE_DEFAULTS, QueueMode, QueuePolicy, SessionPolicy } from './policy.ts';
 
@@ -141,6 +142,7 @@ export const HostConfig = closed(
     network: Type.Optional(NetworkSettings),
     pipeline: Type.Optional(PipelineSettings),
     costs: Type.Optional(CostSettings),
+    retention: Type.Optional(RetentionSettings),
     identities: Type.Optional(IdentityLinks),
     trust: Type.Optional(TrustPolicy),
     telemetry: Type.Optional(

@@ -4,6 +4,7 @@ import { closed, oneOf, text, whole } from './closed.ts';
 import { DegradedPlugin, ReloadView } from './control.ts';
 import { Profile } from './host-config.ts';
 import { KeyId, Timestamp } from './ids.ts';
+import { RetentionView } from './retention.ts';
 
 const count = whole(0, Number.MAX_SAFE_INTEGER);
 
@@ -64,6 +65,7 @@ export const StatusView = closed({
   deliveries: work,
   deadLetters: count,
   pressure: PressureView,
+  retention: RetentionView,
   workers: Type.Array(WorkerView),
   reload: closed({ watching: Type.Boolean({ description: 'Whether changes of the home are noticed by themselves.' }), last: Type.Union([ReloadView, Type.Null()]) }),
   audit: closed({ size: count, keyid: KeyId }, { description: 'Entries of the transparency log, and the key that signs it.' }),

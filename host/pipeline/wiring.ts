@@ -2,6 +2,7 @@
 import { BOUNDS } from '../../schemas/bounds.ts';
 import type { Action } from '../../schemas/message.ts';
 import type { PipelineSettings } from '../../schemas/host-config.ts';
+import type { RetentionSettings } from '../../schemas/retention.ts';
 import type { QueuePolicy } from '../../schemas/policy.ts';
 import type { KvLedger } from '../capabilities/kv-ledger.ts';
 import type { CallScope } from '../broker/call-scope.ts';
@@ -61,7 +62,8 @@ import { hostCommand } from './commands/host-commands.ts';
 import type { SessionControl } from './commands/session-control.ts';
 import { latestOf } from './conversation-order.ts';
 import { QueueModes } from './lanes/queue-modes.ts';
-import { sweeper, type Retention } from './sweeper.ts';
+import { Retention } from './retention.ts';
+import { sweeper, type Retention as LetterRetention } from './sweeper.ts';
 import { turnOf } from './lanes/turns.ts';
 import { commandStages, inboundStages, laneStages, outboundStages } from './pipeline.ts';
 
@@ -91,7 +93,9 @@ export interface PipelineParts {
   /** How full queues may be, and what follows. */
   readonly pressure: typeof PRESSURE_DEFAULTS;
   /** How long dead letters are kept, and how many. */
-  readonly retention: Retention;
+  readonly letterRetention: LetterRetention;
+  /** How long messages and sessions are kept. */
+  readonly retention: RetentionSettings;
   /** The files that messages carry. */
   readonly media: MediaStore;
   /** Fetches one of them as the channel, under its grants. */
@@ -124,6 +128,7 @@ export interface Pipeline extends AsyncDisposable {
   readonly letterDesk: DeadLetterDesk;
   readonly held: Held;
   readonly pressure: Pick<Pressure, 'view'>;
+  readonly retention: Pick<Retention, 'view'>;
   /** What works beside the messages. */
   readonly workers: Pick<Workers, 'views'>;
   readonly lanes: Pick<Lanes<LaneItem>, 'waiting' | 'running' | 'extremes'>;
@@ -255,7 +260,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   workers.start(watchdog.worker());
   const laneDesk = new LaneDesk({ clock, store, lanes: messageLanes, work: laneWork, modes, watchdog });
   workers.start(pressure.worker());
-  workers.start(sweeper({ clock, store, sweepPairing: parts.sweepPairing, held, bounded: [reach, rooms], deadLetters, retention: parts.retention }));
+  workers.start(sweeper({ clock, store, sweepPairing: parts.sweepPairing, held, bounded: [reach, rooms], deadLetters, retention: parts.letterRetention }));
+  const retention = new Retention({ store, clock, log, book, settings: parts.retention });
+  workers.start(retention.worker());
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
   // At once, too: a crash may have left files that no row speaks of.
@@ -285,6 +292,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     letterDesk: deadLetterDesk({ deadLetters, replays: letterReplays, wake: () => replayWorker.wake(), log }),
     held,
     pressure,
+    retention,
     workers,
     lanes: messageLanes,
     deliveries: deliveryLanes,

@@ -51,7 +51,7 @@ const PAGE_BYTES = 8192;
 /** Room for tables that migrations bring. */
 const MAX_TABLES = 64;
 
-/** Takes the directory, looks whether its store is sound, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_UNWRITABLE, STORE_DAMAGED, STORE_VERSION, STORE_FAILED. */
+/** Takes the directory, looks whether its store is sound, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_UNWRITABLE, STORE_DAMAGED, STORE_VERSION, STORE_MIGRATION, STORE_FAILED. */
 export async function openStore({ dir, clock, migrations }: StoreOptions): Promise<LmdbStore> {
   const lock = await writable(dir, () => takeOwnerLock(dir));
   let store: LmdbEngine | undefined;
@@ -59,7 +59,7 @@ export async function openStore({ dir, clock, migrations }: StoreOptions): Promi
     const room = await openRoom(dir, clock);
     await refuseDamaged(dir, lock.wasReleased ? 'branches' : 'leaves');
     store = new LmdbEngine(openEnvironment(dir), lock, { clock, room });
-    await migrate(store, dir, migrations);
+    await migrate({ store, dir, clock, migrations });
     await writable(dir, () => markBegun(dir));
     return store;
   } catch (error) {
@@ -108,6 +108,11 @@ class LmdbEngine implements LmdbStore {
     const range = rangeOf(table.name, prefix, options);
     const database = this.#database(table);
     return range ? Array.from(database.getRange(range), ({ key, value }) => ({ key: decodeKey(key), ...decodeRow(table, value) })) : [];
+  }
+
+  async count(table: Table<unknown>): Promise<number> {
+    const { entryCount = 0 }: { entryCount?: number } = this.#database(table).getStats();
+    return entryCount;
   }
 
   async commit({ expect = [], put = [], remove = [] }: Commit): Promise<CommitResult> {

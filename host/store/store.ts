@@ -63,6 +63,8 @@ export interface Store extends AsyncDisposable {
   get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined>;
   /** Rows whose key starts with `prefix`, in order; `from`/`to` are relative to the table, not to the prefix. */
   range<Row>(table: Table<Row>, prefix: Key, options?: RangeOptions): Promise<Entry<Row>[]>;
+  /** Rows of the table as of now, or nearly, without reading them. */
+  count(table: Table<unknown>): Promise<number>;
   /** All or nothing; resolves when on disk. A failed expectation is the value `conflict` and writes nothing. Throws STORE_FAILED, STORE_KEY, STORE_ROW_TOO_LARGE, STORE_CLOSED, and has written nothing then. */
   commit(commit: Commit): Promise<CommitResult>;
   /** A hint that something in the table changed; may be late or merged, never lost. */

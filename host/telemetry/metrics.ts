@@ -172,6 +172,11 @@ function countHost({ counter, histogram }: Series, on: On): void {
     changes('taken-up').inc(taken.length);
     changes('refused').inc(refused.length);
   });
+  const forgotten = counter('gatehouse_retention_forgotten_total', 'Messages and sessions that retention has let go.', 'kind');
+  on('retention.swept', ({ messages, sessions }) => {
+    forgotten('message').inc(messages);
+    forgotten('session').inc(sessions);
+  });
   const passes = counter('gatehouse_worker_passes_total', "Passes of the host's own workers.", 'worker', 'result');
   on('worker.pass', ({ worker, ok }) => passes(worker, ok ? 'ok' : 'failed').inc());
 }

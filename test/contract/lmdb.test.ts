@@ -1,7 +1,7 @@
 // The LMDB engine against the store contract, and what is particular to it: the owner lock, the directory, a disk that is full, an older and a newer store.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
@@ -180,7 +180,7 @@ describe('schema versions', () => {
 
   it('survive a crash in the middle of a step', async () => {
     await using dir = await tempDir();
-    const old = await open(dir.path, []);
+    const old = await open(join(dir.path, 'store'), []);
     await write(old, 'plain');
     await old[Symbol.asyncDispose]();
     const crashing: Migration = {
@@ -190,9 +190,43 @@ describe('schema versions', () => {
         throw new Error('power cut');
       },
     };
-    await expect(open(dir.path, [crashing])).rejects.toThrow('power cut');
-    await using store = await open(dir.path, [two]);
-    expect(await read(store)).toEqual({ was: 'plain' });
+    const store = join(dir.path, 'store');
+    const copy = `${store}.before-schema-2`;
+    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION', message: expect.stringContaining('kv values become objects): power cut.'), fix: expect.stringContaining(copy) });
+    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION' });
+    {
+      // What the failed step wrote is in the store, and not in the copy, however often it was tried.
+      await using before = await open(copy, []);
+      expect(await read(before)).toBe('plain');
+    }
+    await using after = await open(store, [two]);
+    expect(await read(after)).toEqual({ was: 'plain' });
+  });
+
+  it('leave a copy from before the first step, with which the version before starts again', async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, 'store');
+    const old = await open(path, []);
+    await write(old, 'plain');
+    await old[Symbol.asyncDispose]();
+    const told: string[] = [];
+    {
+      using _ = disposable(subscribe('store.migrated', ({ from, to, copy }) => told.push(`${from} ${to} ${copy}`)));
+      await using store = await open(path, [two, three]);
+      await write(store, { was: 'written by the newer one' });
+    }
+    await expect(open(path, [])).rejects.toMatchObject({ code: 'STORE_VERSION', fix: expect.stringContaining(`${path}.before-schema-`) });
+    // As docs/ops/upgrade.md goes back.
+    const [copy = ''] = (await readdir(dir.path)).filter((name) => name.startsWith('store.before-schema-3-'));
+    expect(told).toEqual([`1 3 ${join(dir.path, copy)}`]);
+    await rename(path, join(dir.path, 'store.newer'));
+    await rename(join(dir.path, copy), path);
+    {
+      await using back = await open(path, []);
+      expect(await read(back)).toBe('plain');
+    }
+    await using again = await open(path, [two, three]);
+    expect(await read(again)).toEqual({ was: 'plain' });
   });
 
   it('begin at the newest in a new store, without running any step', async () => {

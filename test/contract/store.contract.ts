@@ -203,6 +203,15 @@ export function storeContract({ name, open, writer }: StoreEngine): void {
       });
     });
 
+    it('counts the rows of a table without reading them', async () => {
+      await using it = await opened();
+      expect(await it.store.count(items)).toBe(0);
+      await write(it.store, item('a'), 1);
+      await write(it.store, item('b'), 2);
+      await it.store.commit({ put: [put(items, item('a'), value(3))], remove: [{ table: items, key: item('b') }] });
+      expect(await it.store.count(items)).toBe(1);
+    });
+
     describe('range', () => {
       const letters = ['a', 'b', 'c', 'd', 'e'];
       const filled = async (store: Store) => {

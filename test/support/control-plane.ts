@@ -21,6 +21,7 @@ import { NO_TRACING } from '../../host/tracing.ts';
 import type { Vitals } from '../../host/vitals.ts';
 import { openAuditLog } from '../../host/trust/log/open-log.ts';
 import type { ApprovalView, DeadLetterView, DegradedPlugin, DeliveryView, LaneView, MessageView, PluginView, ReloadView, Sent, SessionView } from '../../schemas/control.ts';
+import { RETENTION_DEFAULTS } from '../../schemas/retention.ts';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import type { RevocationView } from '../../schemas/revocation.ts';
 import { approvalIdOf } from '../../host/trust/approval-statement.ts';
@@ -109,7 +110,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const written: Omit<ResolvedConfig, 'policy'> = {
     home, dataDir, network, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
-    pipeline: {}, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {}, telemetry: { traces: { sampleRatio: 0, propagateTo: [] } },
+    pipeline: {}, retention: RETENTION_DEFAULTS, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {}, telemetry: { traces: { sampleRatio: 0, propagateTo: [] } },
     ...script.config,
   };
   const config: ResolvedConfig = { ...written, policy: resolveNetwork({ ...written, interfaces: {}, sourceOf: () => 'file' }) };
@@ -143,7 +144,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     vitals: () => VITALS,
     diagnostics: () => [],
     channel: (instance) => script.channels?.find((face) => face.instance === instance),
-    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: false, last: null }, audit: { size: audit.head.size, keyid: audit.key.keyid } }),
+    status: async () => ({ version: '0', hostApi: '1.0.0', startedAt: '2026-11-21T00:00:00.000Z', pid: 1, home, profile: config.profile, strict: false, ...readiness(), confinement: 'none', plugins: {}, lanes: { waiting: 2, running: 1 }, deliveries: { waiting: 0, running: 0 }, deadLetters: 0, pressure: { level: 'normal', ratio: 0, queues: [], shed: 0 }, retention: { settings: RETENTION_DEFAULTS }, workers: [], reload: { watching: false, last: null }, audit: { size: audit.head.size, keyid: audit.key.keyid } }),
     plugins: {
       list: () => [...plugins.values()],
       show: plugin,

@@ -13,7 +13,8 @@ import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import { PRESSURE_DEFAULTS } from '../../host/pipeline/pressure.ts';
 import { Pairings } from '../../host/pipeline/pairing/pairings.ts';
-import { RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
+import { RETENTION_DEFAULTS as LETTER_DEFAULTS } from '../../host/pipeline/sweeper.ts';
+import { RETENTION_DEFAULTS } from '../../schemas/retention.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/gating/held-seal.ts';
 import { Identities } from '../../host/pipeline/sessions/identities.ts';
@@ -123,6 +124,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
       await world.beforeRange(table, options);
       return await real.range(table, prefix, options);
     },
+    count: (table) => real.count(table),
     watch: (table, onChange) => real.watch(table, onChange),
     async commit(commit) {
       await world.beforeCommit(commit);
@@ -174,6 +176,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   };
   const pipeline = createPipeline({ tracing: NO_TRACING,
     settings,
+    letterRetention: LETTER_DEFAULTS,
     retention: RETENTION_DEFAULTS,
     pressure: PRESSURE_DEFAULTS,
     clock,

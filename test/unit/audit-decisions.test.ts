@@ -23,6 +23,7 @@ async function opened(home: TestHome) {
   const store: Store = {
     get: (table, key) => real.get(table, key),
     range: (table, prefix, options) => real.range(table, prefix, options),
+    count: (table) => real.count(table),
     watch: (table, onChange) => real.watch(table, onChange),
     async commit(commit) {
       if (trouble.isBroken) throw new GatehouseError('STORE_FAILED', { problem: 'the disk is full' });

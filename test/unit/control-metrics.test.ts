@@ -12,10 +12,11 @@ import { createMetrics } from '../../host/telemetry/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHandClock } from '../support/hand-clock.ts';
+import { RETENTION_DEFAULTS } from '../../schemas/retention.ts';
 import { aHome } from '../support/home.ts';
 import { aPlugin, VITALS } from '../support/control-plane.ts';
 
-const status = { audit: { size: 7, keyid: 'ed25519:0' }, version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local' as const, strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, workers: [], reload: { watching: true, last: null } };
+const status = { audit: { size: 7, keyid: 'ed25519:0' }, version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local' as const, strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, retention: { settings: RETENTION_DEFAULTS }, workers: [], reload: { watching: true, last: null } };
 const host: Observed = {
   plugins: { list: () => [aPlugin(), aPlugin({ instance: 'b' }), aPlugin({ instance: 'c', state: 'backoff' })] },
   readiness: () => ({ ready: true, degraded: [{ instance: 'c', state: 'backoff', code: 'SANDBOX_DIED', message: '' }] }),

@@ -104,6 +104,7 @@ describe('the ledger of costs', () => {
     const store: Store = {
       get: (...asked) => real.get(...asked),
       range: (...asked) => real.range(...asked),
+      count: (table) => real.count(table),
       watch: (...asked) => real.watch(...asked),
       commit: (change) => (isFull ? Promise.reject(new Error('no space left on device')) : real.commit(change)),
       [Symbol.asyncDispose]: async () => undefined,

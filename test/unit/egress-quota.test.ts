@@ -92,7 +92,7 @@ describe('bytes a day', () => {
 
   it('are kept for the next try when the store does not take them', async () => {
     await using at = await aStore();
-    const refusing = { commits: 0, get: at.store.get.bind(at.store), range: at.store.range.bind(at.store), watch: at.store.watch.bind(at.store), [Symbol.asyncDispose]: async () => undefined, commit: async (...commit: Parameters<typeof at.store.commit>) => {
+    const refusing = { commits: 0, get: at.store.get.bind(at.store), range: at.store.range.bind(at.store), count: at.store.count.bind(at.store), watch: at.store.watch.bind(at.store), [Symbol.asyncDispose]: async () => undefined, commit: async (...commit: Parameters<typeof at.store.commit>) => {
       refusing.commits += 1;
       if (refusing.commits === 1) throw new Error('disk full');
       return await at.store.commit(...commit);

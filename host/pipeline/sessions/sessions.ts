@@ -3,7 +3,7 @@ import type { Session } from '../../../schemas/message.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { toTimestamp } from '../../clock.ts';
 import { OpenRows, type OpenRow } from '../../store/open-rows.ts';
-import { put, type Store } from '../../store/store.ts';
+import { put, scan, type Store } from '../../store/store.ts';
 import { sessions, type SessionRow } from '../../store/tables.ts';
 import { isOver, type ResetRule } from './session-resets.ts';
 
@@ -28,6 +28,22 @@ export class SessionBook {
   async get(key: string, nowMs: number): Promise<SessionRow> {
     using session = await this.open(key);
     return session.row ?? { startedAt: toTimestamp(nowMs), lastAt: toTimestamp(nowMs), messages: 0 };
+  }
+
+  /** Lets go of sessions in which nobody wrote since; resolves with how many. One that is written to meanwhile stays. */
+  async forget(beforeMs: number, signal: AbortSignal): Promise<number> {
+    if (beforeMs === Number.NEGATIVE_INFINITY) return 0;
+    const before = toTimestamp(beforeMs);
+    let forgotten = 0;
+    for await (const page of scan(this.#store, sessions, sessions.prefix(), 500)) {
+      if (signal.aborted) return forgotten;
+      for (const { key, value, version } of page) {
+        if (value.lastAt >= before || (await this.#store.commit({ expect: [{ table: sessions, key, version }], remove: [{ table: sessions, key }] })) !== 'committed') continue;
+        this.#rows.forget(key);
+        forgotten += 1;
+      }
+    }
+    return forgotten;
   }
 
   /** Ends what has been said so far, in a commit of its own: the next message is the first of a new generation. Undefined when there is no such session. */
