@@ -260,6 +260,7 @@ export const ERRORS = {
   UPGRADE_REQUIRED: row('remote', 426, 1, '{path} is a WebSocket.', 'Connect with a WebSocket client.'),
   SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets open, which is the most it may have.", 'Try again later.', true),
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
+  CURSOR_INVALID: row('remote', 400, 2, 'The request is wrong at ?cursor: it is not one that this list gave in this order.', 'Begin again without a cursor, and pass on the one that a page names.'),
   TOKEN_NOT_FOUND: row('remote', 404, 2, "There is no token '{id}'.", 'See `gatehouse tokens list`.'),
   TOKEN_ENDED: row('remote', 409, 2, "The token '{id}' has ended.", 'Make a new one with `gatehouse tokens create`.'),
   SCOPE_UNKNOWN: row('remote', 400, 2, "There is no scope '{scope}': {known}", 'Name scopes as docs/api.md lists them.'),

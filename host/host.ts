@@ -36,8 +36,10 @@ import type { DeadLetterDesk } from './pipeline/letters/dead-letter-desk.ts';
 import { HeldSeal } from './pipeline/gating/held-seal.ts';
 import { Identities } from './pipeline/sessions/identities.ts';
 import type { IngressAnswer, IngressRequest, SocketPeer, SocketSession } from './pipeline/ingress/ingress.ts';
-import { listDeliveries, showDelivery } from './pipeline/delivery/delivery-queries.ts';
-import { listMessages, showMessage } from './pipeline/message-queries.ts';
+import type { LaneFilter } from './pipeline/lanes/lane-desk.ts';
+import type { SessionFilter } from './pipeline/sessions/session-queries.ts';
+import { listDeliveries, showDelivery, type DeliveryFilter } from './pipeline/delivery/delivery-queries.ts';
+import { listMessages, showMessage, type MessageFilter } from './pipeline/message-queries.ts';
 import { MediaLinks } from './media/links.ts';
 import { MediaStore } from './media/media-store.ts';
 import { nameFor, TYPES } from './media/types.ts';
@@ -70,7 +72,7 @@ import { BudgetMeter } from './costs/meter.ts';
 import { BackupDesk } from './backup/backup-desk.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
-import { pageSize, type Page, type PageQuery } from './store/page.ts';
+import type { Page, PageQuery } from './store/page.ts';
 import type { Store } from './store/store.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { AuditLog } from './trust/log/audit-log.ts';
@@ -81,18 +83,6 @@ import { NO_TRACING, type Tracing } from './tracing.ts';
 import { readVitals, type Vitals } from './vitals.ts';
 
 export type { Page, PageQuery };
-
-export interface MessageQuery extends PageQuery {
-  readonly instance?: string;
-  readonly conversation?: string;
-  readonly outcome?: string;
-  readonly direction?: 'inbound' | 'outbound';
-}
-
-export interface DeliveryQuery extends PageQuery {
-  readonly instance?: string;
-  readonly conversation?: string;
-}
 
 export type { ChannelFace, IngressAnswer, IngressRequest, SocketPeer, SocketSession };
 
@@ -149,7 +139,7 @@ export interface Host extends AsyncDisposable {
   readonly scans: ScanDesk;
   readonly revocations: RevocationDesk;
   readonly messages: {
-    list(query: MessageQuery): Promise<Page<MessageView>>;
+    list(query: MessageFilter): Promise<Page<MessageView>>;
     /** With its walk: costs of plugins, and of an inbound message its replies. */
     show(id: string): Promise<MessageDetail>;
     /** Writes an outbound message and waits (at most 10 s) for its outcome. */
@@ -157,19 +147,18 @@ export interface Host extends AsyncDisposable {
   };
   /** What is on its way out. */
   readonly deliveries: {
-    list(query: DeliveryQuery): Promise<Page<DeliveryView>>;
+    list(query: DeliveryFilter): Promise<Page<DeliveryView>>;
     show(messageId: string): Promise<DeliveryView>;
   };
   readonly sessions: {
-    /** By key. */
-    list(query: PageQuery): Promise<Page<SessionView>>;
+    list(query: SessionFilter): Promise<Page<SessionView>>;
     show(key: string): Promise<SessionView>;
     /** The next message begins a new one under the same key. */
     reset(key: string, actor: string): Promise<SessionView>;
   };
   readonly lanes: {
     /** Those that hold something, by session key. */
-    list(query: PageQuery): Promise<Page<LaneView>>;
+    list(query: LaneFilter): Promise<Page<LaneView>>;
     /** From the next run on, and after every restart; null goes back to what the policy says. */
     setMode(session: string, mode: QueueMode | null, actor: string): Promise<{ readonly session: string; readonly mode: QueueMode | null }>;
     /** Ends the run under way; its message is dropped, what waits goes on. */
@@ -463,7 +452,7 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
       show: (id) => showDelivery(store, id),
     },
     sessions: {
-      list: ({ cursor, limit }) => pipeline.sessions.list(cursor, pageSize(limit)),
+      list: (query) => pipeline.sessions.list(query),
       show: (key) => pipeline.sessions.show(key),
       reset: async (key, actor) => {
         const session = await pipeline.sessions.reset(key);
@@ -472,7 +461,7 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
       },
     },
     lanes: {
-      list: ({ cursor, limit }) => pipeline.laneDesk.list(cursor, pageSize(limit)),
+      list: (query) => pipeline.laneDesk.list(query),
       setMode: async (session, mode, actor) => {
         await pipeline.laneDesk.setMode(session, mode);
         log.info({ session: hash('sha256', session).slice(0, 16), mode, actor }, 'the messages of a session wait in another way');

@@ -7,7 +7,7 @@ export const PAGE_ITEMS = { default: 50, most: 200 } as const;
 
 /** What every list takes. */
 export const PAGE = {
-  cursor: text(512, { description: '`cursor` of the page before; without it, the first page.' }),
+  cursor: text(2048, { description: '`cursor` of the page before; without it, the first page.' }),
   limit: whole(1, PAGE_ITEMS.most, { default: PAGE_ITEMS.default, description: 'Items of one page at most.' }),
 };
 

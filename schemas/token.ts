@@ -1,6 +1,6 @@
 // Tokens of the control plane as scripts and the command line see them; the secret itself only in the answer that makes it.
 import { Type, type Static } from 'typebox';
-import { closed, text, whole } from './closed.ts';
+import { closed, oneOf, text, whole } from './closed.ts';
 import { Timestamp } from './ids.ts';
 
 const scopes = Type.Array(text(60), { maxItems: 64, uniqueItems: true, description: 'What it may do. None: nothing.' });
@@ -17,6 +17,10 @@ export const TokenView = closed({
   rotatedTo: Type.Optional(text(32, { description: 'The token that took its place.' })),
 });
 export type TokenView = Static<typeof TokenView>;
+
+/** Whether a token counts: nobody is asked whether an expired one was revoked as well. */
+export const TokenState = oneOf('active', 'expired', 'revoked');
+export type TokenState = Static<typeof TokenState>;
 
 /** The answer to making one: the only time its secret is told. */
 export const NewTokenView = closed({ ...TokenView.properties, token: text(100, { description: 'ght_<id>_<secret>' }) });

@@ -29,7 +29,7 @@ export async function refuseRollback({ release: { manifest: { id, version } }, i
 const HAS_RUN: ReadonlySet<string> = new Set<PluginView['state']>(['active', 'impaired', 'backoff', 'hibernated', 'draining']);
 
 async function runningVersion(instance: string, plugin: string, io: Io): Promise<string | undefined> {
-  const page = await findHost(io)?.get<Page<PluginView>>('/plugins');
+  const page = await findHost(io)?.get<Page<PluginView>>('/plugins?limit=200');
   const view = page?.items.find((each) => each.instance === instance && each.plugin === plugin);
   return view?.version && HAS_RUN.has(view.state) ? view.version : undefined;
 }

@@ -1,10 +1,11 @@
 // What is done to tokens by those who may: made, rotated, revoked. Nobody hands out, renews or ends more than they have themselves. Called by routes/tokens.ts.
-import type { NewTokenBody, NewTokenView, RotateTokenBody, TokenView } from '../../schemas/token.ts';
+import type { NewTokenBody, NewTokenView, RotateTokenBody, TokenState, TokenView } from '../../schemas/token.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import { nearestOf } from '../nearest.ts';
-import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
-import { put, type Store, type Stored } from '../store/store.ts';
+import type { Page, PageQuery } from '../store/page.ts';
+import { sortedPage, type Sorting } from '../store/sorted-page.ts';
+import { put, scan, type Store, type Stored } from '../store/store.ts';
 import { tokens, type TokenRow } from '../store/tables.ts';
 import { isInAdminFile, writeAdminToken } from './admin-token.ts';
 import { isScope, permitsAll, SCOPES, type Scope } from './scopes.ts';
@@ -19,7 +20,27 @@ export interface TokenDeskParts {
 /** As the schema's default says. */
 const OVERLAP_SECONDS = 3600;
 
-export const listTokens = ({ store }: TokenDeskParts, query: PageQuery): Promise<Page<TokenView>> => filteredPage(store, tokens, query, viewOf);
+export interface TokenFilter extends PageQuery {
+  readonly state?: TokenState;
+  readonly scope?: string;
+  /** A field of the view, with '-' in front the greatest first; by id unless said otherwise. */
+  readonly sort?: string;
+}
+
+const BY_ID: Sorting<TokenView> = { keyOf: ({ id }) => id, fields: { id: ({ id }) => id, createdAt: ({ createdAt }) => createdAt, lastUsedAt: ({ lastUsedAt }) => lastUsedAt, label: ({ label }) => label } };
+
+export async function listTokens({ store, clock }: Pick<TokenDeskParts, 'store' | 'clock'>, { state, scope, sort = 'id', ...page }: TokenFilter): Promise<Page<TokenView>> {
+  const found: TokenView[] = [];
+  for await (const rows of scan(store, tokens, tokens.prefix())) {
+    for (const { value } of rows) if ((state === undefined || stateOf(value, clock) === state) && (scope === undefined || value.scopes.includes(scope))) found.push(viewOf(value));
+  }
+  return sortedPage(found, { ...page, sort }, BY_ID);
+}
+
+function stateOf(row: TokenRow, clock: Clock): TokenState {
+  if (row.revokedAt !== undefined) return 'revoked';
+  return isInForce(row, clock) ? 'active' : 'expired';
+}
 
 /** Throws TOKEN_NOT_FOUND. */
 export const showToken = async (parts: TokenDeskParts, id: string): Promise<TokenView> => viewOf((await rowOf(parts, id)).value);

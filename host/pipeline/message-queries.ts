@@ -11,6 +11,8 @@ import { speakerOf } from './verifying/speaker.ts';
 import { whereaboutsOf } from './sessions/whereabouts.ts';
 
 export interface MessageFilter extends PageQuery {
+  /** Newest first unless said otherwise. */
+  readonly sort?: 'at' | '-at';
   readonly instance?: string;
   readonly conversation?: string;
   readonly outcome?: string;
@@ -23,9 +25,9 @@ export interface MessageFilter extends PageQuery {
 /** An id is made when its message comes, a moment before or after the time the message is given. After the clock was set back ids run ahead of it, and a span is one of ids. */
 const SLACK_MS = 60_000;
 
-export function listMessages(store: Store, { cursor, limit, ...filter }: MessageFilter): Promise<Page<MessageView>> {
+export function listMessages(store: Store, { cursor, limit, sort, ...filter }: MessageFilter): Promise<Page<MessageView>> {
   const span = { least: idAt(filter.since, -SLACK_MS), beyond: idAt(filter.until, SLACK_MS) };
-  return filteredPage(store, packedMessages, { cursor, limit, newestFirst: true, ...span }, async (stored) => {
+  return filteredPage(store, packedMessages, { cursor, limit, newestFirst: sort !== 'at', ...span }, async (stored) => {
     if (!concerns(stored, filter)) return undefined;
     const ending = (await store.get(packedEndings, packedEndings.key(stored.id)))?.value;
     if (filter.outcome !== undefined && filter.outcome !== (ending ?? stored).outcome) return undefined;

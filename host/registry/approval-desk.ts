@@ -7,7 +7,8 @@ import type { DsseEnvelope } from '../../schemas/release.ts';
 import { toTimestamp, type Clock } from '../clock.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import { pageSize, type Page, type PageQuery } from '../store/page.ts';
+import { fits, within, type Page, type PageQuery, type Span } from '../store/page.ts';
+import { sortedPage, type Sorting } from '../store/sorted-page.ts';
 import { loadRevoked, putApprovalFile, revokedFile, withRevoked } from '../trust/approval-files.ts';
 import { approvalFileName, readApproval, type Approval } from '../trust/approval-statement.ts';
 import { writeEnvelope } from '../trust/dsse.ts';
@@ -15,9 +16,20 @@ import type { OnWriting } from './enablement-file.ts';
 import type { Registry } from './registry.ts';
 import { approvalsFolder } from './review-look.ts';
 
+/** `since` and `until` are about when they were issued. */
+export interface ApprovalFilter extends PageQuery, Span {
+  readonly instance?: string;
+  readonly reviewer?: string;
+  readonly decision?: ApprovalView['decision'];
+  readonly counts?: boolean;
+  readonly sort?: 'issuedAt' | '-issuedAt' | 'reviewer' | '-reviewer';
+}
+
+const BY_TIME: Sorting<ApprovalView> = { keyOf: ({ id }) => id, fields: { issuedAt: ({ issuedAt }) => issuedAt, reviewer: ({ reviewer }) => reviewer } };
+
 export interface ApprovalDesk {
-  /** Newest first; those of one instance, if it is named. */
-  list(query: PageQuery & { readonly instance?: string }): Page<ApprovalView>;
+  /** Newest first unless said otherwise. */
+  list(query: ApprovalFilter): Page<ApprovalView>;
   /** Throws APPROVAL_NOT_FOUND. */
   show(id: string): ApprovalView;
   /** Resolves once it counts, and what it lets run has started. The same one again changes nothing. Throws APPROVAL_REFUSED, also for one more than a reviewer may have here. */
@@ -54,12 +66,8 @@ export function openApprovalDesk({ config, clock, registry, onWriting, look }: A
     if (others.size >= MOST_BY_ONE) throw new GatehouseError('APPROVAL_REFUSED', { source: 'that was sent', problem: `'${reviewer}' has ${others.size} such files here, and ${MOST_BY_ONE} are the most; remove those that nobody needs from manifests/approvals/` });
   };
   return {
-    list({ cursor, limit, instance }) {
-      const all = registry.approvals.filter((each) => instance === undefined || each.instance === instance).sort(newestFirst);
-      const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1;
-      const items = cursor !== undefined && from === 0 ? [] : all.slice(from, from + pageSize(limit));
-      return { items, cursor: items.length > 0 && from + items.length < all.length ? (items.at(-1)?.id ?? null) : null };
-    },
+    list: ({ instance, reviewer, decision, counts, since, until, sort = '-issuedAt', ...page }) =>
+      sortedPage(registry.approvals.filter((each) => fits(each, { instance, reviewer, decision, counts }) && within(each.issuedAt, { since, until })), { ...page, sort }, BY_TIME),
     show: find,
     async add(given) {
       const { approval, envelope } = readApproval(Buffer.from(JSON.stringify(given)), 'that was sent', registry.reviewers);
@@ -88,5 +96,3 @@ export function openApprovalDesk({ config, clock, registry, onWriting, look }: A
     },
   };
 }
-
-const newestFirst = (a: ApprovalView, b: ApprovalView) => (a.issuedAt === b.issuedAt ? (a.id < b.id ? -1 : 1) : a.issuedAt < b.issuedAt ? 1 : -1);

@@ -1,12 +1,14 @@
 // The scans that are kept, for whoever asks, and another one on demand. The control plane asks through host.ts.
 import type { ScanView } from '../../schemas/scan.ts';
-import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
+import { filteredPage, within, type Page, type PageQuery, type Span } from '../store/page.ts';
 import type { Store } from '../store/store.ts';
 import { scans } from '../store/tables.ts';
 import type { Registry } from './registry.ts';
 import { scanView } from './scans.ts';
 
-export interface ScanQuery extends PageQuery {
+export interface ScanQuery extends PageQuery, Span {
+  /** Newest first unless said otherwise. */
+  readonly sort?: 'at' | '-at';
   readonly plugin?: string | undefined;
   readonly digest?: string | undefined;
   readonly outcome?: string | undefined;
@@ -27,9 +29,9 @@ export interface ScanDeskParts {
 }
 
 export const scanDesk = ({ store, registry, look }: ScanDeskParts): ScanDesk => ({
-  list: ({ plugin, digest, outcome, ...page }) =>
-    filteredPage(store, scans, { ...page, newestFirst: true }, (row, id) => {
-      const isMeant = (plugin === undefined || row.plugin === plugin) && (digest === undefined || row.packageDigest === digest) && (outcome === undefined || row.outcome === outcome);
+  list: ({ plugin, digest, outcome, since, until, sort, ...page }) =>
+    filteredPage(store, scans, { ...page, newestFirst: sort !== 'at' }, (row, id) => {
+      const isMeant = (plugin === undefined || row.plugin === plugin) && (digest === undefined || row.packageDigest === digest) && (outcome === undefined || row.outcome === outcome) && within(row.at, { since, until });
       return isMeant ? scanView(row, id) : undefined;
     }),
   async again(instance) {

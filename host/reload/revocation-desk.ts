@@ -5,9 +5,18 @@ import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Registry } from '../registry/registry.ts';
 import { viewOf } from '../registry/revoking.ts';
-import { pageSize, type Page, type PageQuery } from '../store/page.ts';
+import { fits, within, type Page, type PageQuery, type Span } from '../store/page.ts';
+import { sortedPage, type Sorting } from '../store/sorted-page.ts';
 import { revocationId, revokedBy, type Revoked } from '../trust/revocation.ts';
 import type { Reload } from './reload.ts';
+
+export interface RevocationFilter extends PageQuery, Span {
+  readonly kind?: RevocationView['kind'];
+  readonly plugin?: string;
+  readonly sort?: 'id' | '-id' | 'at' | '-at';
+}
+
+const BY_ID: Sorting<RevocationView> = { keyOf: ({ id }) => id, fields: { id: ({ id }) => id, at: ({ at }) => at } };
 
 export interface RevocationDeskParts {
   readonly registry: Pick<Registry, 'revocations' | 'revoke' | 'lift'>;
@@ -16,8 +25,7 @@ export interface RevocationDeskParts {
 }
 
 export interface RevocationDesk {
-  /** By id. */
-  list(query: PageQuery): Page<RevocationView>;
+  list(query: RevocationFilter): Page<RevocationView>;
   /** Remembered for good, written into the operator's list, and in force when it resolves: what ran is stopped, with its evidence. */
   revoke(body: RevocationBody, actor: string): Promise<RevocationResult>;
   /** The only way back. Throws REVOCATION_NOT_FOUND, REVOCATION_SIGNED. */
@@ -26,12 +34,7 @@ export interface RevocationDesk {
 
 export function revocationDesk({ registry, reload, clock }: RevocationDeskParts): RevocationDesk {
   return {
-    list({ cursor, limit }) {
-      const views = registry.revocations();
-      const from = cursor === undefined ? 0 : views.findIndex(({ id }) => id > cursor);
-      const items = from === -1 ? [] : views.slice(from, from + pageSize(limit));
-      return { items, cursor: items.at(-1)?.id === views.at(-1)?.id ? null : (items.at(-1)?.id ?? null) };
-    },
+    list: ({ kind, plugin, since, until, sort = 'id', ...page }) => sortedPage(registry.revocations().filter((each) => fits(each, { kind, plugin }) && within(each.at, { since, until })), { ...page, sort }, BY_ID),
     async revoke(body, actor) {
       const revoked = targetOf(body);
       const id = revocationId(revoked);

@@ -25,6 +25,22 @@ const MOST_CHUNK = 500;
 
 export const pageSize = (limit: number = PAGE_ITEMS.default): number => Math.min(PAGE_ITEMS.most, Math.max(1, limit));
 
+/** Half of a span is a bound, and none takes all; RFC 3339 in UTC with milliseconds. */
+export interface Span {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+/** Whether a time is in a span; one that is not known is in none but the whole. */
+export function within(at: string | undefined, { since, until }: Span): boolean {
+  return (since === undefined || (at !== undefined && at >= since)) && (until === undefined || (at !== undefined && at < until));
+}
+
+/** Whether an item has everything that is wanted; undefined wants nothing. */
+export function fits<Item extends object>(item: Item, wanted: { readonly [Name in keyof Item]?: Item[Name] | undefined }): boolean {
+  return Object.entries(wanted).every(([name, value]) => value === undefined || Reflect.get(item, name) === value);
+}
+
 /** Rows keyed by one id, in its order or against it; `pick` makes an item of a row, or leaves it out. */
 export async function filteredPage<Row, Item>(
   store: Store,

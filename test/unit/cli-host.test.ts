@@ -81,7 +81,7 @@ describe('with a running host', () => {
     const { stdout } = await gatehouse(['deliveries', 'list', '--instance', 'hook', '--limit', '3', '--home', control.home]);
     expect(stdout).toMatch(/^id +at +instance +conversation +pieces +attempts +class +next try +problem$/m);
     expect(stdout).toMatch(/^m1 .* hook +c +1\/3 +2 +rate-limited +2026-11-21T00:01:00.000Z +the remote\ufffd\[2J answered 429$/m);
-    expect(control.asked).toEqual(['list-deliveries {"limit":3,"instance":"hook"}']);
+    expect(control.asked).toEqual(['list-deliveries {"instance":"hook","limit":3}']);
     const shown = await gatehouse(['deliveries', 'show', 'm1', '--home', control.home]);
     expect(shown.stdout).toMatch(/^partition +hook:c$/m);
     expect(shown.stdout).toMatch(/^pieces +1 of 3 sent$/m);

@@ -40,7 +40,7 @@ describe('health', () => {
 describe('the API', () => {
   it('lists plugins and shows one', async () => {
     await using control = await startTestControl({ plugins: [aPlugin(), aPlugin({ instance: 'clock' })] });
-    expect((await control.call('GET', '/api/v1/plugins', { token: true })).json).toEqual({ items: [aPlugin(), aPlugin({ instance: 'clock' })], cursor: null });
+    expect((await control.call('GET', '/api/v1/plugins', { token: true })).json).toEqual({ items: [aPlugin({ instance: 'clock' }), aPlugin()], cursor: null });
     expect((await control.call('GET', '/api/v1/plugins/clock', { token: true })).json).toEqual(aPlugin({ instance: 'clock' }));
     expect(await control.call('GET', '/api/v1/plugins/nobody', { token: true })).toMatchObject({ status: 404, json: { code: 'PLUGIN_NOT_FOUND' } });
   });

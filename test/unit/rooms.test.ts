@@ -38,7 +38,7 @@ describe('a room', () => {
     const shown = await world.world.pipeline.sessions.show('door:c');
     expect(shown.rooms).toEqual([{ instance: 'door', conversation: 'c', ...GROUP, firstAt: '2026-01-15T00:00:00.000Z', lastAt: '2026-01-15T00:00:00.000Z', participants: 2, people: [{ id: 'ada', name: 'Ada', lastAt: '2026-01-15T00:00:00.000Z' }, { id: 'bo', lastAt: '2026-01-15T00:00:00.000Z' }] }]);
     expect(compileSchema(SessionView).explain(shown)).toBeUndefined();
-    const [listed] = (await world.world.pipeline.sessions.list(undefined, 10)).items;
+    const [listed] = (await world.world.pipeline.sessions.list({ limit: 10 })).items;
     expect(listed?.rooms).toMatchObject([{ ...GROUP, participants: 2 }]);
     expect(listed?.rooms?.[0]).not.toHaveProperty('people');
   });

@@ -207,7 +207,7 @@ describe('a session', () => {
     }
     await using world = await aWorld({}, { clock, store });
     expect(await world.say('webhook', 'ada', 'c', { id: 'x1' })).toMatchObject({ id: 'webhook:c#2', messages: 1 });
-    expect((await world.world.pipeline.sessions.list(undefined, 10)).items).toMatchObject([{ key: 'webhook:c', messages: 1 }]);
+    expect((await world.world.pipeline.sessions.list({ limit: 10 })).items).toMatchObject([{ key: 'webhook:c', messages: 1 }]);
   });
 
   it('is reset once and for all among messages that come at the same time', async () => {

@@ -39,7 +39,7 @@ export function register(program: Command, io: Io): void {
     .description('backups in the data directory of the running host')
     .addHelpText('after', example('gatehouse backup list'))
     .action(async () => {
-      const page = await connect(io).get<Page<BackupView>>('/backups');
+      const page = await connect(io).get<Page<BackupView>>('/backups?limit=200');
       io.print(page, () => table(io, page.items, { name: ({ name }) => name, state: ({ state }) => state, files: ({ files }) => files, bytes: ({ bytes }) => bytes, path: ({ path }) => path, problem: ({ problem }) => problem }, 'No backups.'));
     });
   backup

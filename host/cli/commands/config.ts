@@ -68,7 +68,7 @@ export function register(program: Command, io: Io): void {
     .description('earlier states of host.json that the running host remembers')
     .addHelpText('after', example('gatehouse config history'))
     .action(async () => {
-      const page = await connect(io).get<Page<ConfigHistoryItem>>('/config/history');
+      const page = await connect(io).get<Page<ConfigHistoryItem>>('/config/history?limit=200');
       io.print(page, () => table(io, page.items, { at: ({ at }) => at, by: ({ actor }) => actor, hash: ({ hash }) => hash, changed: ({ changes }) => changes.map(({ path }) => path).join(', '), reason: ({ reason }) => reason }, 'No history.'));
     });
   config
@@ -78,7 +78,7 @@ export function register(program: Command, io: Io): void {
     .addHelpText('after', example('gatehouse config rollback sha256:4f2a'))
     .action(async (given: string, { reason }: { reason?: string }) => {
       const host = connect(io);
-      const { items } = await host.get<Page<ConfigHistoryItem>>('/config/history');
+      const { items } = await host.get<Page<ConfigHistoryItem>>('/config/history?limit=200');
       const fitting = [...new Set(items.map(({ hash }) => hash))].filter((hash) => hash.startsWith(given.startsWith('sha256:') ? given : `sha256:${given}`));
       const [hash = given] = fitting;
       if (fitting.length > 1) throw new GatehouseError('USAGE', { problem: `${fitting.length} states begin with '${given}'` });

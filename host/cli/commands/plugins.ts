@@ -134,6 +134,6 @@ function channelFacts({ declared, effective, tries, limits, health }: ChannelVie
 /** From the running host, else from the files. */
 async function views(io: Io): Promise<readonly PluginView[]> {
   const host = findHost(io);
-  if (host) return (await host.get<Page<PluginView>>('/plugins')).items;
+  if (host) return (await host.get<Page<PluginView>>('/plugins?limit=200')).items;
   return viewsOf(await surveyFiles(configOf(io), io.env));
 }

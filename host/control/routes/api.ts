@@ -11,7 +11,7 @@ import { pathOf } from '../http-errors.ts';
 import type { MutationRecord } from '../mutations.ts';
 import type { Scope } from '../scopes.ts';
 import type { Principal } from '../tokens.ts';
-import { MOST_CHARACTERS, queryTexts, type QuerySchemas } from './query.ts';
+import { queryTexts, type QuerySchemas } from './query.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 
 export interface ApiCall<Body = unknown, Query = Readonly<Record<string, string>>> {
@@ -123,6 +123,9 @@ export const pageSchema = (item: TSchema) => closed({ items: Type.Array(item), c
 
 /** Exactly the two members of a page, whatever the host's object carries besides. */
 export const asPage = <Item>({ items, cursor }: Page<Item>): Page<Item> => ({ items, cursor });
+
+/** No id or key of a session is longer; the store would refuse a key made of it. */
+const MOST_CHARACTERS = 512;
 
 /** As decoded: the server's own bound is on what was sent, where a character may take nine. */
 export function flat(params: unknown): Record<string, string> {

@@ -1,20 +1,29 @@
 // Approvals and rejections by reviewers: what was decided, a new decision, one that is taken back.
 import { ApprovalView, PluginActionBody } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { Type } from 'typebox';
+import { ApprovalDecision } from '../../../schemas/approval.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import { DsseEnvelope } from '../../../schemas/release.ts';
 import type { Host } from '../../host.ts';
 import { requireScope } from '../auth.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listApprovals', method: 'GET', path: '/approvals', scope: 'plugins:read',
+  listRoute({
+    id: 'listApprovals', path: '/approvals', scope: 'plugins:read',
     summary: 'Approvals and rejections, newest first, and whether each counts.',
-    query: { ...PAGE, instance: text(64, { description: 'Only those that count for this instance, or would.' }) },
-    answer: pageSchema(ApprovalView),
-    run: ({ query }) => asPage(approvals.list(query)),
+    item: ApprovalView,
+    query: {
+      instance: text(64, { description: 'Only those for this instance.' }),
+      reviewer: text(100, { description: 'Only those of this reviewer.' }),
+      decision: { ...ApprovalDecision, description: 'Only approvals, or only rejections.' },
+      counts: Type.Boolean({ description: 'Only those that count now, or only those that do not.' }),
+      ...SPAN,
+      sort: sortBy('-issuedAt', 'issuedAt', 'reviewer', '-reviewer'),
+    },
+    run: (query) => approvals.list(query),
   }),
   {
     id: 'getApproval', method: 'GET', path: '/approvals/:id', scope: 'plugins:read', errors: ['APPROVAL_NOT_FOUND'],

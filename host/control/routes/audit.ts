@@ -1,29 +1,31 @@
 // The transparency log: look at it, take it along, and prove what is in it. Nothing here changes it.
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { AuditConsistency, AuditEntry, AuditHead, AuditProof, ExportCheckpoint, ExportEnd, ExportHeader } from '../../../schemas/audit.ts';
+import { AuditConsistency, AuditEntry, AuditHead, AuditOutcome, AuditProof, ExportCheckpoint, ExportEnd, ExportHeader } from '../../../schemas/audit.ts';
 import { text, whole } from '../../../schemas/closed.ts';
-import { PAGE, SPAN } from '../../../schemas/query.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { exportLines } from '../../trust/log/export.ts';
 import { consistencyOf, listEntries, proofOf } from '../../trust/log/log-reads.ts';
-import { asPage, pageSchema, type ApiRoute } from './api.ts';
+import type { ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 import { withQuery } from './query.ts';
 
 export const auditRoutes = (host: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listAuditEntries', method: 'GET', path: '/audit', scope: 'audit:read',
+  listRoute({
+    id: 'listAuditEntries', path: '/audit', scope: 'audit:read',
     summary: 'Entries of the transparency log, newest first.',
+    item: AuditEntry,
     query: {
-      ...PAGE,
       action: text(200, { description: "Only this action; with a dot at the end everything that begins with it, as 'api.plugins.'." }),
       actor: text(200, { description: 'Only what this one did, as `token:<id>`.' }),
       resource: text(512, { description: 'Only what was done to this.' }),
-      since: SPAN.since,
+      outcome: { ...AuditOutcome, description: 'Only what ended so.' },
+      ...SPAN,
+      sort: sortBy('-at', 'at'),
     },
-    answer: pageSchema(AuditEntry),
-    run: async ({ query }) => asPage(await listEntries(host.store, query)),
+    run: (query) => listEntries(host.store, query),
   }),
   {
     id: 'getAuditHead', method: 'GET', path: '/audit/head', scope: 'audit:read',

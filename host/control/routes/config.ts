@@ -1,9 +1,16 @@
 // host.json: what it says and comes to, edits from a known state, history and the way back.
 import { ApplyConfigBody, ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView, PatchConfigBody, RollbackConfigBody, ValidateConfigBody } from '../../../schemas/config-view.ts';
+import { text } from '../../../schemas/closed.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import type { Editor } from '../../config-desk.ts';
 import { permits } from '../scopes.ts';
-import { pageSchema, withBody, type ApiCall, type ApiRoute } from './api.ts';
+import { fits, within } from '../../store/page.ts';
+import { sortedPage, type Sorting } from '../../store/sorted-page.ts';
+import { listRoute } from './listing.ts';
+import { withBody, type ApiCall, type ApiRoute } from './api.ts';
+
+const BY_TIME: Sorting<ConfigHistoryItem> = { keyOf: (item) => item.hash, fields: { at: (item) => item.at } };
 
 export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly ApiRoute[] => [
   {
@@ -12,12 +19,17 @@ export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly Api
     answer: ConfigView,
     run: () => settings.view(),
   },
-  {
-    id: 'listConfigHistory', method: 'GET', path: '/config/history', scope: 'config:read',
+  listRoute({
+    id: 'listConfigHistory', path: '/config/history', scope: 'config:read',
     summary: 'The last 100 states of host.json, newest first.',
-    answer: pageSchema(ConfigHistoryItem),
-    run: () => settings.history(),
-  },
+    item: ConfigHistoryItem,
+    query: {
+      actor: text(200, { description: 'Only what this one changed, as `token:<id>` or `file`.' }),
+      ...SPAN,
+      sort: sortBy('-at', 'at'),
+    },
+    run: async ({ actor, since, until, sort = '-at', ...page }) => sortedPage((await settings.history()).items.filter((each) => fits(each, { actor }) && within(each.at, { since, until })), { ...page, sort }, BY_TIME),
+  }),
   withBody({
     id: 'validateConfig', method: 'POST', path: '/config/validate', scope: 'config:read',
     summary: 'Whether a host would start with these settings, and what they change.',

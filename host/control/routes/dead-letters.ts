@@ -2,26 +2,26 @@
 import { DeadLetterDetail, DeadLetterView, Dropped, Marked, Replayed, ReplayBody, ReplayManyBody } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
 import { Direction } from '../../../schemas/message.ts';
-import { PAGE, SPAN } from '../../../schemas/query.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listDeadLetters', method: 'GET', path: '/dead-letters', scope: 'dead-letters:read',
+  listRoute({
+    id: 'listDeadLetters', path: '/dead-letters', scope: 'dead-letters:read',
     summary: 'Dead letters, newest first.',
+    item: DeadLetterView,
     query: {
-      ...PAGE,
       instance: text(64, { description: 'Only of this channel.' }),
       conversation: text(256, { description: 'Only of this conversation.' }),
       code: text(100, { description: 'Only with this code.' }),
       stage: text(40, { description: 'Only those that ended in this stage.' }),
       direction: { ...Direction, description: 'Only what came in, or what was to go out.' },
       ...SPAN,
+      sort: sortBy('-at', 'at'),
     },
-    answer: pageSchema(DeadLetterView),
-    run: async ({ query }) => asPage(await deadLetters.list(query)),
+    run: (query) => deadLetters.list(query),
   }),
   {
     id: 'getDeadLetter', method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read', errors: ['DEAD_LETTER_NOT_FOUND'],

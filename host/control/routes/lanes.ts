@@ -1,17 +1,23 @@
 // Lanes: what waits and runs, session by session; how a session's messages wait, and the end of a run.
-import { LaneInterrupted, LaneModeBody, LaneModeView, LaneView } from '../../../schemas/control.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { LaneInterrupted, LaneModeBody, LaneState, LaneModeView, LaneView } from '../../../schemas/control.ts';
+import { text } from '../../../schemas/closed.ts';
+import { sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listLanes', method: 'GET', path: '/lanes', scope: 'messages:read',
+  listRoute({
+    id: 'listLanes', path: '/lanes', scope: 'messages:read',
     summary: 'Lanes that hold something, by session key.',
-    query: PAGE,
-    answer: pageSchema(LaneView),
-    run: async ({ query }) => asPage(await lanes.list(query)),
+    item: LaneView,
+    query: {
+      instance: text(64, { description: 'Only in places of this channel; a session of a person over several channels is in none.' }),
+      conversation: text(256, { description: 'Only in this conversation.' }),
+      state: { ...LaneState, description: 'Only those that stand so.' },
+      sort: sortBy('session', '-session', 'depth', '-depth'),
+    },
+    run: (query) => lanes.list(query),
   }),
   withBody({
     id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',

@@ -2,25 +2,25 @@
 import { MessageDetail, MessageView, SendMessageBody, Sent } from '../../../schemas/control.ts';
 import { text } from '../../../schemas/closed.ts';
 import { Direction, Outcome } from '../../../schemas/message.ts';
-import { PAGE, SPAN } from '../../../schemas/query.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listMessages', method: 'GET', path: '/messages', scope: 'messages:read',
+  listRoute({
+    id: 'listMessages', path: '/messages', scope: 'messages:read',
     summary: 'Messages, newest first.',
+    item: MessageView,
     query: {
-      ...PAGE,
       instance: text(64, { description: 'Only of this channel.' }),
       conversation: text(256, { description: 'Only of this conversation.' }),
       outcome: { ...Outcome, description: 'Only those that ended so.' },
       direction: { ...Direction, description: 'Only what came in, or what went out.' },
       ...SPAN,
+      sort: sortBy('-at', 'at'),
     },
-    answer: pageSchema(MessageView),
-    run: async ({ query }) => asPage(await messages.list(query)),
+    run: (query) => messages.list(query),
   }),
   {
     id: 'getMessage', method: 'GET', path: '/messages/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'],

@@ -1,21 +1,35 @@
 // Plugin instances: look at them, and move them through their life.
-import { DirectoryItem, PluginActionBody, PluginView, ReloadView } from '../../../schemas/control.ts';
+import { DirectoryItem, PluginActionBody, PluginState, PluginView, ReloadView } from '../../../schemas/control.ts';
+import { Type } from 'typebox';
 import { text, whole } from '../../../schemas/closed.ts';
-import { wordOf } from '../../../schemas/query.ts';
+import { PluginKind } from '../../../schemas/plugin-manifest.ts';
+import { sortBy, wordOf } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import { pageSchema, withBody, type ApiRoute } from './api.ts';
+import { fits } from '../../store/page.ts';
+import { sortedPage, type Sorting } from '../../store/sorted-page.ts';
+import { listRoute } from './listing.ts';
 import { withQuery } from './query.ts';
 
 /** A service answers at most this many names at once. */
 const MOST_NAMES = 50;
 
+const BY_INSTANCE: Sorting<PluginView> = { keyOf: (view) => view.instance, fields: { instance: (view) => view.instance, plugin: (view) => view.plugin, state: (view) => view.state, restarts: (view) => view.restarts, cpuMs: (view) => view.cpuMs } };
+
 export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reload'>): readonly ApiRoute[] => [
-  {
-    id: 'listPlugins', method: 'GET', path: '/plugins', scope: 'plugins:read',
+  listRoute({
+    id: 'listPlugins', path: '/plugins', scope: 'plugins:read',
     summary: 'Every instance.',
-    answer: pageSchema(PluginView),
-    run: () => ({ items: plugins.list(), cursor: null }),
-  },
+    item: PluginView,
+    query: {
+      state: { ...PluginState, description: 'Only those in this state.' },
+      kind: { ...PluginKind, description: 'Only of this kind.' },
+      plugin: text(128, { description: 'Only instances of this plugin.' }),
+      required: Type.Boolean({ description: 'Only those that must run, or only the others.' }),
+      sort: sortBy('instance', '-instance', 'plugin', '-plugin', 'state', '-state', 'restarts', '-restarts', 'cpuMs', '-cpuMs'),
+    },
+    run: ({ state, kind, plugin, required, sort = 'instance', ...page }) => sortedPage(plugins.list().filter((each) => fits(each, { state, kind, plugin, required })), { ...page, sort }, BY_INSTANCE),
+  }),
   {
     id: 'getPlugin', method: 'GET', path: '/plugins/:instance', scope: 'plugins:read', errors: ['PLUGIN_NOT_FOUND'],
     summary: 'One instance.',

@@ -18,8 +18,8 @@ export function withQuery<const Q extends QuerySchemas>(route: Omit<ApiRoute, 'q
   return { ...route, run: (call) => route.run({ ...call, query: read(call.query) }) };
 }
 
-/** No id, cursor or key of a session is longer; the store would refuse a key made of it. */
-export const MOST_CHARACTERS = 512;
+/** Of one value, whatever its schema says. */
+const MOST_CHARACTERS = 4096;
 
 /** The names and texts of a query. Throws REQUEST_INVALID for a name that is unknown or given twice. */
 export function queryTexts(query: unknown, known: readonly string[]): Record<string, string> {

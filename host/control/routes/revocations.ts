@@ -1,17 +1,23 @@
 // What is revoked: look, revoke, and lift again.
 import { RevocationBody, RevocationResult, RevocationView } from '../../../schemas/revocation.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { text } from '../../../schemas/closed.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const revocationRoutes = ({ revocations }: Pick<Host, 'revocations'>): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listRevocations', method: 'GET', path: '/revocations', scope: 'plugins:read',
+  listRoute({
+    id: 'listRevocations', path: '/revocations', scope: 'plugins:read',
     summary: 'Everything that is revoked, with who said so first and where it stands now.',
-    query: PAGE,
-    answer: pageSchema(RevocationView),
-    run: ({ query }) => asPage(revocations.list(query)),
+    item: RevocationView,
+    query: {
+      kind: { ...RevocationView.properties.kind, description: 'Only of this kind.' },
+      plugin: text(128, { description: 'Only ranges of versions of this plugin.' }),
+      ...SPAN,
+      sort: sortBy('id', '-id', 'at', '-at'),
+    },
+    run: (query) => revocations.list(query),
   }),
   withBody({
     id: 'revoke', method: 'POST', path: '/revocations', scope: 'review',

@@ -1,23 +1,24 @@
 // What the scanner said of packages: the history, and another scan on demand.
 import { text } from '../../../schemas/closed.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { SPAN, sortBy } from '../../../schemas/query.ts';
 import { ScanOutcome, ScanView } from '../../../schemas/scan.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import type { ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const scanRoutes = ({ scans }: Pick<Host, 'scans'>): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listScans', method: 'GET', path: '/scans', scope: 'plugins:read',
+  listRoute({
+    id: 'listScans', path: '/scans', scope: 'plugins:read',
     summary: 'Scans that are kept, newest first.',
+    item: ScanView,
     query: {
-      ...PAGE,
       plugin: text(128, { description: 'Only of this plugin.' }),
       digest: text(71, { description: 'Only of this package.' }),
       outcome: { ...ScanOutcome, description: 'Only those that ended so.' },
+      ...SPAN,
+      sort: sortBy('-at', 'at'),
     },
-    answer: pageSchema(ScanView),
-    run: async ({ query }) => asPage(await scans.list(query)),
+    run: (query) => scans.list(query),
   }),
   {
     id: 'scanPlugin', method: 'POST', path: '/plugins/:instance/scan', scope: 'review', errors: ['PLUGIN_NOT_FOUND'],

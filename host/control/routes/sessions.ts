@@ -1,17 +1,24 @@
 // Sessions: what belongs together, since when; and a new beginning.
 import { SessionView } from '../../../schemas/control.ts';
-import { PAGE } from '../../../schemas/query.ts';
+import { text } from '../../../schemas/closed.ts';
+import { moment, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { asPage, pageSchema, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import type { ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export const sessionRoutes = ({ sessions }: Host): readonly ApiRoute[] => [
-  withQuery({
-    id: 'listSessions', method: 'GET', path: '/sessions', scope: 'messages:read',
+  listRoute({
+    id: 'listSessions', path: '/sessions', scope: 'messages:read',
     summary: 'Sessions, by key.',
-    query: PAGE,
-    answer: pageSchema(SessionView),
-    run: async ({ query }) => asPage(await sessions.list(query)),
+    item: SessionView,
+    query: {
+      instance: text(64, { description: 'Only in places of this channel; a session of a person over several channels is in none.' }),
+      conversation: text(256, { description: 'Only in this conversation.' }),
+      since: moment('Only those where somebody wrote then or later.'),
+      until: moment('Only those where nobody has written since.'),
+      sort: sortBy('key', '-key'),
+    },
+    run: (query) => sessions.list(query),
   }),
   {
     id: 'getSession', method: 'GET', path: '/sessions/:key', scope: 'messages:read', errors: ['SESSION_NOT_FOUND'],

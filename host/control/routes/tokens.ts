@@ -1,20 +1,25 @@
 // Tokens of the control plane: look at them, make, rotate and revoke them.
-import { PAGE } from '../../../schemas/query.ts';
-import { NewTokenBody, NewTokenView, RotateTokenBody, TokenView } from '../../../schemas/token.ts';
+import { text } from '../../../schemas/closed.ts';
+import { sortBy } from '../../../schemas/query.ts';
+import { NewTokenBody, NewTokenView, RotateTokenBody, TokenState, TokenView } from '../../../schemas/token.ts';
 import type { Host } from '../../host.ts';
 import { createToken, listTokens, revokeToken, rotateToken, showToken } from '../token-desk.ts';
-import { asPage, pageSchema, withBody, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 export function tokenRoutes(host: Host): readonly ApiRoute[] {
   const desk = () => ({ store: host.store, clock: host.clock, dataDir: host.config.dataDir });
   return [
-    withQuery({
-      id: 'listTokens', method: 'GET', path: '/tokens', scope: 'tokens:read',
+    listRoute({
+      id: 'listTokens', path: '/tokens', scope: 'tokens:read',
       summary: 'Every token, without its secret.',
-      query: PAGE,
-      answer: pageSchema(TokenView),
-      run: async ({ query }) => asPage(await listTokens(desk(), query)),
+      item: TokenView,
+      query: {
+        state: { ...TokenState, description: 'Only those that count, that have expired, or that were revoked.' },
+        scope: text(40, { description: 'Only those that name this scope.' }),
+        sort: sortBy('id', '-id', 'createdAt', '-createdAt', 'lastUsedAt', '-lastUsedAt', 'label', '-label'),
+      },
+      run: (query) => listTokens(desk(), query),
     }),
     {
       id: 'getOwnToken', method: 'GET', path: '/tokens/self', scope: 'any',

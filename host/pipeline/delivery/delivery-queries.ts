@@ -3,20 +3,36 @@ import type { DeliveryView } from '../../../schemas/control.ts';
 import { toTimestamp } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
 import { readMessage } from '../../store/messages.ts';
-import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
+import { filteredPage, within, type Page, type PageQuery, type Span } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
-import { deliveries, type DeliveryRow, type MessageRow } from '../../store/tables.ts';
+import { deliveries, packedMessages, type DeliveryRow, type MessageRow } from '../../store/tables.ts';
 
-export interface DeliveryFilter extends PageQuery {
+export interface DeliveryFilter extends PageQuery, Span {
   readonly instance?: string;
   readonly conversation?: string;
+  /** Those that wait, unless said otherwise. */
+  readonly state?: DeliveryView['state'];
+  /** Oldest first unless said otherwise. */
+  readonly sort?: 'at' | '-at';
 }
 
-export function listDeliveries(store: Store, { instance, conversation, ...page }: DeliveryFilter): Promise<Page<DeliveryView>> {
-  return filteredPage(store, deliveries, page, async (row, id) => {
-    if ((instance !== undefined && row.instance !== instance) || (conversation !== undefined && row.conversation !== conversation)) return undefined;
+/** What waits is read from its queue, what is over from the messages that went out. */
+export function listDeliveries(store: Store, { state = 'waiting', sort, instance, conversation, since, until, ...page }: DeliveryFilter): Promise<Page<DeliveryView>> {
+  const isOf = (row: Pick<DeliveryRow, 'instance' | 'conversation'>) => (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation);
+  const asked = { ...page, newestFirst: sort === '-at' };
+  if (state !== 'waiting') {
+    return filteredPage(store, packedMessages, asked, async (stored, id) => {
+      if (stored.direction !== 'outbound' || !isOf(stored) || !within(stored.at, { since, until })) return undefined;
+      const message = await readMessage(store, id);
+      const waiting = (await store.get(deliveries, deliveries.key(id)))?.value;
+      const view = message && viewOf(message, waiting);
+      return view?.state === state ? view : undefined;
+    });
+  }
+  return filteredPage(store, deliveries, asked, async (row, id) => {
+    if (!isOf(row)) return undefined;
     const message = await readMessage(store, id);
-    return message && viewOf(message, row);
+    return message && within(message.at, { since, until }) ? viewOf(message, row) : undefined;
   });
 }
 

@@ -3,10 +3,12 @@ import type { LaneView } from '../../../schemas/control.ts';
 import type { QueueMode } from '../../../schemas/policy.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
 import type { Lanes, LaneStanding } from '../../store/lanes.ts';
-import type { Page } from '../../store/page.ts';
+import type { Page, PageQuery } from '../../store/page.ts';
+import { sortedPage, type Sorting } from '../../store/sorted-page.ts';
 import type { Store } from '../../store/store.ts';
 import { messages } from '../../store/tables.ts';
 import type { LaneWatchdog } from './lane-watchdog.ts';
+import { addressIn, isIn } from '../sessions/session-keys.ts';
 import type { LaneItem, LaneWork } from './lane-work.ts';
 import type { QueueModes } from './queue-modes.ts';
 
@@ -19,6 +21,15 @@ export interface LaneDeskParts {
   readonly watchdog: Pick<LaneWatchdog, 'isStuck'>;
 }
 
+export interface LaneFilter extends PageQuery {
+  readonly instance?: string;
+  readonly conversation?: string;
+  readonly state?: LaneView['state'];
+  readonly sort?: 'session' | '-session' | 'depth' | '-depth';
+}
+
+const BY_SESSION: Sorting<LaneStanding> = { keyOf: ({ lane }) => lane, fields: { session: ({ lane }) => lane, depth: ({ depth }) => depth } };
+
 export class LaneDesk {
   readonly #parts: LaneDeskParts;
 
@@ -26,11 +37,11 @@ export class LaneDesk {
     this.#parts = parts;
   }
 
-  /** By session key; only lanes that hold something. `cursor` is the last key of the page before. */
-  async list(cursor: string | undefined, limit: number): Promise<Page<LaneView>> {
-    const standings = [...this.#parts.lanes.standings()].filter(({ lane }) => cursor === undefined || lane > cursor).sort((a, b) => (a.lane < b.lane ? -1 : 1));
-    const items = await Promise.all(standings.slice(0, limit).map((each) => this.#view(each)));
-    return { items, cursor: standings.length > limit ? (items.at(-1)?.session ?? null) : null };
+  /** Only lanes that hold something. */
+  async list({ instance, conversation, state, sort = 'session', ...page }: LaneFilter): Promise<Page<LaneView>> {
+    const found = [...this.#parts.lanes.standings()].filter((each) => isIn(addressIn(each.lane), { instance, conversation }) && (state === undefined || this.#stateOf(each) === state));
+    const { items, cursor } = sortedPage(found, { ...page, sort }, BY_SESSION);
+    return { items: await Promise.all(items.map((each) => this.#view(each))), cursor };
   }
 
   /** Items of the lane of a session: waiting, in work, and on their way in. */
@@ -48,13 +59,18 @@ export class LaneDesk {
     return this.#parts.work.cancel(sessionKey, 'stopped');
   }
 
-  async #view({ lane, state, depth, runningSinceMs, dueMs }: LaneStanding): Promise<LaneView> {
-    const { clock, watchdog } = this.#parts;
+  #stateOf({ lane, state }: LaneStanding): LaneView['state'] {
+    return this.#parts.watchdog.isStuck(lane) ? 'stuck' : state;
+  }
+
+  async #view(standing: LaneStanding): Promise<LaneView> {
+    const { lane, depth, runningSinceMs, dueMs } = standing;
+    const { clock } = this.#parts;
     const at = (monotonicMs: number) => toTimestamp(Math.round(clock.now() + monotonicMs - clock.monotonicMs()));
     return {
       session: lane,
       mode: await this.#modeOf(lane),
-      state: watchdog.isStuck(lane) ? 'stuck' : state,
+      state: this.#stateOf(standing),
       depth,
       ...(runningSinceMs === undefined ? {} : { runningSince: at(runningSinceMs) }),
       ...(dueMs === undefined ? {} : { nextTryAt: at(dueMs) }),

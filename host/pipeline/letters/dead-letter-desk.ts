@@ -8,7 +8,8 @@ import type { DeadLetters, LetterFilter } from './dead-letters.ts';
 import { messageView } from '../message-queries.ts';
 import type { Marked, Replayed, LetterReplays } from './letter-replays.ts';
 
-export type LetterQuery = LetterFilter & PageQuery;
+/** Newest first unless said otherwise. */
+export type LetterQuery = LetterFilter & PageQuery & { readonly sort?: 'at' | '-at' };
 
 export interface DeadLetterDesk {
   list(query: LetterQuery): Promise<Page<DeadLetterView>>;
@@ -24,8 +25,8 @@ export interface DeadLetterDesk {
 
 export function deadLetterDesk({ deadLetters, replays, wake, log }: { readonly deadLetters: DeadLetters; readonly replays: LetterReplays; readonly wake: () => void; readonly log: Log }): DeadLetterDesk {
   return {
-    async list({ cursor, limit, ...filter }) {
-      const page = await deadLetters.list(checked(filter), { cursor, limit });
+    async list({ cursor, limit, sort, ...filter }) {
+      const page = await deadLetters.list(checked(filter), { cursor, limit, oldestFirst: sort === 'at' });
       return { items: page.items.map(viewOf), cursor: page.cursor };
     },
     async show(id) {

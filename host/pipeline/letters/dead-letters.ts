@@ -90,9 +90,9 @@ export class DeadLetters {
     this.#parts = parts;
   }
 
-  /** Newest first, without those whose work is under way again. */
-  list(filter: LetterFilter, page: PageQuery): Promise<Page<DeadLetterRow>> {
-    return filteredPage(this.#parts.store, deadLetters, { ...page, newestFirst: true }, (letter) => (fits(letter, filter) ? letter : undefined));
+  /** Newest first unless said otherwise, without those whose work is under way again. */
+  list(filter: LetterFilter, { oldestFirst = false, ...page }: PageQuery & { readonly oldestFirst?: boolean }): Promise<Page<DeadLetterRow>> {
+    return filteredPage(this.#parts.store, deadLetters, { ...page, newestFirst: !oldestFirst }, (letter) => (fits(letter, filter) ? letter : undefined));
   }
 
   async show(id: string): Promise<{ readonly letter: DeadLetterRow; readonly message: MessageRow | undefined }> {

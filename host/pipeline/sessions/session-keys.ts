@@ -67,4 +67,9 @@ export function addressIn(key: string): { readonly instance: InstanceId; readonl
   return ThreadId.is(thread) ? { instance, conversation: whole, thread } : undefined;
 }
 
+/** Whether a session is in a place, as far as its key tells; nothing asked for is everywhere. */
+export function isIn(address: { readonly instance: string; readonly conversation: string } | undefined, { instance, conversation }: { readonly instance: string | undefined; readonly conversation: string | undefined }): boolean {
+  return (instance === undefined || address?.instance === instance) && (conversation === undefined || address?.conversation === conversation);
+}
+
 const escaped = (part: string) => part.replaceAll('%', '%25').replaceAll(':', '%3A');

@@ -2,13 +2,20 @@
 import type { SessionView } from '../../../schemas/control.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
-import type { Page } from '../../store/page.ts';
+import { filteredPage, within, type Page, type PageQuery, type Span } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { sessions, type SessionRow } from '../../store/tables.ts';
 import type { Reach } from './reach.ts';
 import type { Rooms } from './rooms.ts';
-import { addressIn } from './session-keys.ts';
+import { addressIn, isIn } from './session-keys.ts';
 import { sessionOf, type SessionBook } from './sessions.ts';
+
+/** By key; `since` and `until` are about the last message. */
+export interface SessionFilter extends PageQuery, Span {
+  readonly instance?: string;
+  readonly conversation?: string;
+  readonly sort?: 'key' | '-key';
+}
 
 export interface SessionQueryParts {
   readonly store: Store;
@@ -35,11 +42,9 @@ export class SessionQueries {
     this.#parts = parts;
   }
 
-  /** By key; `cursor` is the last key of the page before. */
-  async list(cursor: string | undefined, limit: number): Promise<Page<SessionView>> {
-    const rows = await this.#parts.store.range(sessions, sessions.prefix(), { ...(cursor === undefined ? {} : { after: sessions.key(cursor) }), limit: limit + 1 });
-    const items = await Promise.all(rows.slice(0, limit).map(({ key, value }) => this.#view(String(key[1]), value)));
-    return { items, cursor: rows.length > limit ? (items.at(-1)?.key ?? null) : null };
+  list({ instance, conversation, since, until, sort, ...page }: SessionFilter): Promise<Page<SessionView>> {
+    const isThere = (key: string): boolean => isIn(addressIn(key), { instance, conversation });
+    return filteredPage(this.#parts.store, sessions, { ...page, newestFirst: sort === '-key' }, async (row, key) => (isThere(key) && within(row.lastAt, { since, until }) ? await this.#view(key, row) : undefined));
   }
 
   /** Throws SESSION_NOT_FOUND. */

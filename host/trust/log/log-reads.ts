@@ -1,28 +1,29 @@
 // What can be read from the log: single entries, pages of them, proofs. Used by the API's audit routes and by exports; needs the store alone.
 import type { AuditConsistency, AuditEntry, AuditHead, AuditProof } from '../../../schemas/audit.ts';
 import { GatehouseError } from '../../errors.ts';
-import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
+import { filteredPage, within, type Page, type PageQuery, type Span } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { auditEntries, auditKey, auditNodes, type AuditEntryRow } from '../../store/tables.ts';
 import { consistencyPath, inclusionPath, type ReadSubtree } from './merkle.ts';
 
-export interface AuditQuery extends PageQuery {
+export interface AuditQuery extends PageQuery, Span {
   /** The action itself, or with a dot at the end everything that begins with it. */
   readonly action?: string;
   readonly actor?: string;
   readonly resource?: string;
-  /** RFC 3339; then or later. */
-  readonly since?: string;
+  readonly outcome?: string;
+  /** Newest first unless said otherwise. */
+  readonly sort?: 'at' | '-at';
 }
 
-/** Newest first. */
-export function listEntries(store: Store, { action, actor, resource, since, ...page }: AuditQuery): Promise<Page<AuditEntry>> {
+export function listEntries(store: Store, { action, actor, resource, outcome, since, until, sort, ...page }: AuditQuery): Promise<Page<AuditEntry>> {
   const fits = (entry: AuditEntry) =>
     (action === undefined || entry.action === action || (action.endsWith('.') && entry.action.startsWith(action))) &&
     (actor === undefined || entry.actor === actor) &&
     (resource === undefined || entry.resource === resource) &&
-    (since === undefined || entry.at >= since);
-  return filteredPage(store, auditEntries, { ...page, newestFirst: true }, ({ entry }) => (fits(entry) ? entry : undefined));
+    (outcome === undefined || entry.outcome === outcome) &&
+    within(entry.at, { since, until });
+  return filteredPage(store, auditEntries, { ...page, newestFirst: sort !== 'at' }, ({ entry }) => (fits(entry) ? entry : undefined));
 }
 
 /** Throws AUDIT_ENTRY_NOT_FOUND. */
