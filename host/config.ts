@@ -7,6 +7,7 @@ import { IsObject, type TObject, type TSchema } from 'typebox';
 import { BOUNDS } from '../schemas/bounds.ts';
 import type { CostSettings } from '../schemas/costs.ts';
 import { HostConfig, type IdentityLinks, type PipelineSettings, type Profile } from '../schemas/host-config.ts';
+import type { DiscoveryPolicy } from '../schemas/discovery.ts';
 import type { NetworkSettings, SettingSource } from '../schemas/network.ts';
 import type { RetentionSettings } from '../schemas/retention.ts';
 import type { TrustPolicy } from '../schemas/trust-policy.ts';
@@ -30,6 +31,7 @@ export interface ResolvedConfig {
   /** What `network` and the profile come to. */
   readonly policy: NetworkPolicy;
   readonly network: NetworkSettings;
+  readonly discovery: DiscoveryPolicy;
   readonly hosts: readonly string[];
   readonly profile: Profile;
   readonly strict: boolean;
@@ -88,6 +90,7 @@ export function configIn(bytes: Uint8Array, sources: ConfigSources, onUnsafe: On
     listen: { host: policy.bind.host, port: policy.bind.port },
     policy,
     network: settings.network,
+    discovery: settings.discovery,
     hosts,
     profile: settings.profile,
     strict: settings.strict,
@@ -173,9 +176,9 @@ export function httpAddress({ host, port }: ResolvedConfig['listen'], scheme: 'h
 }
 
 /** Combinations nobody should find out about afterwards. */
-function refuseUnsafe({ profile, policy, network, egress, pipeline, identities }: ResolvedConfig, onUnsafe: OnUnsafe): void {
+function refuseUnsafe({ profile, policy, network, discovery, egress, pipeline, identities }: ResolvedConfig, onUnsafe: OnUnsafe): void {
   const refuse = (problem: string, remedy: string) => onUnsafe(new GatehouseError('CONFIG_UNSAFE', { problem, remedy }));
-  for (const { problem, remedy } of unsafeIn({ policy, network, isAnnounced: false })) refuse(problem, remedy);
+  for (const { problem, remedy } of unsafeIn({ policy, network, isAnnounced: discovery.mdns.enabled })) refuse(problem, remedy);
   for (const { host, address } of egress.allow) {
     const written = URL.parse(`http://${host}`)?.hostname;
     if (written !== host) refuse(`egress.allow names '${host}', and no URL ever has that host`, written === undefined ? 'Correct it in manifests/host.json.' : `Write '${written}' in manifests/host.json.`);

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { BOUNDS } from './bounds.ts';
 import { closed, oneOf, text, whole } from './closed.ts';
+import { DiscoverySettings } from './discovery.ts';
 import { NetworkSettings } from './network.ts';
 import { CostSettings } from './costs.ts';
 import { RetentionSettings } from './retention.ts';
@@ -140,6 +141,7 @@ export const HostConfig = closed(
       ),
     ),
     network: Type.Optional(NetworkSettings),
+    discovery: Type.Optional(DiscoverySettings),
     pipeline: Type.Optional(PipelineSettings),
     costs: Type.Optional(CostSettings),
     retention: Type.Optional(RetentionSettings),

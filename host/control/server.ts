@@ -1,7 +1,9 @@
 // The control plane: one Fastify server for health, metrics, the API and channel ingress. Composed by main.ts around a running host.
+import { GatehouseError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { ensureAdminToken } from './admin-token.ts';
 import { CONNECTION_LIMITS, type ConnectionLimits } from './connections.ts';
+import { startDiscovery, type Discovery } from './discovery/discovery.ts';
 import { EventFeed } from './events/event-feed.ts';
 import { invited, registerAccess } from './invited.ts';
 import { mutationRecord } from './mutations.ts';
@@ -16,6 +18,7 @@ import { configRoutes } from './routes/config.ts';
 import { costRoutes } from './routes/costs.ts';
 import { registerChannels } from './routes/channels.ts';
 import { auditRoutes } from './routes/audit.ts';
+import { discoveryRoutes } from './routes/discovery.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerMedia } from './routes/media.ts';
@@ -58,10 +61,13 @@ export interface Control extends AsyncDisposable {
 const CLOSE_GRACE_MS = 5000;
 
 /** For the documents, which are made before anybody listens. */
+const NOT_YET = (): never => {
+  throw new GatehouseError('INTERNAL', { problem: 'nothing listens yet' });
+};
 const NOWHERE: Listening = { address: () => '', leaf: () => undefined };
 
 /** Every route under /api/v1, in the order the documentation shows them. */
-export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new LastHour(host.clock)): readonly ApiRoute[] => [
+export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new LastHour(host.clock), discovery: () => Pick<Discovery, 'view'> = NOT_YET): readonly ApiRoute[] => [
   ...statusRoutes(host), ...lastHourRoutes(hour),
   ...pluginRoutes(host),
   ...quarantineRoutes(host),
@@ -75,6 +81,7 @@ export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new
   ...deadLetterRoutes(host), ...auditRoutes(host),
   ...configRoutes(host),
   ...networkRoutes(host, listening),
+  ...discoveryRoutes(discovery),
   ...backupRoutes(host),
   ...tokenRoutes(host),
   ...costRoutes(host),
@@ -107,17 +114,19 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   registerOpenApi(app, describedRoutes(host));
   registerDocs(app);
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
-  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }, hour), mutations), { prefix: '/api/v1' });
+  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }, hour, () => discovery), mutations), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets, invited(host)));
   await app.register(async (access) => registerAccess(access, host));
 
   const address = await listen(app, config);
   const recording = recordLastHour(hour, host);
+  const discovery = startDiscovery({ settings: config.discovery, host: config.listen.host, port: portOf(address), tls: policy.tls !== undefined, clock, log });
 
   async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     stopping = true;
     streams.close();
+    await discovery[Symbol.asyncDispose]();
     // A connection that becomes idle from now on is closed instead of kept.
     app.server.keepAliveTimeout = 1;
     const late = setTimeout(() => app.server.closeAllConnections(), graceMs);
@@ -128,4 +137,10 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   }
 
   return { address, close, [Symbol.asyncDispose]: () => close() };
+}
+
+/** Addresses leave out the port that everybody expects. */
+function portOf(address: string): number {
+  const { port, protocol } = new URL(address);
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }

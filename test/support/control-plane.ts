@@ -110,7 +110,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
   const written: Omit<ResolvedConfig, 'policy'> = {
     home, dataDir, network, manifestsDir: join(home, 'manifests'), homeDataDir: dataDir, listen: { host: '127.0.0.1', port: 0 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
     boot: { deadlineMs: 1000 }, egress: { allow: [] }, log: { level: 'error' }, sandbox: { warm: 0, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: false, quietMs: 500, mostMs: 1500 },
-    pipeline: {}, retention: RETENTION_DEFAULTS, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {}, telemetry: { traces: { sampleRatio: 0, propagateTo: [] } },
+    pipeline: {}, discovery: { mdns: { enabled: false, name: '', interface: '' }, tailnet: { enabled: false } }, retention: RETENTION_DEFAULTS, costs: { hourlyDays: 35, dailyDays: 800, perDay: {}, perMessage: {} }, identities: {}, trust: {}, telemetry: { traces: { sampleRatio: 0, propagateTo: [] } },
     ...script.config,
   };
   const config: ResolvedConfig = { ...written, policy: resolveNetwork({ ...written, interfaces: {}, sourceOf: () => 'file' }) };

@@ -7,6 +7,7 @@ import * as capability from '../../../schemas/capability.ts';
 import * as configView from '../../../schemas/config-view.ts';
 import * as control from '../../../schemas/control.ts';
 import * as costs from '../../../schemas/costs.ts';
+import * as discovery from '../../../schemas/discovery.ts';
 import * as event from '../../../schemas/event.ts';
 import * as hostConfig from '../../../schemas/host-config.ts';
 import * as ids from '../../../schemas/ids.ts';
@@ -25,7 +26,7 @@ import * as status from '../../../schemas/status.ts';
 import * as token from '../../../schemas/token.ts';
 
 /** Where names come from; of two exports with the same shape the first gives the name. */
-const SOURCES: readonly object[] = [ids, control, status, message, token, backup, configView, approval, revocation, scan, quarantine, pairing, audit, costs, network, event, capability, media, policy, pluginManifest, rebuild, release, hostConfig];
+const SOURCES: readonly object[] = [ids, control, status, message, token, backup, configView, approval, revocation, scan, quarantine, pairing, audit, costs, network, discovery, event, capability, media, policy, pluginManifest, rebuild, release, hostConfig];
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
