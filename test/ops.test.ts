@@ -21,6 +21,14 @@ describe('docs/ops', () => {
     for (const page of named) for (const heading of ['**You see**', '## First look', '## Afterwards']) expect([page, page.endsWith('lost-key.md') && heading === '**You see**' ? true : read(page).includes(heading)]).toEqual([page, true]);
   });
 
+  it('tells in each runbook which alerts lead to it', () => {
+    const alerts = [...read('docs/ops/alerts.yml').matchAll(/alert: (\w+)[\s\S]*?runbook: (docs\/ops\/runbooks\/[a-z-]+\.md)/g)].map(([, alert = '', page = '']) => ({ alert, page }));
+    expect(alerts.length).toBeGreaterThan(20);
+    expect(alerts.filter(({ alert, page }) => !read(page).includes(`\`${alert}\``))).toEqual([]);
+    const named = pages.filter((page) => page.includes('/runbooks/')).flatMap((page) => [...read(page).matchAll(/`(Gatehouse[A-Z]\w+)`/g)].map(([, alert]) => alert));
+    expect(named.filter((name) => !alerts.some(({ alert }) => alert === name))).toEqual([]);
+  });
+
   it('names only commands that exist, with options they have', async () => {
     const help = new Map<string, Promise<string>>();
     const helpOf = (words: readonly string[]) => help.get(words.join(' ')) ?? help.set(words.join(' '), runCommand([...words, '--help']).then(({ stdout }) => stdout)).get(words.join(' '))!;
