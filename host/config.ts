@@ -256,7 +256,7 @@ function overridden(written: HostConfig, env: NodeJS.ProcessEnv): unknown {
   return settings;
 }
 
-const NOT_OVERRIDES: ReadonlySet<string> = new Set(['GATEHOUSE_HOME', 'GATEHOUSE_LAUNCHER_FD']);
+const NOT_OVERRIDES: ReadonlySet<string> = new Set(['GATEHOUSE_HOME', 'GATEHOUSE_LAUNCHER_FD', 'GATEHOUSE_TOKEN']);
 
 function readOverride({ name, schema }: Override, text: string): unknown {
   let value: unknown;

@@ -41,6 +41,7 @@ export const ERRORS = {
   NOT_CONFIRMED: row('operator', 400, 2, '{question} needs an answer, and there is no terminal to ask on.', 'Pass --yes to agree.'),
   DECLINED: row('operator', 400, 1, "Nothing was changed: “{question}” was not answered with yes.", 'Run it again and answer yes, or pass --yes.'),
   HOST_UNREACHABLE: row('operator', 503, 4, 'No running host answers for {home} ({problem}).', 'Start it with `gatehouse start --home {home}`.'),
+  REMOTE_UNREACHABLE: row('operator', 503, 4, 'No host answers at {address} ({problem}).', 'Check the address and the network. A certificate of your own authority is trusted through NODE_EXTRA_CA_CERTS.'),
   LISTEN_FAILED: row('operator', 500, 1, 'Cannot listen on {address}: {problem}.', 'Free the address, or choose another with --listen HOST:PORT.'),
   INTERNAL: row('host', 500, 1, 'An unexpected error happened inside the host: {problem}.', 'This is a defect in Gatehouse; report it with the log lines around it.'),
 

@@ -73,7 +73,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
 
 /** Parses and runs one command; resolves with the exit code and never rejects. */
 export async function runCli(parts: CliParts): Promise<ExitCode> {
-  const program = new Command('gatehouse');
+  const program = newProgram();
   let exitCode: ExitCode = 0;
   const io = createIo({
     streams: parts.streams,
@@ -84,17 +84,7 @@ export async function runCli(parts: CliParts): Promise<ExitCode> {
       exitCode = code;
     },
   });
-  program
-    .description('A small host that runs untrusted messaging plugins: signed, sandboxed, supervised.')
-    .version(VERSION)
-    .option('--home <dir>', 'the home directory (default: GATEHOUSE_HOME, else the current directory)')
-    .option('--data <dir>', 'the data directory (default: dataDir of manifests/host.json)')
-    .option('--json', 'print data as JSON')
-    .option('--yes', 'agree to every question')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => void parts.streams.stdout.write(text), writeErr: (text) => void parts.streams.stderr.write(text), outputError: () => undefined })
-    .exitOverride()
-    .addHelpText('after', '\nExample:\n  gatehouse init my-home && gatehouse start --home my-home');
+  program.configureOutput({ writeOut: (text) => void parts.streams.stdout.write(text), writeErr: (text) => void parts.streams.stderr.write(text), outputError: () => undefined });
   try {
     await registerCommands(program, io, parts);
     await program.parseAsync([...parts.argv], { from: 'user' });
@@ -102,6 +92,31 @@ export async function runCli(parts: CliParts): Promise<ExitCode> {
   } catch (thrown) {
     return report(thrown, io, program);
   }
+}
+
+/** The program with the options of all commands, and no command yet. */
+function newProgram(): Command {
+  const program = new Command('gatehouse');
+  program
+    .description('A small host that runs untrusted messaging plugins: signed, sandboxed, supervised.')
+    .version(VERSION)
+    .option('--home <dir>', 'the home directory (default: GATEHOUSE_HOME, else the current directory)')
+    .option('--data <dir>', 'the data directory (default: dataDir of manifests/host.json)')
+    .option('--host <url>', 'a host elsewhere, as https://chat.example.com; its token comes from --token-file or GATEHOUSE_TOKEN')
+    .option('--token-file <file>', 'where the token for --host is read')
+    .option('--json', 'print data as JSON')
+    .option('--yes', 'agree to every question')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .addHelpText('after', '\nExample:\n  gatehouse init my-home && gatehouse start --home my-home');
+  return program;
+}
+
+/** With every command: slower to make than most commands take. */
+export async function wholeProgram(io: Io): Promise<Command> {
+  const program = newProgram();
+  for (const { load } of Object.values(commandTable(async () => 0))) (await load()).register(program, io);
+  return program;
 }
 
 /** The asked-for command for real, the others as names: enough for help and for «did you mean». */
@@ -113,20 +128,23 @@ async function registerCommands(program: Command, io: Io, parts: CliParts): Prom
   }
 }
 
+/** Options of all commands that a value follows. */
+const VALUED: ReadonlySet<string> = new Set(['--home', '--data', '--host', '--token-file']);
+
 /** The first word that is neither an option nor the value of one; `help x` asks for x. */
 function wantedCommand(argv: readonly string[]): string | undefined {
   const words: string[] = [];
   let isValue = false;
   for (const word of argv) {
     if (!isValue && !word.startsWith('-')) words.push(word);
-    isValue = !isValue && (word === '--home' || word === '--data');
+    isValue = !isValue && VALUED.has(word);
   }
   return words[0] === 'help' ? words[1] : words[0];
 }
 
 function globalOptions(program: Command): GlobalOptions {
-  const { home, data, json, yes } = program.opts<{ home?: string; data?: string; json?: boolean; yes?: boolean }>();
-  return { ...(home === undefined ? {} : { home }), ...(data === undefined ? {} : { data }), json: json ?? false, yes: yes ?? false };
+  const { json = false, yes = false, ...given } = program.opts<Partial<GlobalOptions>>();
+  return { ...given, json, yes };
 }
 
 /** Tells a failure to people on stderr and, with --json, to scripts on stdout. */

@@ -1,11 +1,14 @@
-// The command line's way to a running host: address and token from the data directory, one connection a command. Called by commands that need a host.
-import { request, type IncomingMessage } from 'node:http';
+// The command line's way to a running host: the socket and token in the data directory, or what --host names; one connection a request. Called by commands that need a host.
+import { existsSync } from 'node:fs';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestOverTls, type RequestOptions } from 'node:https';
 import { readAdminToken } from '../control/admin-token.ts';
+import { fitsSocket, localSocketPath } from '../control/local-socket.ts';
 import { ERRORS, GatehouseError, isErrorCode, problemOf, remedyOf } from '../errors.ts';
 import { configOf } from './context.ts';
 import { trustOwnCertificate } from './host-certificate.ts';
 import type { ExitCode, Io } from './io.ts';
+import { remoteWay } from './remote-way.ts';
 import { isAlive, readRunFile } from './run-file.ts';
 
 export interface HostClient {
@@ -44,29 +47,38 @@ export function connect(io: Io): HostClient {
   return client;
 }
 
-/** The running host, or undefined. The token goes only to an address whose host process is alive: a port freed by a crash may be anyone's. */
+/**
+ * The host that --host names, else the one that runs on this home, else undefined. The token of a home goes only to its socket, and to an address whose
+ * host process is alive: a port freed by a crash may be anyone's.
+ */
 export function findHost(io: Io): HostClient | undefined {
+  if (io.options.host !== undefined) return clientAt(remoteWay(io, io.options.host));
   const { home, dataDir, policy } = configOf(io);
   const run = readRunFile(dataDir);
   const token = readAdminToken(dataDir);
   if (!run || token === undefined || !isAlive(run.pid)) return undefined;
-  return clientAt({ address: run.address, token, home, tls: trustOwnCertificate(policy) });
+  const socketPath = localSocketPath(dataDir);
+  const local = fitsSocket(socketPath) && existsSync(socketPath) ? { socketPath } : {};
+  return clientAt({ address: run.address, token, unreachable: (problem, cause) => new GatehouseError('HOST_UNREACHABLE', { home, problem }, { cause }), tls: trustOwnCertificate(policy), ...local });
 }
 
-/** Where a host answers, and what it is asked with; `home` names it in messages. */
+/** Where a host answers, and what it is asked with. */
 export interface Way {
   readonly address: string;
   readonly token: string;
-  readonly home: string;
+  /** What is thrown when nothing answers. */
+  readonly unreachable: (problem: string, cause: unknown) => GatehouseError;
   /** How its certificate is judged, where it answers over TLS. */
   readonly tls?: RequestOptions;
+  /** Tried before the address. */
+  readonly socketPath?: string;
 }
 
 /** For who knows the way already. */
-export function clientAt({ address, token, home, tls = {} }: Way): HostClient {
-  const asked = (method: string, path: string) => ({ url: `${address}/api/v1${path}`, method, token, home, tls });
+export function clientAt(way: Way): HostClient {
+  const asked = (method: string, path: string) => ({ way, path: `/api/v1${path}`, method });
   return {
-    address,
+    address: way.address,
     get: (path) => exchange(asked('GET', path)),
     post: (path, body) => exchange({ ...asked('POST', path), body }),
     patch: (path, body) => exchange({ ...asked('PATCH', path), body }),
@@ -77,46 +89,64 @@ export function clientAt({ address, token, home, tls = {} }: Way): HostClient {
 }
 
 interface Exchange {
-  readonly url: string;
+  readonly way: Way;
+  readonly path: string;
   readonly method: string;
-  readonly token: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly home: string;
-  readonly tls: RequestOptions;
 }
 
 async function exchange<Answer>(asked: Exchange): Promise<Answer> {
-  return parse(await readWhole(await open(asked), asked.home)); // our own host's, proven by the token it accepted: taken at its word
+  return parse(await readWhole(await open(asked), asked.way)); // of a host that accepted our token: taken at its word
 }
 
 /** Resolves with the head of an answer that is no refusal. The timeout is for silence, however long the answer takes in all. */
-async function open({ url, method, token, body, headers = {}, home, tls }: Exchange): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+async function open({ way, path, method, body, headers = {} }: Exchange): Promise<IncomingMessage> {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  const all = { authorization: `Bearer ${token}`, accept: 'application/json', ...headers, ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}) };
-  const how = { method, headers: all, agent: false, timeout: TIMEOUT_MS } as const;
-  const outgoing = url.startsWith('https:') ? requestOverTls(url, { ...how, ...tls }, resolve) : request(url, how, resolve);
-  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-  outgoing.on('error', (error) => reject(unreachable(home, error)));
-  outgoing.end(bytes);
-  const answer = await promise;
+  const all = { authorization: `Bearer ${way.token}`, accept: 'application/json', ...headers, ...(bytes ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}) };
+  const answer = await send(way, path, { method, headers: all, agent: false, timeout: TIMEOUT_MS }, bytes);
   if ((answer.statusCode ?? 500) < 400) return answer;
-  const content = parse(await readWhole(answer, home));
+  const content = parse(await readWhole(answer, way));
   throw new HostSaidNo(member(content, 'code') || 'INTERNAL', member(content, 'detail') || `The host answered ${answer.statusCode}.`);
 }
 
-async function readWhole(answer: IncomingMessage, home: string): Promise<string> {
+/** Through the socket, where there is one; a host that could not open it has left at most one that refuses. */
+async function send({ address, socketPath, tls = {}, unreachable }: Way, path: string, options: RequestOptions, bytes: Buffer | undefined): Promise<IncomingMessage> {
+  const begin = (how: (answered: (answer: IncomingMessage) => void) => ClientRequest) => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const outgoing = how(resolve);
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    outgoing.on('error', reject);
+    outgoing.end(bytes);
+    return promise;
+  };
+  try {
+    if (socketPath !== undefined) {
+      try {
+        return await begin((answered) => request({ ...options, socketPath, path, host: 'localhost' }, answered));
+      } catch (thrown) {
+        if (!isRefused(thrown)) throw thrown;
+      }
+    }
+    const url = `${address}${path}`;
+    return await begin((answered) => (url.startsWith('https:') ? requestOverTls(url, { ...options, ...tls }, answered) : request(url, options, answered)));
+  } catch (thrown) {
+    throw unreachable(problemOf(thrown), thrown);
+  }
+}
+
+/** Nobody took the connection, and so nobody the request. */
+const isRefused = (thrown: unknown): boolean => thrown instanceof Error && 'code' in thrown && (thrown.code === 'ECONNREFUSED' || thrown.code === 'ENOENT');
+
+async function readWhole(answer: IncomingMessage, { unreachable }: Way): Promise<string> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of answer) chunks.push(chunk);
-  } catch (error) {
-    throw unreachable(home, error);
+  } catch (thrown) {
+    throw unreachable(problemOf(thrown), thrown);
   }
   return Buffer.concat(chunks).toString();
 }
-
-const unreachable = (home: string, cause: unknown) => new GatehouseError('HOST_UNREACHABLE', { home, problem: problemOf(cause) }, { cause });
 
 function parse(text: string) {
   try {

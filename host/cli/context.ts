@@ -1,10 +1,11 @@
 // From a command's options to the operator's home and settings. Called by every command that needs them.
 import { findHome, loadConfig, type ResolvedConfig } from '../config.ts';
-import type { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../errors.ts';
 import type { Io } from './io.ts';
 
-/** Throws HOME_NOT_FOUND. */
+/** Throws HOME_NOT_FOUND, and USAGE under --host: what works on files must not take those of this machine for the other's. */
 export function homeOf(io: Io): string {
+  if (io.options.host !== undefined) throw new GatehouseError('USAGE', { problem: 'This command works on the files of a home, and --host names a host elsewhere; run it where the home is' });
   return findHome({ home: io.options.home, env: io.env, cwd: io.cwd });
 }
 

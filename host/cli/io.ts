@@ -8,6 +8,10 @@ import { GatehouseError } from '../errors.ts';
 export interface GlobalOptions {
   readonly home?: string;
   readonly data?: string;
+  /** The address of a host elsewhere. */
+  readonly host?: string;
+  /** Where its token is read. */
+  readonly tokenFile?: string;
   readonly json: boolean;
   readonly yes: boolean;
 }

@@ -6,6 +6,7 @@ import { CONNECTION_LIMITS, type ConnectionLimits } from './connections.ts';
 import { startDiscovery, type Discovery } from './discovery/discovery.ts';
 import { EventFeed } from './events/event-feed.ts';
 import { invited, registerAccess } from './invited.ts';
+import { openLocalSocket } from './local-socket.ts';
 import { mutationRecord } from './mutations.ts';
 import { createAdmission } from './network/admission.ts';
 import { createApp, listen } from './network/app.ts';
@@ -105,7 +106,8 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   const { policy } = config;
   const certificates = watchCertificates(policy, clock, log);
   const { headersMs, requestMs } = policy.limits;
-  const app = await createApp({ clock, tracing, log, policy, certificates, sockets, socketLimits, connections: { ...CONNECTION_LIMITS, headersMs, requestMs, ...connections }, isStopping, admission: createAdmission({ host, mutations, isStopping }) });
+  const connectionLimits = { ...CONNECTION_LIMITS, headersMs, requestMs, ...connections };
+  const app = await createApp({ clock, tracing, log, policy, certificates, sockets, socketLimits, connections: connectionLimits, isStopping, admission: createAdmission({ host, mutations, isStopping }) });
   app.addHook('onClose', async () => certificates?.[Symbol.dispose]());
   registerHealth(app, host);
   registerMetrics(app, metrics, config.profile);
@@ -122,6 +124,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   const address = await listen(app, config);
   const recording = recordLastHour(hour, host);
   const discovery = startDiscovery({ settings: config.discovery, host: config.listen.host, port: portOf(address), tls: policy.tls !== undefined, clock, log });
+  const local = await openLocalSocket(app, { dataDir: config.dataDir, limits: connectionLimits, log });
 
   async function close(graceMs = CLOSE_GRACE_MS): Promise<void> {
     stopping = true;
@@ -130,7 +133,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
     // A connection that becomes idle from now on is closed instead of kept.
     app.server.keepAliveTimeout = 1;
     const late = setTimeout(() => app.server.closeAllConnections(), graceMs);
-    await app.close();
+    await Promise.all([app.close(), local?.close()]);
     clearTimeout(late);
     feed.close();
     recording[Symbol.dispose]();

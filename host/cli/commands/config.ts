@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView } from '../../../schemas/config-view.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
+import { HostConfig } from '../../../schemas/host-config.ts';
 import { configIn, hostConfigPath, overridesIn } from '../../config.ts';
 import { changesBetween, configHash, editedText, mergePatch, needsRestart, patchOf, readWritten, valueAt } from '../../config-edit.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Page } from '../../host.ts';
+import { nearestOf } from '../../nearest.ts';
 import { replaceFile } from '../../registry/enablement-file.ts';
 import { parseStrict } from '../../strict-json.ts';
 import { connect, findHost } from '../client.ts';
@@ -23,6 +25,9 @@ export function register(program: Command, io: Io): void {
     .description('settings as they come to, with where the environment decides')
     .addHelpText('after', example('gatehouse config get', 'gatehouse config get pipeline.queue.mode'))
     .action(async (path: string | undefined) => {
+      // Whoever mistypes a subcommand lands here: it is the default, and its path could be any word.
+      const meant = path === undefined || Object.hasOwn(HostConfig.properties, path.split('.')[0] ?? '') ? undefined : nearestOf(path, config.commands.map((each) => each.name()));
+      if (meant !== undefined) throw new GatehouseError('USAGE', { problem: `There is no setting '${path}' (did you mean ${meant}?)` });
       const view = await viewOf(io);
       const value = path === undefined ? view : valueAt(view.settings, path);
       if (value === undefined) throw new GatehouseError('USAGE', { problem: `There is no setting '${path}'` });

@@ -4,7 +4,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { EventEnvelope } from '../../../schemas/event.ts';
 import { GatehouseError } from '../../errors.ts';
 import { connect, type HostClient } from '../client.ts';
-import { configOf } from '../context.ts';
 import { readEvents } from '../event-stream.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
@@ -42,9 +41,9 @@ export function register(program: Command, io: Io): void {
               io.line(io.options.json ? JSON.stringify(told.event) : lineOf(io, told.event));
             } else if (!follow) return;
           }
-          if (!follow) throw new GatehouseError('HOST_UNREACHABLE', { home: configOf(io).home, problem: 'it ended the stream' });
+          if (!follow) throw new GatehouseError('REMOTE_UNREACHABLE', { address: connect(io).address, problem: 'it ended the stream' });
         } catch (thrown) {
-          const isAway = thrown instanceof GatehouseError && thrown.code === 'HOST_UNREACHABLE';
+          const isAway = thrown instanceof GatehouseError && (thrown.code === 'HOST_UNREACHABLE' || thrown.code === 'REMOTE_UNREACHABLE');
           if (!follow || !isAway || last === after || failures >= TRIES) throw thrown;
           if (failures === 0) io.say('The host is not there; waiting for it.');
         }

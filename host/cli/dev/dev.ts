@@ -81,7 +81,7 @@ class DevRun {
     const { config, first } = parts.home;
     this.#parts = parts;
     this.#placed = first;
-    this.#host = clientAt({ address: parts.host.address, token: readAdminToken(config.dataDir) ?? '', home: config.home });
+    this.#host = clientAt({ address: parts.host.address, token: readAdminToken(config.dataDir) ?? '', unreachable: (problem, cause) => new GatehouseError('HOST_UNREACHABLE', { home: config.home, problem }, { cause }) });
   }
 
   async begin(): Promise<void> {
