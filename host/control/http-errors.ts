@@ -70,7 +70,9 @@ export function refuseHandshake(error: Error, socket: Duplex): void {
 }
 
 function endWithProblem(socket: Socket, code: unknown): void {
-  if (code === 'ECONNRESET' || !socket.writable) {
+  // Of a handshake that failed, or never began: there is nobody to write to, and what is written would keep the connection open.
+  const isTls = /^(ERR_(TLS|SSL)_|EPROTO)/.test(String(code));
+  if (code === 'ECONNRESET' || isTls || !socket.writable) {
     socket.destroy();
     return;
   }

@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:https';
+import { connect as connectInClear } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +14,7 @@ import { createLog, type Log } from '../../host/log.ts';
 import { readCertificates } from '../../host/network/certificates.ts';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import { OPENSSL, anAuthority, inDays, type Authority, type Pair } from '../support/certificates.ts';
-import { startTestControl, type Script } from '../support/control-plane.ts';
+import { aChannel, startTestControl, type Script } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
@@ -150,6 +151,20 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     expect(watch?.current.leaf.subject).toBe('CN=host');
     copyFileSync(host.cert, live.cert);
     await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 15_000);
+  });
+
+  it('ends a connection that never begins a handshake, after the time that headers have', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), limits: { headersMs: 300 } } });
+    const socket = connectInClear(Number(new URL(control.control.address).port), '127.0.0.1');
+    await new Promise((done) => socket.once('close', done).on('error', () => undefined).resume());
+    expect(await ask(control.control.address, '/healthz')).toMatchObject({ status: 200 });
+  });
+
+  it('asks WebSockets for a certificate as well', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, for: ['/channels/'] } }, channels: [aChannel()] });
+    const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+    expect(await ask(control.control.address, '/channels/hook/ws?conversation=c', { headers })).toMatchObject({ status: 403, code: 'CLIENT_CERTIFICATE' });
+    expect(await ask(control.control.address, '/channels/hook/ws?conversation=c', { headers, pair: client })).toMatchObject({ status: 404, code: 'NOT_FOUND' });
   });
 
   it('lets nobody past the handshake without a certificate that counts, and still asks for a token', async () => {
