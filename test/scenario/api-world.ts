@@ -110,7 +110,7 @@ const fromNow = (world: ApiWorld) => world.get<{ hash: string; written: Record<s
 /** In this order: what is taken away last has been looked at before. */
 export const CASES: Cases = {
   getHealth: plain, getReadiness: plain, getMetrics: plain, getOpenApi: plain,
-  getStatus: plain,
+  getStatus: plain, getLastHour: plain, getOwnToken: plain,
   followEvents: () => ({ query: 'after=&types=plugin.state' }),
   listPlugins: plain, getPlugin: parrot,
   findNames: () => ({ params: { instance: 'webhook' }, query: 'text=ada&kind=person&limit=5' }),
@@ -129,7 +129,7 @@ export const CASES: Cases = {
   createInvite: () => ({ body: { instance: 'webchat' } }), listInvites: plain, withdrawInvite: made('createInvite', 'id'),
   listCosts: plain, getCosts: parrot, getStats: plain,
   listAuditEntries: () => ({ query: 'limit=200' }), getAuditHead: plain, proveAuditEntry: () => ({ params: { index: '0' } }), proveAuditConsistency: () => ({ query: 'first=1' }), exportAudit: plain,
-  getConfig: plain, getNetworkPolicy: plain, validateConfig: async (world) => ({ body: { config: (await fromNow(world)).written } }),
+  getConfig: plain, getNetworkPolicy: plain, getDiscovery: plain, validateConfig: async (world) => ({ body: { config: (await fromNow(world)).written } }),
   patchConfig: async (world) => ({ body: { baseHash: (await fromNow(world)).hash, patch: { log: { level: 'warn' } }, reason: 'less noise' } }),
   replaceConfig: async (world) => {
     const { hash, written } = await fromNow(world);

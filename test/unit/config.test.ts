@@ -50,6 +50,7 @@ describe('settings', () => {
       home: at.home, dataDir: join(at.home, 'data'), manifestsDir: join(at.home, 'manifests'), homeDataDir: join(at.home, 'data'), listen: { host: '127.0.0.1', port: 4280 }, hosts: [], profile: 'local', strict: false, collision: 'reject',
       boot: { deadlineMs: 10_000 }, egress: { allow: [] }, log: { level: 'info' }, sandbox: { warm: 2, jitless: true, mostRunning: 32, hibernateAfterMs: 600_000 }, reload: { watch: true, quietMs: 500, mostMs: 1500 },
       pipeline: expect.any(Object),
+      retention: { messages: { days: 365, most: 5_000_000 }, sessions: { days: 365 } },
       discovery: { mdns: { enabled: false, name: '', interface: '' }, tailnet: { enabled: false } },
       costs: expect.any(Object),
       network: expect.any(Object),

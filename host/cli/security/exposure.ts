@@ -38,14 +38,14 @@ export const openChannels: SecurityCheck = {
   severity: 'low',
   exposed: 'high',
   why: 'Whoever reaches such a door speaks to the skills behind it, under any name.',
-  look: (home) => home.instances.flatMap((instance) => doorsOf(instance).map((door) => ({ where: instance.name, found: `${door} takes messages from anyone: nothing proves who sends them`, fix: `Keep it to profile local, put a login before it, or narrow it with \`admit\` in ${instance.file}.` }))),
+  look: (home) => home.instances.flatMap((instance) => doorsOf(instance, home).map((door) => ({ where: instance.name, found: `${door} takes messages from anyone: nothing proves who sends them`, fix: `Keep it to profile local, pair who may speak (\`admit.access\`), or narrow it with \`admit\` in ${instance.file}.` }))),
 };
 
-/** Ways in that nothing verifies: a WebSocket is one, whichever page opens it. A GET hands out and takes nothing in. */
-function doorsOf({ manifest, enablement: { admit } }: AuditedInstance): string[] {
+/** Ways in that nothing verifies, and nobody is asked about: a WebSocket is one in profile local, whichever page opens it, and opens by invite elsewhere. A GET hands out and takes nothing in. */
+function doorsOf({ manifest, enablement: { admit } }: AuditedInstance, { config: { profile } }: AuditedHome): string[] {
   const { ingress = [], socket } = manifest?.channel ?? {};
-  if (admit.requireVerifiedSender === true) return [];
-  return [...ingress.filter(({ verify, method }) => verify.scheme === 'none' && method !== 'GET').map(({ method, path }) => `${method} ${path}`), ...(socket ? [`the WebSocket ${socket.path}`] : [])];
+  if (admit.requireVerifiedSender === true || admit.access === 'pairing') return [];
+  return [...ingress.filter(({ verify, method }) => verify.scheme === 'none' && method !== 'GET').map(({ method, path }) => `${method} ${path}`), ...(socket && profile === 'local' ? [`the WebSocket ${socket.path}`] : [])];
 }
 
 export const anyOrigin: SecurityCheck = {
