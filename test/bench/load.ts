@@ -6,6 +6,7 @@ import { systemClock } from '../../host/clock.ts';
 import { loadConfig } from '../../host/config.ts';
 import { startHost } from '../../host/host.ts';
 import { createLog } from '../../host/log.ts';
+import { NO_TRACING, type Tracing } from '../../host/tracing.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { aHome, type TestPlugin } from '../support/home.ts';
 
@@ -18,6 +19,7 @@ export interface Load extends AsyncDisposable {
 export interface LoadOptions {
   /** Messages a second that one sender may send. Default a million. */
   readonly senderPerSecond?: number;
+  readonly tracing?: Tracing;
 }
 
 /** What a source is told instead of being taken. */
@@ -55,7 +57,7 @@ const bare = (senderPerSecond: number): readonly TestPlugin[] => [
 ];
 
 /** `bare`: four calls a message into three processes. `first-party`: webhook with signatures, wordlist in both directions, echo; five calls. */
-export async function startLoad(plugins: 'bare' | 'first-party' = 'bare', { senderPerSecond = 1_000_000 }: LoadOptions = {}): Promise<Load> {
+export async function startLoad(plugins: 'bare' | 'first-party' = 'bare', { senderPerSecond = 1_000_000, tracing = NO_TRACING }: LoadOptions = {}): Promise<Load> {
   const home = await aHome(plugins === 'bare' ? bare(senderPerSecond) : []);
   if (plugins === 'first-party') {
     await addWebhook(home, { required: true, admit: { senderPerSecond } });
@@ -63,7 +65,7 @@ export async function startLoad(plugins: 'bare' | 'first-party' = 'bare', { send
     await addFirstParty(home, 'echo', { required: true });
   }
   const config = loadConfig({ home: home.path, env: {}, cwd: home.path, listen: '127.0.0.1:0' });
-  const host = await startHost({ config, clock: systemClock, log: createLog('error') });
+  const host = await startHost({ config, clock: systemClock, tracing, log: createLog('error') });
   await host.booted;
   const instance = plugins === 'bare' ? 'door' : 'webhook';
   const face = host.channel(instance) as ChannelFace;

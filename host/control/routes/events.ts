@@ -31,6 +31,9 @@ export interface EventStreamParts {
   readonly stillMay: (request: FastifyRequest) => Promise<boolean>;
 }
 
+/** Events that come within so long of each other are written together. */
+const TOGETHER_MS = 20;
+
 /** How long a browser waits before it comes back. */
 const RETRY_MS = 2000;
 
@@ -100,11 +103,12 @@ function follow(raw: ServerResponse, feed: EventFeed, filter: EventFilter, from:
     }
     return !feed.isBehind(cursor);
   };
-  // A burst of events is one write.
+  // A burst of events is one write: a busy host has thousands of them a second, and a write of its own for each costs more than all else of them.
+  let waiting: NodeJS.Timeout | undefined;
   const wake = () => {
     if (isScheduled) return;
     isScheduled = true;
-    setImmediate(write);
+    waiting = setTimeout(write, TOGETHER_MS);
   };
   const leave = feed.onEvent(wake);
   let hasCaughtUp = false;
@@ -116,7 +120,10 @@ function follow(raw: ServerResponse, feed: EventFeed, filter: EventFilter, from:
   };
   raw.on('drain', catchUp);
   catchUp();
-  return leave;
+  return () => {
+    clearTimeout(waiting);
+    leave();
+  };
 }
 
 type EventQuery = QueryOf<typeof eventRoute.query>;
