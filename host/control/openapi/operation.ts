@@ -10,21 +10,28 @@ import { tagOf } from './tags.ts';
 
 /** https://spec.openapis.org/oas/v3.1.1#operation-object */
 export function operation(route: DescribedRoute, components: Components) {
-  const { id, path, scope, summary, status = 200, body, optionalBody = false } = route;
+  const { id, path, scope, summary, status = 200, body, optionalBody = false, deprecated } = route;
   const parameters = [...pathParameters(path), ...queryParameters(route)].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
   return {
     operationId: id,
     tags: [tagOf(path)],
     summary,
-    description: scope === 'any' ? 'For every token.' : `Needs the scope \`${scope}\`.`,
+    description: [scope === 'any' ? 'For every token.' : `Needs the scope \`${scope}\`.`, ...(deprecated ? [`Deprecated since ${deprecated.since}, and gone after ${deprecated.sunset}: use \`${deprecated.instead}\`.`] : [])].join(' '),
+    ...(deprecated ? { deprecated: true, 'x-sunset': deprecated.sunset } : {}),
     security: [{ token: scope === 'any' ? [] : [scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body ? { requestBody: { required: !optionalBody, content: { 'application/json': { schema: components.refer(body) } } } } : {}),
-    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', content: content(route, components) }, ...refusals(codesOf(route)) },
+    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', ...(deprecated ? { headers: DEPRECATION_HEADERS } : {}), content: content(route, components) }, ...refusals(codesOf(route)) },
   };
 }
 
 const SUCCESS: Readonly<Record<number, string>> = { 200: 'Done.', 201: 'Made.', 202: 'Begun; it goes on after this answer.' };
+
+const DEPRECATION_HEADERS = {
+  Deprecation: { description: 'RFC 9745: since when, as `@` and seconds of Unix time.', schema: { type: 'string' } },
+  Sunset: { description: 'RFC 8594: from when on it may be gone.', schema: { type: 'string' } },
+  Link: { description: 'What is written about it, and what takes its place.', schema: { type: 'string' } },
+};
 
 /** A stream is text; its schema says what each line of it holds. */
 function content({ media, answer }: DescribedRoute, components: Components) {

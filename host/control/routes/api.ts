@@ -7,6 +7,7 @@ import { compileSchema } from '../../schema.ts';
 import { parseStrict } from '../../strict-json.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { closed } from '../../../schemas/closed.ts';
+import { deprecationHeaders, type Deprecation } from '../deprecation.ts';
 import { pathOf } from '../http-errors.ts';
 import type { MutationRecord } from '../mutations.ts';
 import type { Scope } from '../scopes.ts';
@@ -45,6 +46,8 @@ export interface ApiRoute {
   readonly answer: TSchema;
   /** Refusals of its own, beside those that every route may give, for /openapi.json. */
   readonly errors?: readonly ErrorCode[];
+  /** It is to go: announced in the answers of the route and in the document until it does. */
+  readonly deprecated?: Deprecation;
   /** The media type of an answer that `run` gives as a stream; JSON without it. */
   readonly media?: string;
   run(call: ApiCall): unknown;
@@ -95,6 +98,7 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
         const call: ApiCall = { params: flat(request.params), query: queryTexts(request.query, Object.keys(route.query ?? {})), body: request.body, actor: actorOf(request), principal };
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
         if (route.media !== undefined) reply.type(route.media);
+        if (route.deprecated) reply.headers(deprecationHeaders(route.deprecated, call.params));
         if (route.method === 'GET') return await route.run(call);
         return await mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(call));
       },
