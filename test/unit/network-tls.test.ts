@@ -1,5 +1,5 @@
 // TLS that the host ends itself: certificates that must be right, renewed while it runs, asked of peers, and the command line that trusts them.
-import { chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect as connectInClear } from 'node:net';
@@ -212,18 +212,35 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     expect(await ask(control.control.address, '/healthz', { pair: client })).toMatchObject({ status: 200 });
   });
 
-  it('answers the command line, which trusts the certificate in the home and no other of the same authority', async () => {
-    await using home = await tempDir();
+  /** A host process with certificate and key in its home. */
+  async function aHostAtHome(network: NonNullable<HostConfig['network']>) {
+    await using parts = new AsyncDisposableStack();
+    const home = parts.use(await tempDir());
     await mkdir(join(home.path, 'manifests', 'plugins'), { recursive: true });
-    const other = authority.sign('other', { altName: 'DNS:somebody.else' });
-    for (const part of ['cert', 'key'] as const) copyFileSync(other[part], join(home.path, `tls.${part}`));
-    writeFileSync(join(home.path, 'manifests', 'host.json'), JSON.stringify({ network: { tls: { cert: 'tls.cert', key: 'tls.key' } }, sandbox: { warm: 0 } }));
-    await using running = await startProcess(home.path);
+    const pair = authority.sign('at-home', { altName: 'DNS:somebody.else' });
+    for (const part of ['cert', 'key'] as const) copyFileSync(pair[part], join(home.path, `tls.${part}`));
+    writeFileSync(join(home.path, 'manifests', 'host.json'), JSON.stringify({ network: { tls: { cert: 'tls.cert', key: 'tls.key' }, ...network }, sandbox: { warm: 0 } }));
+    const { address } = parts.use(await startProcess(home.path));
+    const held = parts.move();
+    const status = () => gatehouse(['status', '--json', '--home', home.path]);
+    return { path: home.path, address, status, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+  }
+
+  it('answers the command line over TCP, which trusts the certificate in the home and no other of the same authority', async () => {
+    await using running = await aHostAtHome({});
     expect(running.address).toMatch(/^https:/);
-    const { code, stdout, stderr } = await gatehouse(['status', '--json', '--home', home.path]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toMatchObject({ ready: true });
-    copyFileSync(host.cert, join(home.path, 'tls.cert'));
-    expect(await gatehouse(['status', '--home', home.path])).toMatchObject({ code: 4, stderr: expect.stringContaining('issuer certificate') });
+    rmSync(join(running.path, 'data/gatehouse.sock'));
+    const { code, stdout } = await running.status();
+    expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ ready: true })]);
+    copyFileSync(host.cert, join(running.path, 'tls.cert'));
+    expect(await running.status()).toMatchObject({ code: 4, stdout: expect.stringContaining('issuer certificate') });
+  });
+
+  it('that requires certificates of everybody answers the command line through its socket', async () => {
+    await using running = await aHostAtHome({ mtls: { mode: 'require', ca: authority.ca } });
+    expect(await ask(running.address, '/healthz')).toMatch(/CERT|ECONNRESET|EPIPE/);
+    expect((await running.status()).code).toBe(0);
+    rmSync(join(running.path, 'data/gatehouse.sock'));
+    expect((await running.status()).code).toBe(4);
   });
 });
