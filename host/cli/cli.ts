@@ -68,6 +68,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   trust: { summary: 'decide whose signatures count', load: () => import('./commands/trust.ts') },
   security: { summary: 'examine how safely a home is set up', load: () => import('./commands/security.ts') },
   audit: { summary: 'list, verify, prove and export the audit log', load: () => import('./commands/audit.ts') },
+  completion: { summary: 'complete commands in bash, zsh and fish', load: () => import('./commands/completion.ts') },
   'first-party': { summary: 'build the plugins that come with Gatehouse', load: () => import('./commands/first-party.ts') },
 });
 
@@ -106,7 +107,7 @@ function newProgram(): Command {
     .option('--token-file <file>', 'where the token for --host is read')
     .option('--json', 'print data as JSON')
     .option('--yes', 'agree to every question')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 12 })
     .exitOverride()
     .addHelpText('after', '\nExample:\n  gatehouse init my-home && gatehouse start --home my-home');
   return program;

@@ -1,0 +1,79 @@
+// The command line in a real terminal: `script` of util-linux gives each command a pseudo-terminal of its own.
+import { spawn, spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { aHome, type TestHome } from '../support/home.ts';
+import { LAUNCHER, startProcess, type HostProcess } from '../support/process.ts';
+import { SKILL } from '../support/registry.ts';
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+const ESCAPE = String.fromCharCode(27);
+
+let home: TestHome;
+let host: HostProcess;
+beforeAll(async () => {
+  home = await aHome([{ name: 'greeter', kind: 'skill', source: SKILL }]);
+  host = await startProcess(home.path);
+});
+afterAll(async () => {
+  await host[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
+});
+
+interface OnTerminal {
+  readonly columns?: number;
+  readonly env?: Record<string, string>;
+  /** Typed once this has been printed. */
+  readonly type?: { readonly after: string; readonly keys: string };
+}
+
+/** Everything the terminal showed, and the exit code. */
+async function onTerminal(command: string, { columns = 80, env = {}, type }: OnTerminal = {}): Promise<{ readonly code: number | null; readonly shown: string }> {
+  const line = `stty cols ${columns} rows 24; ${command.replaceAll('gatehouse', `"${process.execPath}" "${LAUNCHER}"`)}`;
+  const child = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'], cwd: home.path, env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color', SHELL: '/bin/bash', ...env } });
+  let shown = '';
+  let isTyped = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+    if (type === undefined || isTyped || !shown.includes(type.after)) return;
+    isTyped = true;
+    child.stdin.write(type.keys);
+  });
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  return { code, shown: shown.replaceAll('\r\n', '\n') };
+}
+
+describe.skipIf(!hasScript)(`in a terminal${hasScript ? '' : ' (not run: util-linux)'}`, () => {
+  it('colours what people read, and not for NO_COLOR, nor for scripts', async () => {
+    expect((await onTerminal('gatehouse plugins list')).shown).toContain(`${ESCAPE}[`);
+    expect((await onTerminal('gatehouse plugins list', { env: { NO_COLOR: '1' } })).shown).not.toContain(ESCAPE);
+    const { shown } = await onTerminal('gatehouse plugins list --json');
+    expect(shown).not.toContain(ESCAPE);
+    expect(JSON.parse(shown)).toMatchObject({ items: [{ instance: 'greeter' }] });
+  });
+
+  it.each([80, 40])('breaks what it says into lines that fit %d columns', async (columns) => {
+    const { code, shown } = await onTerminal('gatehouse help', { columns, env: { NO_COLOR: '1' } });
+    expect(code).toBe(0);
+    expect(shown.split('\n').filter((line) => line.length > columns && line.trim().includes(' ') && !line.startsWith('  gatehouse '))).toEqual([]);
+  });
+
+  it('asks before it acts, does nothing for no, and acts for yes', async () => {
+    const command = 'gatehouse plugins quarantine greeter --reason "a look"';
+    const no = await onTerminal(command, { type: { after: '[y/N]', keys: 'n\r' } });
+    expect(no).toMatchObject({ code: expect.not.toBeOneOf([0]), shown: expect.stringContaining("Quarantine 'greeter'? [y/N]") });
+    expect((await onTerminal('gatehouse plugins show greeter --json')).shown).toContain('"state":"active"');
+    const yes = await onTerminal(command, { type: { after: '[y/N]', keys: 'y\r' } });
+    expect(yes).toMatchObject({ code: 0, shown: expect.stringContaining('greeter is quarantined') });
+  });
+
+  it('leaves off following events at Ctrl-C, with 130 and without a complaint', async () => {
+    const { code, shown } = await onTerminal('gatehouse events --follow --after ""', { type: { after: 'plugin.state', keys: '\u0003' } });
+    expect(code).toBe(130);
+    expect(shown).not.toMatch(/Error|at .*\.ts:/);
+  });
+
+  it('does not mind a reader that has seen enough', async () => {
+    const { code, shown } = await onTerminal('set -o pipefail; gatehouse help | head -1');
+    expect({ code, lines: shown.trim().split('\n').length }).toEqual({ code: 0, lines: 1 });
+  });
+});
