@@ -4,14 +4,15 @@ import { BackupName } from '../../../schemas/backup.ts';
 import { text, whole } from '../../../schemas/closed.ts';
 import { InstanceName } from '../../../schemas/ids.ts';
 import type { DescribedRoute } from '../routes/api.ts';
+import type { QuerySchemas } from '../routes/query.ts';
 import type { Components } from './components.ts';
 import { codesOf, refusals } from './problems.ts';
 import { tagOf } from './tags.ts';
 
 /** https://spec.openapis.org/oas/v3.1.1#operation-object */
 export function operation(route: DescribedRoute, components: Components) {
-  const { id, path, scope, summary, status = 200, body, optionalBody = false, deprecated } = route;
-  const parameters = [...pathParameters(path), ...queryParameters(route)].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
+  const { id, path, scope, summary, status = 200, body, optionalBody = false, deprecated, query = {}, headers = {} } = route;
+  const parameters = [...pathParameters(path), ...described('query', query), ...described('header', headers)].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
   return {
     operationId: id,
     tags: [tagOf(path)],
@@ -62,9 +63,9 @@ function pathParameters(path: string): Parameter[] {
 }
 
 /** A description belongs to the parameter; the rest is its schema. */
-function queryParameters({ query = {} }: DescribedRoute): Parameter[] {
-  return Object.entries(query).map(([name, schema]) => {
+function described(place: 'query' | 'header', schemas: QuerySchemas): Parameter[] {
+  return Object.entries(schemas).map(([name, schema]) => {
     const { description, ...rest }: { readonly description?: string } & TSchema = schema;
-    return { name, in: 'query', ...(description === undefined ? {} : { description }), schema: rest };
+    return { name, in: place, ...(description === undefined ? {} : { description }), schema: rest };
   });
 }

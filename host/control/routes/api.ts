@@ -39,6 +39,8 @@ export interface ApiRoute {
   readonly status?: number;
   /** The query parameters it takes, each with a description; others are refused. Made with `withQuery`, which reads them. */
   readonly query?: QuerySchemas;
+  /** The request headers it reads, each with a description, for /openapi.json. */
+  readonly headers?: QuerySchemas;
   readonly body?: TSchema;
   /** No body means `{}`. */
   readonly optionalBody?: boolean;

@@ -46,6 +46,7 @@ export const eventRoute = {
     instance: text(64, { description: 'Only of this instance.' }),
     after: text(200, { description: 'Go on behind this id, as `Last-Event-ID`; with nothing behind it, with all that is kept.' }),
   },
+  headers: { 'Last-Event-ID': text(200, { description: 'The id of the last event that was read: go on behind it.' }) },
   media: 'text/event-stream',
   answer: EventEnvelope,
 } as const;
