@@ -9,9 +9,19 @@ const COMBINATIONS = { counter: 4096, histogram: 512 } as const;
 export function seriesOf(registry: Registry) {
   const registers = [registry];
   return {
-    counter: (name: string, help: string, ...labelNames: string[]): ((...labels: string[]) => Counter.Internal) => {
-      const counter = new Counter({ name, help, labelNames, registers });
-      return labelNames.length === 0 ? () => counter : remember(COMBINATIONS.counter, (...labels) => counter.labels(...labels));
+    counter: (name: string, help: string, ...labelNames: string[]): ((...labels: string[]) => Tally) => {
+      const tallies: Tally[] = [];
+      const counter = new Counter({ name, help, labelNames, registers, collect() {
+        for (const each of tallies) each.settle();
+      } });
+      const tally = (...labels: string[]) => {
+        const made = new Tally(labelNames.length === 0 ? counter : counter.labels(...labels));
+        tallies.push(made);
+        return made;
+      };
+      if (labelNames.length > 0) return remember(COMBINATIONS.counter, tally);
+      const only = tally();
+      return () => only;
     },
     histogram: (name: string, help: string, buckets: number[], ...labelNames: string[]): ((...labels: string[]) => Histogram.Internal<string>) => {
       const histogram = new Histogram({ name, help, labelNames, buckets, registers });
@@ -32,14 +42,36 @@ export function seriesOf(registry: Registry) {
 
 export type Series = ReturnType<typeof seriesOf>;
 
+/** Counts until the next scrape: a message moves some thirty counters, and prom-client looks each up by a text of its labels. */
+class Tally {
+  readonly #counter: { inc(by: number): void };
+  #count = 0;
+
+  constructor(counter: { inc(by: number): void }) {
+    this.#counter = counter;
+  }
+
+  /** Throws for what is no number, or would count backwards. */
+  inc(by = 1): void {
+    if (!(by >= 0 && by < Infinity)) throw new RangeError('a counter goes up');
+    this.#count += by;
+  }
+
+  settle(): void {
+    if (this.#count > 0) this.#counter.inc(this.#count);
+    this.#count = 0;
+  }
+}
+
 /** Keeps labelled children at hand: prom-client's own look-up costs more than the counting. */
 function remember<Child>(most: number, create: (...labels: string[]) => Child): (...labels: string[]) => Child {
   const children = new Map<string, Child>();
+  let other: Child | undefined;
   return (...labels) => {
     const key = labels.length === 1 ? String(labels[0]) : labels.join('\n');
     const known = children.get(key);
     if (known) return known;
-    if (children.size >= most) return create(...labels.map(() => 'other'));
+    if (children.size >= most) return (other ??= create(...labels.map(() => 'other')));
     const child = create(...labels);
     children.set(key, child);
     return child;
