@@ -73,7 +73,7 @@ import { BackupDesk } from './backup/backup-desk.ts';
 import { openStore } from './store/lmdb.ts';
 import { newestId } from './store/newest-id.ts';
 import type { Page, PageQuery } from './store/page.ts';
-import type { Store } from './store/store.ts';
+import type { Put, Store } from './store/store.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { AuditLog } from './trust/log/audit-log.ts';
 import { openAuditLog } from './trust/log/open-log.ts';
@@ -142,8 +142,10 @@ export interface Host extends AsyncDisposable {
     list(query: MessageFilter): Promise<Page<MessageView>>;
     /** With its walk: costs of plugins, and of an inbound message its replies. */
     show(id: string): Promise<MessageDetail>;
-    /** Writes an outbound message and waits (at most 10 s) for its outcome. */
-    send(body: SendMessageBody, actor: string): Promise<Sent>;
+    /** Writes an outbound message and waits (at most 10 s) for its outcome. `bind` gives a row for the same commit. */
+    send(body: SendMessageBody, actor: string, bind?: (messageId: string) => Put): Promise<Sent>;
+    /** How a message that `send` stored stands now. Throws MESSAGE_NOT_FOUND. */
+    outcomeOf(messageId: string): Promise<Sent>;
   };
   /** What is on its way out. */
   readonly deliveries: {
@@ -445,7 +447,8 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     messages: {
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),
-      send: (body, actor) => pipeline.operator.send(body, actor),
+      send: (body, actor, bind) => pipeline.operator.send(body, actor, bind),
+      outcomeOf: (messageId) => pipeline.operator.outcomeOf(messageId),
     },
     deliveries: {
       list: (query) => listDeliveries(store, query),

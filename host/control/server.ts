@@ -6,6 +6,7 @@ import { CONNECTION_LIMITS, type ConnectionLimits } from './connections.ts';
 import { startDiscovery, type Discovery } from './discovery/discovery.ts';
 import { EventFeed } from './events/event-feed.ts';
 import { invited, registerAccess } from './invited.ts';
+import { createIdempotency } from './idempotency.ts';
 import { openLocalSocket } from './local-socket.ts';
 import { mutationRecord } from './mutations.ts';
 import { createAdmission } from './network/admission.ts';
@@ -97,6 +98,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   const { config, store, audit, clock, tracing, log } = host;
   await ensureAdminToken({ store, audit, clock, dataDir: config.dataDir });
   const mutations = mutationRecord(audit, clock, log);
+  const idempotency = createIdempotency(store, clock, log);
   const socketLimits = { ...SOCKET_LIMITS, ...someSocketLimits };
   const sockets = createSockets(log, socketLimits);
   const feed = new EventFeed(clock, host.startedAt);
@@ -116,7 +118,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
   registerOpenApi(app, describedRoutes(host));
   registerDocs(app);
   const streams = registerEvents(app, { feed, limits: { ...EVENT_STREAM_LIMITS, ...events }, stillMay: async ({ principal }) => principal !== null && (await isCurrent(principal, store, clock)) });
-  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }, hour, () => discovery), mutations), { prefix: '/api/v1' });
+  await app.register(async (api) => registerApi(api, apiRoutes(host, { address: () => address, leaf: () => certificates?.current.leaf }, hour, () => discovery), { mutations, idempotency }), { prefix: '/api/v1' });
   registerMedia(app, host);
   await app.register(async (channels) => registerChannels(channels, host, sockets, invited(host)));
   await app.register(async (access) => registerAccess(access, host));
@@ -137,6 +139,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
     clearTimeout(late);
     feed.close();
     recording[Symbol.dispose]();
+    await idempotency[Symbol.asyncDispose]();
   }
 
   return { address, close, [Symbol.asyncDispose]: () => close() };

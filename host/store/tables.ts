@@ -452,6 +452,25 @@ export interface TokenRow {
 
 export const tokens = tenantTable<TokenRow, [tokenId: string]>('tokens', 'tokenId', 'control plane');
 
+/** A mutation of the API that came with a key of its own. */
+export interface RequestKeyRow {
+  /** When it came first. */
+  readonly atMs: number;
+  readonly method: string;
+  /** Below /api/v1, with `:name` for parameters. */
+  readonly path: string;
+  /** Hex sha256 of what was asked. */
+  readonly fingerprint: string;
+  /** `gone`: it was carried out, and its answer is not kept. */
+  readonly state: 'begun' | 'answered' | 'gone';
+  /** What it made, written by the commit that made it. */
+  readonly bound?: string;
+  /** JSON. */
+  readonly answer?: string;
+}
+
+export const requestKeys = tenantTable<RequestKeyRow, [tokenId: string, keyHash: string]>('requestKeys', 'tokenId, sha256(key)', 'control plane; operator sends; bounded, for a day');
+
 /** host.json as it was at one time. */
 export interface ConfigRow {
   readonly at: string;
@@ -609,6 +628,6 @@ export const auditFiles = hostTable<AuditFileRow, [path: string]>('auditFiles', 
 /** Every table there is; the engine opens exactly these. */
 export const TABLES: readonly TableDeclaration<unknown, never>[] = [
   meta, messages, conversations, dedupe, sessions, lanes, queueModes, deliveries, pauses, deadLetters, letterReplays, held,
-  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, configs, egressBytes, rollups, endings, replays, media, mediaUses, mediaReaders,
+  kv, kvUsage, plugins, transitions, versions, revocations, revocationLists, keySuccessions, routes, rooms, participants, verifications, sightings, scans, tokens, requestKeys, configs, egressBytes, rollups, endings, replays, media, mediaUses, mediaReaders,
   auditEntries, auditNodes, auditHeads, auditFiles, approvals, trustLists, pairings, pendingPairings, invites,
 ];

@@ -179,6 +179,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     messages: {
       list: async (query) => (act('list', JSON.stringify(query)), { items: script.messages ?? [], cursor: null }),
       show: async (id) => ({ ...found(script.messages, id, 'MESSAGE_NOT_FOUND'), costs: [] }),
+      outcomeOf: async (messageId) => ({ messageId, outcome: found(script.messages, messageId, 'MESSAGE_NOT_FOUND').outcome }),
       send: async (body) => (act('send', ...('channel' in body ? [body.channel, body.to] : 'session' in body ? ['to session', body.session] : ['to identity', body.identity]), body.text), script.sent ?? { messageId: 'm1', outcome: 'delivered' }),
     },
     deliveries: {

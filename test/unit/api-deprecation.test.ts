@@ -132,8 +132,10 @@ describe('a route that is to go', () => {
     app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log));
     const { deprecated: _, ...staying } = route;
     // A GET is not written to the log.
-    const audit = { append: () => Promise.reject(new Error('nothing is changed here')) };
-    await app.register(async (api) => registerApi(api, [route, { ...staying, id: 'getPlugin', path: '/plugins/:instance' }], mutationRecord(audit, systemClock, log)), { prefix: '/api/v1' });
+    const nothing = () => Promise.reject(new Error('nothing is changed here'));
+    const audit = { append: nothing };
+    const idempotency = { carryOut: nothing, [Symbol.asyncDispose]: async () => undefined };
+    await app.register(async (api) => registerApi(api, [route, { ...staying, id: 'getPlugin', path: '/plugins/:instance' }], { mutations: mutationRecord(audit, systemClock, log), idempotency }), { prefix: '/api/v1' });
     const address = await app.listen({ port: 0, host: '127.0.0.1' });
     try {
       for (const [name, status] of [['a-b', 200], ['nobody', 404]] as const) {

@@ -9,6 +9,7 @@ import { BOUNDS } from '../../../schemas/bounds.ts';
 import { closed } from '../../../schemas/closed.ts';
 import { deprecationHeaders, type Deprecation } from '../deprecation.ts';
 import { pathOf } from '../http-errors.ts';
+import { idempotencyKeyOf, type Bind, type Idempotency } from '../idempotency.ts';
 import type { MutationRecord } from '../mutations.ts';
 import type { Scope } from '../scopes.ts';
 import type { Principal } from '../tokens.ts';
@@ -24,6 +25,8 @@ export interface ApiCall<Body = unknown, Query = Readonly<Record<string, string>
   readonly actor: string;
   /** Who asks, and what they may. */
   readonly principal: Principal;
+  /** Of a request with a key: the row by which a repetition finds what this one makes, for the same commit. */
+  readonly bind?: Bind;
 }
 
 export interface ApiRoute {
@@ -52,11 +55,15 @@ export interface ApiRoute {
   readonly deprecated?: Deprecation;
   /** The media type of an answer that `run` gives as a stream; JSON without it. */
   readonly media?: string;
+  /** Its answer holds a secret that is told once: a repetition by key is not told it again. */
+  readonly answersOnce?: boolean;
+  /** What became of what an earlier request with this key has made. Only of routes that bind it. */
+  resume?(bound: string): unknown;
   run(call: ApiCall): unknown;
 }
 
 /** A route as documents show it. */
-export type DescribedRoute = Omit<ApiRoute, 'run'>;
+export type DescribedRoute = Omit<ApiRoute, 'run' | 'resume'>;
 
 /** A route whose body is typed by its schema: the check below earns the type. */
 export function withBody<S extends TSchema>(route: Omit<ApiRoute, 'body' | 'run'> & { readonly body: S; run(call: ApiCall<Static<S>>): unknown }): ApiRoute {
@@ -80,8 +87,13 @@ export const actorOf = ({ principal }: Pick<FastifyRequest, 'principal'>): strin
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
+export interface ApiParts {
+  readonly mutations: MutationRecord;
+  readonly idempotency: Idempotency;
+}
+
 /** Everything but a GET is a mutation, and in the transparency log: before it is done, and how it ended. */
-export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], mutations: MutationRecord): void {
+export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], { mutations, idempotency }: ApiParts): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
     try {
@@ -102,7 +114,13 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], m
         if (route.media !== undefined) reply.type(route.media);
         if (route.deprecated) reply.headers(deprecationHeaders(route.deprecated, call.params));
         if (route.method === 'GET') return await route.run(call);
-        return await mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(call));
+        const perform = (bind?: Bind) => mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(bind ? { ...call, bind } : call));
+        const key = idempotencyKeyOf(request.headers['idempotency-key']);
+        if (key === undefined) return await perform();
+        const resume = route.resume && ((bound: string) => route.resume?.(bound));
+        const { answer, replayed } = await idempotency.carryOut({ tokenId: principal.tokenId, key, method: route.method, path: route.path, address: request.url, body: request.body }, { answersOnce: route.answersOnce, resume }, perform);
+        if (replayed) reply.header('idempotency-replayed', 'true');
+        return answer;
       },
     });
   }

@@ -33,6 +33,7 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
     summary: 'Send a message; answers with its outcome, a denial included.',
     body: SendMessageBody,
     answer: Sent,
-    run: ({ body, actor }) => messages.send(body, actor),
+    resume: (messageId) => messages.outcomeOf(messageId),
+    run: ({ body, actor, bind }) => messages.send(body, actor, bind),
   }),
 ];

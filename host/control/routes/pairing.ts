@@ -39,7 +39,7 @@ export function pairingRoutes(host: Host): readonly ApiRoute[] {
       run: async ({ query }) => asPage(await host.pairing.invites.list(query)),
     }),
     withBody({
-      id: 'createInvite', method: 'POST', path: '/pairing/invites', scope: 'pairing:write', errors: ['PLUGIN_NOT_FOUND', 'INVITE_USELESS'],
+      answersOnce: true, id: 'createInvite', method: 'POST', path: '/pairing/invites', scope: 'pairing:write', errors: ['PLUGIN_NOT_FOUND', 'INVITE_USELESS'],
       summary: 'A new invite to a channel with a page. Its secret is in this answer and nowhere else.',
       status: 201,
       body: NewInviteBody,

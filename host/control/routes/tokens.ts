@@ -34,7 +34,7 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: ({ params }) => showToken(desk(), params['id'] ?? ''),
     },
     withBody({
-      id: 'createToken', method: 'POST', path: '/tokens', scope: 'tokens:write', errors: ['SCOPE_UNKNOWN', 'SCOPE_BEYOND'],
+      answersOnce: true, id: 'createToken', method: 'POST', path: '/tokens', scope: 'tokens:write', errors: ['SCOPE_UNKNOWN', 'SCOPE_BEYOND'],
       summary: 'A new token, with scopes that the caller has. Its secret is in this answer and nowhere else.',
       status: 201,
       body: NewTokenBody,
@@ -42,7 +42,7 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: ({ principal, body }) => createToken(desk(), principal, body),
     }),
     withBody({
-      id: 'rotateToken', method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'TOKEN_ENDED', 'SCOPE_BEYOND'],
+      answersOnce: true, id: 'rotateToken', method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'TOKEN_ENDED', 'SCOPE_BEYOND'],
       summary: 'A new secret in the place of a token, which works on for an hour unless said otherwise.',
       status: 201,
       body: RotateTokenBody,

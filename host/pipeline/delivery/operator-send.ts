@@ -5,7 +5,8 @@ import { toTimestamp, type Clock } from '../../clock.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Ids } from '../../ids.ts';
-import { put, type Store } from '../../store/store.ts';
+import { put, type Put, type Store } from '../../store/store.ts';
+import { readMessage } from '../../store/messages.ts';
 import { deliveries, messages, type MessageRow, type Route } from '../../store/tables.ts';
 import { traced } from '../../tracing.ts';
 import { lineOf } from '../conversation-order.ts';
@@ -47,7 +48,7 @@ export class OperatorSend {
   }
 
   /** Outcomes: `delivered`, `denied` (with code and reason), `dead-lettered`, or `pending` when it takes longer than 10 s. Throws when the channel is unknown, the session or person cannot be reached, or a gate is not available. */
-  async send(body: SendMessageBody, actor: string): Promise<Sent> {
+  async send(body: SendMessageBody, actor: string, bind?: (messageId: string) => Put): Promise<Sent> {
     const { directory, ids, clock, store, writes } = this.#parts;
     const place = await this.#placeOf(body);
     const { instance } = place;
@@ -92,6 +93,7 @@ export class OperatorSend {
           lineOf(row),
           put(deliveries, deliveries.key(row.id), { instance: row.instance, conversation: row.conversation, attempts: 0 }),
           ...(written?.put ?? []),
+          ...(bind ? [bind(row.id)] : []),
         ],
         remove: written?.remove ?? [],
       });
@@ -101,6 +103,13 @@ export class OperatorSend {
     }
     this.#parts.enqueueDelivery({ messageId: row.id, instance: row.instance, conversation: row.conversation, attempts: 0, row });
     return await settled;
+  }
+
+  /** Of a message that was stored: how it ended, or `pending`. Throws MESSAGE_NOT_FOUND. */
+  async outcomeOf(messageId: string): Promise<Sent> {
+    const row = await readMessage(this.#parts.store, messageId);
+    if (!row) throw new GatehouseError('MESSAGE_NOT_FOUND', { id: messageId });
+    return sentOf(row);
   }
 
   /** Told of every outbound message that was delivered or given up. */
@@ -127,7 +136,9 @@ export class OperatorSend {
         resolve(sent);
       };
       const timer = setTimeout(() => finish({ messageId, outcome: 'pending' }), WAIT_MS);
-      this.#waiting.set(messageId, (row) => finish({ messageId, outcome: row.outcome, ...(row.code === undefined ? {} : { code: row.code }), ...(row.reason === undefined ? {} : { reason: row.reason }) }));
+      this.#waiting.set(messageId, (row) => finish(sentOf(row)));
     });
   }
 }
+
+const sentOf = ({ id, outcome, code, reason }: MessageRow): Sent => ({ messageId: id, outcome, ...(code === undefined ? {} : { code }), ...(reason === undefined ? {} : { reason }) });
