@@ -25,12 +25,12 @@ export function Frame({ place, onSignOut, children }: { readonly place: string; 
   return (
     <div class="frame">
       <a class="skip" href="#title" onClick={(event) => { event.preventDefault(); document.querySelector<HTMLElement>('#title')?.focus(); }}>Skip to content</a>
-      <div class="topbar">
+      <div class="topbar" role="region" aria-label="Top">
         <IconButton icon="menu" label="Open navigation" onClick={() => setOpen(true)} />
         <a class="brand" href={to()}><Sign />Gatehouse</a>
       </div>
       {isOpen ? <button type="button" class="scrim" aria-label="Close navigation" onClick={() => setOpen(false)} /> : null}
-      <div class="side" data-open={isOpen}>
+      <header class="side" data-open={isOpen}>
         <a class="brand" href={to()}><Sign />Gatehouse</a>
         <nav aria-label="Views">
           {PLACES.map(({ group, places }) => {
@@ -49,12 +49,12 @@ export function Frame({ place, onSignOut, children }: { readonly place: string; 
             );
           })}
         </nav>
-        <footer>
+        <div class="base">
           <Connection />
           <ThemeSwitch />
           <div class="who"><span title={session.self.label}>{session.self.label}</span><span class="row"><IconButton icon="help" label="Keyboard shortcuts" onClick={() => setHelping(true)} /><IconButton icon="out" label="Sign out" onClick={onSignOut} /></span></div>
-        </footer>
-      </div>
+        </div>
+      </header>
       <main>{children}</main>
       {isHelping ? <Shortcuts onClose={() => setHelping(false)} /> : null}
     </div>

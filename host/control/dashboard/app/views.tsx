@@ -3,9 +3,19 @@ import type { ComponentChildren } from 'preact';
 import type { Route } from './core/router.ts';
 import { useMay } from './core/context.ts';
 import { to } from './core/router.ts';
+import { Approvals } from './pages/approvals.tsx';
+import { Audit } from './pages/audit.tsx';
+import { Events } from './pages/events.tsx';
+import { LetterPage, Letters } from './pages/letters.tsx';
+import { MessagePage } from './pages/message.tsx';
+import { Messages } from './pages/messages.tsx';
 import { Overview } from './pages/overview.tsx';
 import { PluginPage } from './pages/plugin.tsx';
 import { Plugins } from './pages/plugins.tsx';
+import { Quarantine, QuarantinePage } from './pages/quarantine.tsx';
+import { Settings } from './pages/settings.tsx';
+import { Tokens } from './pages/tokens.tsx';
+import { Deliveries, Lanes, Sessions } from './pages/traffic.tsx';
 import { Empty, Heading } from './parts/parts.tsx';
 import { PLACES } from './places.ts';
 
@@ -15,6 +25,17 @@ function pageOf({ path: [place = '', id], query }: Route) {
   switch (place) {
     case '': return <Overview />;
     case 'plugins': return id === undefined ? <Plugins query={query} /> : <PluginPage key={id} instance={id} />;
+    case 'messages': return id === undefined ? <Messages query={query} /> : <MessagePage key={id} id={id} />;
+    case 'dead-letters': return id === undefined ? <Letters query={query} /> : <LetterPage key={id} id={id} />;
+    case 'deliveries': return <Deliveries query={query} />;
+    case 'lanes': return <Lanes />;
+    case 'sessions': return <Sessions />;
+    case 'quarantine': return id === undefined ? <Quarantine /> : <QuarantinePage key={id} instance={id} />;
+    case 'approvals': return <Approvals />;
+    case 'events': return <Events />;
+    case 'audit': return <Audit query={query} />;
+    case 'tokens': return <Tokens />;
+    case 'settings': return <Settings />;
     default: return <Nowhere />;
   }
 }

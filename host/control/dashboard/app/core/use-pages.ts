@@ -23,7 +23,7 @@ interface State<Item> {
   readonly error?: ApiError;
 }
 
-const PAGE = 100;
+const PAGE = 200;
 
 export function usePages<Item>(api: Api, path: string, query: Query = {}, enabled = true): Pages<Item> {
   const key = `${path} ${JSON.stringify(query)}`;

@@ -46,7 +46,7 @@ function Tiles({ status, stats }: { readonly status: HostStatus; readonly stats:
       <Tile name="Readiness" value={ready ? 'Ready' : 'Not ready'} icon={ready ? 'check' : 'warn'} tone={ready ? 'good' : 'bad'} note={ready ? 'nothing is missing' : 'a required plugin is missing'} />
       <Tile name="Plugins active" value={`${active} of ${total(Object.values(plugins))}`} href={to('plugins')} {...(degraded.length > 0 ? { icon: 'warn' as const, tone: 'warn' as const, note: `${degraded.length} degraded` } : { note: 'none degraded' })} />
       <Tile name="Messages a minute" value={stats ? count(perMinute(stats.counts.accepted)) : '–'} href={to('messages')} note={stats ? `${count(total(stats.counts.accepted))} in the last hour` : ''} />
-      <Tile name="Accepting takes" value={p99 === null ? '–' : duration(p99)} note={p99 === null ? 'nothing came lately' : 'or less, 99 %'} />
+      <Tile name="Accepting takes" value={p99 === null ? '–' : duration(p99)} note={p99 === null ? 'nothing came lately' : '99th percentile'} />
       <Tile name="Waiting" value={count(waiting + deliveries.waiting + deliveries.running)} href={to('lanes')} {...(pressure.level === 'normal' ? { note: 'no pressure' } : { icon: 'warn' as const, tone: 'bad' as const, note: `pressure: ${pressure.level}` })} />
       <Tile name="Dead letters" value={count(deadLetters)} href={to('dead-letters')} note={stats ? `${count(total(stats.counts.deadLettered))} in the last hour` : ''} />
     </div>
@@ -103,7 +103,7 @@ function chartsOf({ stepMs, counts, latency, depth }: LastHourView): readonly Dr
   const whole = (value: number) => count(Math.round(value * 10) / 10);
   return [
     { title: 'Throughput', hint: 'a minute', format: whole, series: [{ name: 'Accepted', colour: 1, values: rate(counts.accepted) }, { name: 'Delivered', colour: 2, isDashed: true, values: rate(counts.delivered) }] },
-    { title: 'Latency', hint: '99 % took this long or less', format: duration, series: [{ name: 'Accepting', colour: 1, values: latency.ingestP99Ms }, { name: 'Delivering', colour: 2, isDashed: true, values: latency.deliveryP99Ms }] },
+    { title: 'Latency', hint: '99th percentile', format: duration, series: [{ name: 'Accepting', colour: 1, values: latency.ingestP99Ms }, { name: 'Delivering', colour: 2, isDashed: true, values: latency.deliveryP99Ms }] },
     { title: 'Queue depth', hint: 'waiting or in work', format: whole, series: [{ name: 'Messages', colour: 1, values: depth.messages }, { name: 'Deliveries', colour: 2, isDashed: true, values: depth.deliveries }] },
     { title: 'Errors', hint: 'a minute', format: whole, series: [{ name: 'Failed calls', colour: 4, values: rate(counts.failedCalls) }, { name: 'Dead letters', colour: 3, isDashed: true, values: rate(counts.deadLettered) }, { name: 'Denied', colour: 2, values: rate(counts.denied) }] },
   ];

@@ -1,6 +1,6 @@
 // A line chart over time: uPlot on a canvas, with a legend of its own in the document that says in numbers what the lines show.
-import { useEffect, useRef, useState } from 'preact/hooks';
-import uPlot from 'uplot';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type uPlot from 'uplot';
 import { clock } from '../core/format.ts';
 import { useTheme } from '../core/theme.ts';
 
@@ -35,38 +35,35 @@ export function Chart({ title, times, series, format }: ChartProps) {
   const [theme] = useTheme();
   const shape = series.map(({ name, colour, isDashed }) => `${name} ${colour} ${String(isDashed)}`).join();
 
+  const draw = useRef<() => void>(() => undefined);
   useEffect(() => {
     const target = box.current;
     if (!target) return undefined;
-    const style = getComputedStyle(target);
-    const colour = (name: string) => style.getPropertyValue(name).trim();
-    const font = `12px ${style.fontFamily}`;
-    const axis = { stroke: colour('--text-3'), font, ticks: { show: false }, border: { show: false } };
-    const made = new uPlot({
-      width: target.clientWidth, height: HEIGHT, padding: [10, 22, 0, 0],
-      legend: { show: false },
-      cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-      scales: { x: { time: true, range: (_self, min, max) => [Math.min(min, max - LEAST_SECONDS), max] }, y: { range: (_self, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
-      axes: [
-        { ...axis, size: 28, grid: { show: false }, space: 70, values: (_self, ticks) => ticks.map((tick) => clock(new Date(tick * 1000).toISOString()).slice(0, 5)) },
-        { ...axis, size: 58, space: 36, grid: { stroke: colour('--line'), width: 1 }, values: (_self, ticks) => ticks.map((tick) => format(tick)) },
-      ],
-      series: [{}, ...series.map((each, place) => ({ label: each.name, stroke: colour(`--chart-${each.colour}`), width: 1.5, dash: each.isDashed ? [4, 4] : [], points: { show: (self: uPlot, index: number) => hasNoLine(self.data[index] ?? []), size: 5, fill: colour(`--chart-${each.colour}`) }, spanGaps: true, ...(place === 0 ? { fill: `${colour(`--chart-${each.colour}`)}14` } : {}) }))],
-      hooks: { setCursor: [(self) => setAt(self.cursor.idx ?? undefined)] },
-    }, [[], ...series.map(() => [])], target);
-    plot.current = made;
-    const watcher = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height: HEIGHT }));
-    watcher.observe(target);
+    let leave: (() => void) | undefined;
+    let hasLeft = false;
+    // Two fifths of all script, and only this view wants it.
+    void import('uplot').then(({ default: Plot }) => {
+      if (hasLeft) return;
+      const made = new Plot(optionsOf(target, series, format, setAt), [[], ...series.map(() => [])], target);
+      plot.current = made;
+      draw.current();
+      const watcher = new ResizeObserver(() => made.setSize({ width: target.clientWidth, height: HEIGHT }));
+      watcher.observe(target);
+      leave = () => {
+        watcher.disconnect();
+        made.destroy();
+        plot.current = undefined;
+      };
+    });
     return () => {
-      watcher.disconnect();
-      made.destroy();
-      plot.current = undefined;
+      hasLeft = true;
+      leave?.();
     };
   }, [theme, shape]);
 
-  useEffect(() => {
-    plot.current?.setData([[...times], ...series.map(({ values }) => [...values])]);
-  }, [times, series, theme, shape]);
+  const data = useMemo((): uPlot.AlignedData => [[...times], ...series.map(({ values }) => [...values])], [times, series]);
+  draw.current = () => plot.current?.setData(data);
+  useEffect(() => draw.current(), [data]);
 
   const shown = at !== undefined && at < times.length ? at : times.length - 1;
   const value = ({ values }: Series) => {
@@ -83,4 +80,25 @@ export function Chart({ title, times, series, format }: ChartProps) {
       </figcaption>
     </figure>
   );
+}
+
+function optionsOf(target: HTMLElement, series: readonly Series[], format: (value: number) => string, onCursor: (index: number | undefined) => void): uPlot.Options {
+  const style = getComputedStyle(target);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const axis = { stroke: colour('--text-3'), font: `12px ${style.fontFamily}`, ticks: { show: false }, border: { show: false } };
+  return {
+    width: target.clientWidth, height: HEIGHT, padding: [10, 22, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+    scales: { x: { time: true, range: (_self, min, max) => [Math.min(min, max - LEAST_SECONDS), max] }, y: { range: (_self, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
+    axes: [
+      { ...axis, size: 28, grid: { show: false }, space: 70, values: (_self, ticks) => ticks.map((tick) => clock(new Date(tick * 1000).toISOString()).slice(0, 5)) },
+      { ...axis, size: 58, space: 36, grid: { stroke: colour('--line'), width: 1 }, values: (_self, ticks) => ticks.map((tick) => format(tick)) },
+    ],
+    series: [{}, ...series.map(({ name, colour: number, isDashed }, place) => {
+      const stroke = colour(`--chart-${number}`);
+      return { label: name, stroke, width: 1.5, dash: isDashed ? [4, 4] : [], spanGaps: true, points: { show: (self: uPlot, index: number) => hasNoLine(self.data[index] ?? []), size: 5, fill: stroke }, ...(place === 0 ? { fill: `${stroke}14` } : {}) };
+    })],
+    hooks: { setCursor: [(self) => onCursor(self.cursor.idx ?? undefined)] },
+  };
 }

@@ -111,6 +111,11 @@ export function Panel({ title, hint, actions, flush = false, children }: { reado
   );
 }
 
+/** Text as it is, which scrolls when it is long, by keyboard too. */
+export function Block({ label, text }: { readonly label: string; readonly text: string }) {
+  return <pre class="block" role="region" aria-label={label} tabIndex={0}>{text}</pre>;
+}
+
 /** Names and what they come to; pairs without a value are left out. */
 export function Facts({ of }: { readonly of: readonly (readonly [string, ComponentChildren])[] }) {
   return <dl class="facts">{of.filter(([, value]) => value !== undefined && value !== null && value !== '').flatMap(([name, value]) => [<dt key={`${name} t`}>{name}</dt>, <dd key={`${name} d`}>{value}</dd>])}</dl>;

@@ -69,7 +69,7 @@ export function Rows<Item>({ label, one, many, columns, items, keyOf, empty, isF
   if (isFirst) return <div class="list"><Skeleton lines={8} label={`Loading ${label}`} /></div>;
   if (items.length === 0 && !isLoading && !hasMore) return <div class="list">{empty}</div>;
   const classOf = ({ kind }: Column<Item>) => kind;
-  const pad = (rows: number, name: string) => (rows <= 0 ? null : <tr key={name} class="pad" aria-hidden="true"><td colSpan={columns.length} style={{ height: `${rows * view.rowPx}px` }} /></tr>);
+  const pad = (rows: number, name: string) => (rows <= 0 ? null : <tr key={name} class="pad" aria-hidden="true"><td style={{ height: `${rows * view.rowPx}px` }} /></tr>);
   return (
     <div class="list">
       {/* oxlint-disable-next-line -- a region that scrolls must be reachable by keyboard */}

@@ -1,0 +1,61 @@
+// What the host tells of itself, as it happens.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { EventEnvelope } from '../../../../../schemas/event.ts';
+import { useApi } from '../core/context.ts';
+import { followEvents, type StreamState } from '../core/event-stream.ts';
+import { clock } from '../core/format.ts';
+import { Badge, type Tone } from '../parts/badge.tsx';
+import { Dialog } from '../parts/dialog.tsx';
+import { Block, Button, Empty, Heading } from '../parts/parts.tsx';
+import { Rows, type Column } from '../parts/rows.tsx';
+
+/** Older ones go. */
+const KEPT = 2000;
+
+const toneOf = (type: string): Tone => (/strike|leaked|blocked|dead-letter|stuck/.test(type) ? 'bad' : /degraded|denied|drift|refused|interrupted|pressure|unread|gap/.test(type) ? 'warn' : /ready|recovered|freed/.test(type) ? 'good' : 'quiet');
+
+const summaryOf = ({ data: { instance: _instance, ...rest } }: EventEnvelope): string => Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' · ');
+
+export function Events() {
+  const api = useApi();
+  const [events, setEvents] = useState<readonly EventEnvelope[]>([]);
+  const [state, setState] = useState<StreamState>({ is: 'connecting' });
+  const [text, setText] = useState('');
+  const [isPaused, setPaused] = useState(false);
+  const [shown, setShown] = useState<EventEnvelope | undefined>(undefined);
+  const waiting = useRef<readonly EventEnvelope[]>([]);
+  const paused = useRef(false);
+  paused.current = isPaused;
+  useEffect(() => followEvents(api, {
+    onState: setState,
+    onEvents: (fresh) => {
+      const newest = [...fresh].reverse();
+      if (paused.current) waiting.current = [...newest, ...waiting.current].slice(0, KEPT);
+      else setEvents((before) => [...newest, ...before].slice(0, KEPT));
+    },
+  }), [api]);
+  const resume = () => {
+    setEvents((before) => [...waiting.current, ...before].slice(0, KEPT));
+    waiting.current = [];
+    setPaused(false);
+  };
+  const items = useMemo(() => events.filter((event) => text === '' || `${event.type} ${JSON.stringify(event.data)}`.toLowerCase().includes(text.toLowerCase())), [events, text]);
+  const columns = useMemo((): readonly Column<EventEnvelope>[] => [
+    { name: 'When', width: '96px', cell: ({ at }) => <time dateTime={at}>{clock(at)}</time> },
+    { name: 'Event', width: '190px', cell: (event) => <button type="button" class="link" onClick={() => setShown(event)}><Badge tone={toneOf(event.type)}>{event.type}</Badge></button> },
+    { name: 'Instance', width: '130px', kind: 'wide', cell: ({ data: { instance } }) => (typeof instance === 'string' ? instance : '') },
+    { name: 'What', kind: 'wide', cell: (event) => <span class="muted">{summaryOf(event)}</span> },
+  ], []);
+  return (
+    <>
+      <Heading title="Live events" about={<Line state={state} />}>{isPaused ? <Button kind="primary" icon="play" onClick={resume}>Go on</Button> : <Button icon="pause" onClick={() => setPaused(true)}>Pause</Button>}</Heading>
+      <div class="filters" role="search" aria-label="Filter events"><label>Contains<input class="input" type="search" value={text} placeholder="Type, instance, code…" onInput={({ currentTarget }) => setText(currentTarget.value)} /></label></div>
+      <Rows label="Events" one="event" columns={columns} items={items} keyOf={({ id }) => id} empty={<Empty icon="events" title={text === '' ? 'Nothing has happened yet' : 'None fits'}>{text === '' ? 'Events appear here the moment they happen.' : 'Change the filter to see others.'}</Empty>} />
+      {shown ? <Dialog title={shown.type} onClose={() => setShown(undefined)} onSubmit={() => setShown(undefined)} footer={<Button type="submit" kind="primary">Done</Button>}><Block label="Event, JSON" text={JSON.stringify(shown, null, 2)} /></Dialog> : null}
+    </>
+  );
+}
+
+function Line({ state }: { readonly state: StreamState }) {
+  return <span role="status">{state.is === 'open' ? <Badge tone="good">connected</Badge> : state.is === 'connecting' ? <Badge tone="info">connecting</Badge> : <><Badge tone="warn">not connected</Badge> {state.error.message} Trying again in {Math.ceil(state.againInMs / 1000)} s; nothing is lost that the host still keeps.</>}</span>;
+}
