@@ -12,6 +12,7 @@ import { examineConfinement } from '../sandbox/demand.ts';
 import { PROVIDERS, WALLS } from '../sandbox/walls.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
+import { clockBehindMs, openFilesLimit } from './machine-state.ts';
 import { isAlive, readRunFile } from './run-file.ts';
 import { looseAdminToken, looseData } from './security/file-modes.ts';
 import { certificateTroubles } from './security/network.ts';
@@ -34,7 +35,7 @@ export interface Patient {
 type Examination = (patient: Patient) => Promise<Finding[]> | Finding[];
 
 /** In the order a person would look. */
-const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, tls, home: startWouldSucceed, trust, data: dataDirectory, disk, confinement, host: runningHost };
+const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, tls, home: startWouldSucceed, trust, data: dataDirectory, disk, clock: clockGoesOn, limits, confinement, host: runningHost };
 
 /** Every finding; a question that cannot be answered is a failure of its own. */
 export async function examine(patient: Patient): Promise<Finding[]> {
@@ -150,6 +151,23 @@ async function medianFlushMs(path: string, clock: Clock): Promise<number> {
     await rm(path, { force: true });
   }
   return times.toSorted((a, b) => a - b)[FLUSHES / 2] ?? 0;
+}
+
+/** Expiries, ages and orders are told by it. */
+function clockGoesOn({ config: { dataDir }, clock }: Patient): Finding[] {
+  const behindMs = clockBehindMs(storeFolder(dataDir), clock);
+  if (behindMs === undefined) return [ok('clock', 'not behind what the store was written at')];
+  return [warning('clock', `it is ${Math.round(behindMs / 1000)} s behind the last write of the store`, 'Set it, and have it kept by NTP (`timedatectl set-ntp true`): until then keys, tokens and waiting messages are judged by a wrong time.')];
+}
+
+/** Each sandbox takes a handful, each connection one. */
+const NEEDED_FILES = 4096;
+
+function limits(): Finding[] {
+  const files = openFilesLimit();
+  if (files === undefined) return [];
+  if (files >= NEEDED_FILES) return [ok('limits', `${files} files may be open`)];
+  return [warning('limits', `only ${files} files may be open`, `Raise it to ${NEEDED_FILES} or more: \`ulimit -n ${NEEDED_FILES}\`, or LimitNOFILE= of the service.`)];
 }
 
 function nearestFolder(path: string): string {
