@@ -12,7 +12,7 @@ import { tagOf } from './tags.ts';
 /** https://spec.openapis.org/oas/v3.1.1#operation-object */
 export function operation(route: DescribedRoute, components: Components) {
   const { id, path, scope, summary, status = 200, body, optionalBody = false, deprecated, query = {}, headers = {} } = route;
-  const parameters = [...pathParameters(path), ...described('query', query), ...described('header', headers)].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
+  const parameters = [...pathParameters(path), ...described('query', query), ...described('header', { ...(route.method === 'GET' ? {} : IDEMPOTENCY), ...headers })].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
   return {
     operationId: id,
     tags: [tagOf(path)],
@@ -39,6 +39,9 @@ function content({ media, answer }: DescribedRoute, components: Components) {
   if (media === undefined) return { 'application/json': { schema: components.refer(answer) } };
   return { [media]: { schema: { type: 'string', contentMediaType: 'application/json', contentSchema: components.refer(answer) } } };
 }
+
+/** Of every mutation. */
+const IDEMPOTENCY = { 'Idempotency-Key': Type.String({ pattern: '^[\\x21-\\x7e]{1,255}$', description: 'A name for this request, new for each: sent again with it, the request is not carried out again but answered as before.' }) };
 
 interface Parameter {
   readonly name: string;

@@ -9,8 +9,8 @@ export const AT_THE_DOOR: readonly ErrorCode[] = ['REQUEST_MALFORMED', 'MISDIREC
 const ANY: readonly ErrorCode[] = ['REQUEST_INVALID', ...AT_THE_DOOR, 'UNAUTHENTICATED', 'LOCKED_OUT'];
 const WITH_PARAMETERS: readonly ErrorCode[] = ['URL_TOO_LONG'];
 const WITH_BODY: readonly ErrorCode[] = ['JSON_INVALID', 'JSON_DUPLICATE_KEY', 'JSON_FORBIDDEN_KEY', 'JSON_TOO_DEEP', 'JSON_ENCODING', 'INGRESS_TOO_LARGE', 'MEDIA_TYPE'];
-/** Everything that changes something is written to the transparency log first. */
-const MUTATING: readonly ErrorCode[] = ['AUDIT_BUSY', 'STORE_FAILED'];
+/** Everything that changes something is written to the transparency log first, and may carry an idempotency key. */
+const MUTATING: readonly ErrorCode[] = ['AUDIT_BUSY', 'STORE_FAILED', 'IDEMPOTENCY_REUSED', 'IDEMPOTENCY_UNDERWAY', 'IDEMPOTENCY_UNCERTAIN', 'IDEMPOTENCY_ANSWER_GONE'];
 
 /** Every code of a route that has one of its own status; what is not among them is an accident and under `default`. */
 export function codesOf({ method, path, scope, body, errors = [] }: DescribedRoute): readonly ErrorCode[] {
@@ -62,7 +62,7 @@ export const PROBLEM_HEADERS = {
 /** What fills the templates of the table in examples. */
 const SAMPLES: Fields = {
   instance: 'faq', gate: 'wordlist', handler: 'directory', state: 'active', from: 'active', to: 'active', id: '01K9ZC3T7Q0000000000000000', key: 'webhook:c1', target: 'ada', index: 900, name: '20261121T105012Z',
-  path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
+  path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', at: '2026-11-21T10:50:12.000Z', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
   scope: 'plugins:write', known: 'did you mean plugins:read?', paths: '/trust/allow', diff: 'log.level was "info" and is "debug"', hash: 'sha256:1c0f…', expected: 'sha256:1c0f…', found: 'sha256:9a2b…', actual: 'sha256:9a2b…',
   limit: 64, size: 65, depth: 64, waiting: 10_000, perSecond: 20, who: 'address', reason: 'no names here', reviewer: 'ada', approvals: 'one approval',
 };
