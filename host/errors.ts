@@ -299,6 +299,7 @@ export const ERRORS = {
   INVITE_NOT_FOUND: row('remote', 404, 2, "There is no invite '{id}'.", 'See `gatehouse pairing invites`.'),
   INVITE_USELESS: row('operator', 400, 2, "'{instance}' has no page that an invite could open.", 'Invite people to a channel with a WebSocket, as webchat is; others are paired by code (`admit.access`).'),
   DASHBOARD_MISSING: row('operator', 503, 1, 'The dashboard of this checkout is not built.', 'Run `npm run dashboard`; npm start does it by itself.'),
+  PACKAGE_UNKNOWN: row('operator', 404, 1, "No package with the digest '{digest}' runs here, and no scan of one is kept.", 'List them with `gatehouse packages list`.'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -48,6 +48,7 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   backup: { summary: 'back up home and data directory', load: () => import('./commands/backup.ts') },
   restore: { summary: 'bring a backup back', load: () => import('./commands/restore.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
+  packages: { summary: 'list and show packages by their digest', load: () => import('./commands/packages.ts') },
   scan: { summary: 'look through the code of a package or an instance', load: () => import('./commands/scan.ts') },
   quarantine: { summary: 'list and show who was stopped, with the evidence', load: () => import('./commands/quarantine.ts') },
   'dead-letters': { summary: 'list, show, replay and drop work that failed', load: () => import('./commands/dead-letters.ts') },

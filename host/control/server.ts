@@ -32,6 +32,7 @@ import { networkRoutes, type Listening } from './routes/network.ts';
 import { registerMetrics, type MetricsSource } from './routes/metrics.ts';
 import { registerDocs } from './routes/docs.ts';
 import { registerOpenApi } from './routes/openapi.ts';
+import { packageRoutes } from './routes/packages.ts';
 import { pairingRoutes } from './routes/pairing.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
@@ -72,6 +73,7 @@ const NOWHERE: Listening = { address: () => '', leaf: () => undefined };
 export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new LastHour(host.clock), discovery: () => Pick<Discovery, 'view'> = NOT_YET): readonly ApiRoute[] => [
   ...statusRoutes(host), ...lastHourRoutes(hour),
   ...pluginRoutes(host),
+  ...packageRoutes(host),
   ...quarantineRoutes(host),
   ...scanRoutes(host),
   ...approvalRoutes(host),

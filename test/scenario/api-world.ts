@@ -113,6 +113,7 @@ export const CASES: Cases = {
   getStatus: plain, getLastHour: plain,
   followEvents: () => ({ query: 'after=&types=plugin.state' }),
   listPlugins: plain, getPlugin: parrot,
+  listPackages: () => ({ query: 'used=true&outcome=pass' }), getPackage: ({ gatehouse }) => ({ params: { digest: gatehouse.host.plugins.show('parrot').digest ?? '' } }),
   findNames: () => ({ params: { instance: 'webhook' }, query: 'text=ada&kind=person&limit=5' }),
   scanPlugin: parrot, listScans: plain,
   disablePlugin: because('parrot'), enablePlugin: parrot,

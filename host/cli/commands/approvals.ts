@@ -5,29 +5,24 @@ import { userInfo } from 'node:os';
 import type { ApprovalView } from '../../../schemas/control.ts';
 import { systemClock, toTimestamp } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
-import type { Page } from '../../host.ts';
 import { approvalsFolder } from '../../registry/review-look.ts';
 import { loadRevoked, putApprovalFile, revokedFile, withRevoked } from '../../trust/approval-files.ts';
-import { findHost } from '../client.ts';
+import { connect, findHost } from '../client.ts';
 import { configOf } from '../context.ts';
 import { surveyFiles } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
-import { table } from '../table.ts';
+import { isFiltered, pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 
 export function register(program: Command, io: Io): void {
   const approvals = program.command('approvals').description('list and revoke what reviewers decided').addHelpText('after', example('gatehouse approvals list'));
-  approvals
-    .command('list', { isDefault: true })
+  withListOptions(approvals.command('list', { isDefault: true }), '/approvals')
     .description('approvals and rejections, newest first, and whether each counts')
-    .option('--instance <name>', 'only those of this instance')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <id>', 'where the page before ended')
     .addHelpText('after', example('gatehouse approvals list --json'))
-    .action(async (options: Record<string, string>) => {
-      const page = (await findHost(io)?.get<Page<ApprovalView>>(`/approvals${queryString(options)}`)) ?? { items: await offline(io, options['instance']), cursor: null };
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      const host = isFiltered(options, 'instance') ? connect(io) : findHost(io);
+      const page = host ? await pageOf<ApprovalView>(host, '/approvals', options) : { items: await offline(io, options['instance']), cursor: null };
+      printPage(io, page, {
         id: ({ id }) => id,
         decision: ({ decision }) => decision,
         package: ({ subject }) => subject,
@@ -36,7 +31,7 @@ export function register(program: Command, io: Io): void {
         issued: ({ issuedAt }) => issuedAt,
         counts: ({ counts, problem = '' }) => (counts ? 'yes' : `no: ${problem}`),
         note: ({ note }) => note,
-      }, 'Nobody has approved or rejected anything.'));
+      }, 'Nobody has approved or rejected anything.');
     });
 
   approvals

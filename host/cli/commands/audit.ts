@@ -8,7 +8,6 @@ import type { Command } from 'commander';
 import { AuditConsistency, AuditProof, ExportEnd, type AuditEntry, type AuditHead, type AuditVerdict, type TreeHead } from '../../../schemas/audit.ts';
 import { writeFileOnce } from '../../authoring/write-file.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
-import type { Page } from '../../host.ts';
 import { compileSchema, parseDocument } from '../../schema.ts';
 import { parseStrict } from '../../strict-json.ts';
 import { verifyExport, type Anchor } from '../../trust/log/verify-export.ts';
@@ -18,28 +17,20 @@ import { connect } from '../client.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 import { readInput } from '../read-input.ts';
-import { facts, table } from '../table.ts';
+import { facts } from '../table.ts';
 
 const EXPORT = '/audit/export';
 const MEDIA = { accept: 'application/x-ndjson' };
 
 export function register(program: Command, io: Io): void {
   const audit = program.command('audit').description('list, verify, prove and export the audit log').addHelpText('after', example('gatehouse audit list --action plugin.', 'gatehouse audit verify'));
-  audit
-    .command('list', { isDefault: true })
+  withListOptions(audit.command('list', { isDefault: true }), '/audit')
     .description('entries, newest first')
-    .option('--action <action>', 'only this action; with a dot at the end, all that begin with it')
-    .option('--actor <actor>', 'only by this actor: host, file, token:<id>, reviewer:<name>, "command line"')
-    .option('--resource <resource>', 'only about this, for example an instance')
-    .option('--since <moment>', 'only made then or later, as 2026-11-21T08:00:00Z')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <cursor>', 'continue where an earlier page ended')
     .addHelpText('after', example('gatehouse audit list --resource weather'))
-    .action(async (filter: Record<string, string>) => {
-      const page = await connect(io).get<Page<AuditEntry>>(`/audit${queryString(filter)}`);
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<AuditEntry>(connect(io), '/audit', options), {
         index: ({ index }) => index,
         at: ({ at }) => at,
         actor: ({ actor }) => actor,
@@ -47,8 +38,7 @@ export function register(program: Command, io: Io): void {
         resource: ({ resource }) => resource,
         outcome: ({ outcome, detail }) => [outcome, detail?.['code']].filter((each) => each !== undefined).join(' '),
         reason: ({ detail }) => String(detail?.['reason'] ?? ''),
-      }, 'No entries.'));
-      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${page.cursor}`);
+      }, 'No entries.');
     });
   audit
     .command('head')

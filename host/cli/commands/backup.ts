@@ -9,14 +9,14 @@ import { checkBackup } from '../../backup/restore-backup.ts';
 import { writeBackup } from '../../backup/write-backup.ts';
 import { systemClock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
-import type { Page } from '../../host.ts';
 import { openStore } from '../../store/lmdb.ts';
 import { connect, findHost, type HostClient } from '../client.ts';
 import { configOf } from '../context.ts';
 import { storeFolder } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { facts, table } from '../table.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { facts } from '../table.ts';
 
 const LOOK_MS = 100;
 
@@ -34,13 +34,11 @@ export function register(program: Command, io: Io): void {
       io.print(made, () => facts(io, { path: made.path, files: made.files, bytes: made.bytes, ...((made.skipped ?? 0) > 0 ? { skipped: `${made.skipped} links and the like` } : {}) }));
       if (!io.options.json) io.say('It holds keys and the admin token: keep it where the data directory could be kept.');
     });
-  backup
-    .command('list')
+  withListOptions(backup.command('list'), '/backups')
     .description('backups in the data directory of the running host')
     .addHelpText('after', example('gatehouse backup list'))
-    .action(async () => {
-      const page = await connect(io).get<Page<BackupView>>('/backups?limit=200');
-      io.print(page, () => table(io, page.items, { name: ({ name }) => name, state: ({ state }) => state, files: ({ files }) => files, bytes: ({ bytes }) => bytes, path: ({ path }) => path, problem: ({ problem }) => problem }, 'No backups.'));
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<BackupView>(connect(io), '/backups', options), { name: ({ name }) => name, state: ({ state }) => state, files: ({ files }) => files, bytes: ({ bytes }) => bytes, path: ({ path }) => path, problem: ({ problem }) => problem }, 'No backups.');
     });
   backup
     .command('check <dir>')

@@ -2,33 +2,21 @@
 import type { Command } from 'commander';
 import type { DeadLetterDetail, DeadLetterView } from '../../../schemas/control.ts';
 import { GatehouseError } from '../../errors.ts';
-import type { Page } from '../../host.ts';
 import type { Marked, Replayed } from '../../pipeline/letters/letter-replays.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
-import { facts, table } from '../table.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { facts } from '../table.ts';
 import { walkTable } from '../walk-lines.ts';
 
 export function register(program: Command, io: Io): void {
   const deadLetters = program.command('dead-letters').description('list, show, replay and drop work that failed').addHelpText('after', example('gatehouse dead-letters list'));
-  deadLetters
-    .command('list', { isDefault: true })
+  withListOptions(deadLetters.command('list', { isDefault: true }), '/dead-letters')
     .description('dead letters, newest first')
-    .option('--instance <instance>', 'only of this channel instance')
-    .option('--conversation <id>', 'only of this conversation')
-    .option('--code <code>', 'only with this code, for example DELIVERY_FAILED')
-    .option('--stage <stage>', 'only those that ended in this stage')
-    .option('--direction <direction>', 'inbound or outbound')
-    .option('--since <moment>', 'only made then or later, as 2026-11-21T08:00:00Z')
-    .option('--until <moment>', 'only made before')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <cursor>', 'continue where an earlier page ended')
     .addHelpText('after', example('gatehouse dead-letters list --code DELIVERY_FAILED --limit 20'))
-    .action(async (filter: Record<string, string>) => {
-      const page = await connect(io).get<Page<DeadLetterView>>(`/dead-letters${queryString(filter)}`);
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<DeadLetterView>(connect(io), '/dead-letters', options), {
         id: ({ id }) => id,
         at: ({ at }) => at,
         instance: ({ instance }) => instance,
@@ -36,8 +24,7 @@ export function register(program: Command, io: Io): void {
         code: ({ code }) => code,
         attempts: ({ attempts }) => attempts,
         reason: ({ reason }) => reason,
-      }, 'No dead letters.'));
-      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${page.cursor}`);
+      }, 'No dead letters.');
     });
   deadLetters
     .command('show <id>')

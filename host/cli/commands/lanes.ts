@@ -1,32 +1,25 @@
 // `gatehouse lanes`: what waits and runs, session by session; how a session's messages wait, and the end of a run.
 import { Argument, type Command } from 'commander';
 import type { LaneView } from '../../../schemas/control.ts';
-import type { Page } from '../../host.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
-import { table } from '../table.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 
 export function register(program: Command, io: Io): void {
   const lanes = program.command('lanes').description('list lanes, set their mode, end a run').addHelpText('after', example('gatehouse lanes list'));
-  lanes
-    .command('list', { isDefault: true })
+  withListOptions(lanes.command('list', { isDefault: true }), '/lanes')
     .description('lanes that hold something, by session key')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <cursor>', 'continue where an earlier page ended')
     .addHelpText('after', example('gatehouse lanes list --limit 20'))
-    .action(async (filter: Record<string, string>) => {
-      const page = await connect(io).get<Page<LaneView>>(`/lanes${queryString(filter)}`);
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<LaneView>(connect(io), '/lanes', options), {
         session: ({ session }) => session,
         state: ({ state }) => state,
         mode: ({ mode }) => mode,
         depth: ({ depth }) => depth,
         'running since': ({ runningSince }) => runningSince,
         'next try': ({ nextTryAt }) => nextTryAt,
-      }, 'No lane holds anything.'));
-      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${plain(page.cursor)}`);
+      }, 'No lane holds anything.');
     });
   lanes
     .command('mode <session>')

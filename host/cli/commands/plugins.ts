@@ -14,6 +14,7 @@ import { requireEnablement } from '../enablement-files.ts';
 import { surveyFiles, viewsOf } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
+import { isFiltered, pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 import { releaseOffline } from '../release-offline.ts';
 import { queryString } from '../query.ts';
 import { facts, table } from '../table.ts';
@@ -24,13 +25,12 @@ const instancePath = (instance: string) => `/plugins/${encodeURIComponent(instan
 export function register(program: Command, io: Io): void {
   const plugins = program.command('plugins').description('list, show, enable, disable, quarantine, release and reload plugins').addHelpText('after', example('gatehouse plugins list'));
 
-  plugins
-    .command('list', { isDefault: true })
+  withListOptions(plugins.command('list', { isDefault: true }), '/plugins')
     .description('every instance and its state')
     .addHelpText('after', example('gatehouse plugins list --json'))
-    .action(async () => {
-      const page = { items: await views(io), cursor: null } satisfies Page<PluginView>;
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      const page = isFiltered(options) ? await pageOf<PluginView>(connect(io), '/plugins', options) : { items: await views(io), cursor: null };
+      printPage(io, page, {
         instance: ({ instance }) => instance,
         plugin: ({ plugin }) => plugin,
         kind: ({ kind }) => kind,
@@ -38,7 +38,7 @@ export function register(program: Command, io: Io): void {
         state: ({ state }) => state,
         required: ({ required }) => (required ? 'yes' : 'no'),
         why: ({ code }) => code ?? '',
-      }, 'No plugin is enabled.'));
+      }, 'No plugin is enabled.');
     });
 
   plugins

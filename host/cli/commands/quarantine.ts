@@ -9,22 +9,22 @@ import { digestOf, textOf } from '../../quarantine/evidence.ts';
 import { quarantineDesk, type QuarantineDesk } from '../../quarantine/desk.ts';
 import { describeCapability } from '../../trust/powers/describe-capability.ts';
 import { discover } from '../../registry/discover.ts';
-import { findHost } from '../client.ts';
+import { connect, findHost } from '../client.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
+import { isFiltered, pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 import { withStoreOffline } from '../store-offline.ts';
 import { facts, table } from '../table.ts';
 
 export function register(program: Command, io: Io): void {
   const quarantine = program.command('quarantine').description('list and show who was stopped, with the evidence').addHelpText('after', example('gatehouse quarantine list'));
 
-  quarantine
-    .command('list', { isDefault: true })
+  withListOptions(quarantine.command('list', { isDefault: true }), '/quarantine')
     .description('every instance that is quarantined or revoked')
     .addHelpText('after', example('gatehouse quarantine list --json'))
-    .action(async () => {
-      const items = await ask<readonly QuarantineView[]>(io, async (get) => (await get<Page<QuarantineView>>('')).items, (desk) => desk.list());
-      io.print({ items, cursor: null } satisfies Page<QuarantineView>, () => table(io, items, {
+    .action(async (options: ListOptions) => {
+      const page = isFiltered(options) ? await pageOf<QuarantineView>(connect(io), '/quarantine', options) : await ask<Page<QuarantineView>>(io, (get) => get(''), async (desk) => ({ items: await desk.list(), cursor: null }));
+      printPage(io, page, {
         instance: ({ instance }) => instance,
         version: ({ version }) => version,
         state: ({ state }) => state,
@@ -33,7 +33,7 @@ export function register(program: Command, io: Io): void {
         by: ({ actor }) => actor,
         evidence: ({ evidence }) => evidence.state,
         reason: ({ reason }) => reason,
-      }, 'Nobody is in quarantine.'));
+      }, 'Nobody is in quarantine.');
     });
 
   quarantine

@@ -1,32 +1,26 @@
 // `gatehouse sessions`: which messages belong together, since when, and a new beginning.
 import type { Command } from 'commander';
 import type { SessionView } from '../../../schemas/control.ts';
-import type { Page } from '../../host.ts';
 import { connect } from '../client.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 import { facts, table } from '../table.ts';
 
 export function register(program: Command, io: Io): void {
   const sessions = program.command('sessions').description('list, show and reset sessions').addHelpText('after', example('gatehouse sessions list'));
-  sessions
-    .command('list', { isDefault: true })
+  withListOptions(sessions.command('list', { isDefault: true }), '/sessions')
     .description('sessions, by key')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <cursor>', 'continue where an earlier page ended')
     .addHelpText('after', example('gatehouse sessions list --limit 20'))
-    .action(async (filter: Record<string, string>) => {
-      const page = await connect(io).get<Page<SessionView>>(`/sessions${queryString(filter)}`);
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<SessionView>(connect(io), '/sessions', options), {
         key: ({ key }) => key,
         'last at': ({ lastAt }) => lastAt,
         'started at': ({ startedAt }) => startedAt,
         messages: ({ messages }) => messages,
         waiting: ({ waiting }) => waiting,
         room: ({ rooms }) => rooms?.[0]?.name ?? rooms?.[0]?.kind,
-      }, 'No sessions.'));
-      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${plain(page.cursor)}`);
+      }, 'No sessions.');
     });
   sessions
     .command('show <key>')

@@ -2,33 +2,26 @@
 import type { Command } from 'commander';
 import type { NewTokenView, TokenView } from '../../../schemas/token.ts';
 import { systemClock, toTimestamp } from '../../clock.ts';
-import type { Page } from '../../host.ts';
 import { connect } from '../client.ts';
 import { durationMs } from '../duration.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
-import { table } from '../table.ts';
+import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 
 export function register(program: Command, io: Io): void {
   const tokens = program.command('tokens').description('list, create, rotate and revoke tokens of the control plane').addHelpText('after', example('gatehouse tokens list'));
-  tokens
-    .command('list', { isDefault: true })
+  withListOptions(tokens.command('list', { isDefault: true }), '/tokens')
     .description('every token, without its secret')
-    .option('--limit <count>', 'at most this many, 1 to 200')
-    .option('--cursor <cursor>', 'continue where an earlier page ended')
     .addHelpText('after', example('gatehouse tokens list --json'))
-    .action(async (filter: Record<string, string>) => {
-      const page = await connect(io).get<Page<TokenView>>(`/tokens${queryString(filter)}`);
-      io.print(page, () => table(io, page.items, {
+    .action(async (options: ListOptions) => {
+      printPage(io, await pageOf<TokenView>(connect(io), '/tokens', options), {
         id: ({ id }) => id,
         label: ({ label }) => label,
         scopes: ({ scopes }) => scopes.join(' ') || 'none',
         created: ({ createdAt }) => createdAt,
         'last used': ({ lastUsedAt }) => lastUsedAt ?? 'never',
         ends: ({ expiresAt, revokedAt }) => (revokedAt === undefined ? (expiresAt ?? '') : `revoked ${revokedAt}`),
-      }, 'No tokens.'));
-      if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${plain(page.cursor)}`);
+      }, 'No tokens.');
     });
   tokens
     .command('create')

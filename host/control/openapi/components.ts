@@ -15,6 +15,7 @@ import * as media from '../../../schemas/media.ts';
 import * as message from '../../../schemas/message.ts';
 import * as pluginManifest from '../../../schemas/plugin-manifest.ts';
 import * as network from '../../../schemas/network.ts';
+import * as packages from '../../../schemas/package.ts';
 import * as pairing from '../../../schemas/pairing.ts';
 import * as policy from '../../../schemas/policy.ts';
 import * as quarantine from '../../../schemas/quarantine.ts';
@@ -26,7 +27,7 @@ import * as status from '../../../schemas/status.ts';
 import * as token from '../../../schemas/token.ts';
 
 /** Where names come from; of two exports with the same shape the first gives the name. */
-const SOURCES: readonly object[] = [ids, control, status, message, token, backup, configView, approval, revocation, scan, quarantine, pairing, audit, costs, network, discovery, event, capability, media, policy, pluginManifest, rebuild, release, hostConfig];
+const SOURCES: readonly object[] = [ids, control, status, message, token, backup, configView, approval, revocation, scan, packages, quarantine, pairing, audit, costs, network, discovery, event, capability, media, policy, pluginManifest, rebuild, release, hostConfig];
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

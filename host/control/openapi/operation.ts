@@ -2,7 +2,7 @@
 import { Type, type TSchema } from 'typebox';
 import { BackupName } from '../../../schemas/backup.ts';
 import { text, whole } from '../../../schemas/closed.ts';
-import { InstanceName } from '../../../schemas/ids.ts';
+import { Digest, InstanceName } from '../../../schemas/ids.ts';
 import type { DescribedRoute } from '../routes/api.ts';
 import type { QuerySchemas } from '../routes/query.ts';
 import type { Components } from './components.ts';
@@ -58,6 +58,7 @@ const IN_PATHS: Readonly<Record<string, { readonly description: string; readonly
   key: { description: 'The key of a session, percent-encoded.', schema: text(400, { minLength: 1 }) },
   code: { description: 'The code that a sender was told, or the id of a pairing.', schema: text(64, { minLength: 1 }) },
   name: { description: 'The name of a backup.', schema: BackupName },
+  digest: { description: 'The digest of a package.', schema: Digest },
   index: { description: 'The place of an entry in the log, from 0.', schema: whole(0, 1e15) },
 };
 

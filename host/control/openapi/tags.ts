@@ -4,6 +4,7 @@ const TAGS: Readonly<Record<string, string>> = {
   status: 'The host as a whole.',
   events: 'What happens, as it happens.',
   plugins: 'Instances of plugins: what they are, and their life.',
+  packages: 'Signed contents: who runs them, and what was said of them.',
   quarantine: 'Instances that were stopped, and the evidence.',
   scans: 'What the scanner said of packages.',
   approvals: 'What reviewers decided.',
