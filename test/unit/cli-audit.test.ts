@@ -1,7 +1,7 @@
 // `gatehouse audit` against a running control plane with a real log, and on files where nobody runs: list, head, prove, export, verify.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -173,6 +173,7 @@ describe('gatehouse audit', () => {
     const bound = server.address();
     const port = bound instanceof Object ? bound.port : 0;
     writeRunFile(join(at.control.home, 'data'), { pid: process.pid, address: `http://127.0.0.1:${port}`, startedAt: '2026-11-21T00:00:00.000Z' });
+    rmSync(join(at.control.home, 'data', 'gatehouse.sock'));
     for (const asked of [['verify'], ['export', '--out', 'half.jsonl']]) expect(await at.run(...asked)).toMatchObject({ code: 4, stdout: '', stderr: expect.stringMatching(/No running host answers/) });
     expect(existsSync(join(at.elsewhere, 'half.jsonl'))).toBe(false);
     server.close();
