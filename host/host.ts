@@ -128,9 +128,10 @@ export interface Host extends AsyncDisposable {
     find(instance: string, query: HandlerInput<'directory'>): Promise<readonly DirectoryItem[]>;
     /** Switches it on, and agrees to what its files ask for beyond what it has. Looks at the home first, so that a file that just came counts. */
     enable(instance: string, actor: string): Promise<PluginView>;
-    disable(instance: string, actor: string, reason: string): Promise<PluginView>;
-    quarantine(instance: string, actor: string, reason: string): Promise<PluginView>;
-    release(instance: string, actor: string, reason: string): Promise<PluginView>;
+    /** Here and below: `check` is called in the registry's turn, right before anything is changed; what it throws is thrown, and nothing is. */
+    disable(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView>;
+    quarantine(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView>;
+    release(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView>;
   };
   readonly quarantine: QuarantineDesk;
   readonly approvals: ApprovalDesk;
@@ -161,6 +162,8 @@ export interface Host extends AsyncDisposable {
   readonly lanes: {
     /** Those that hold something, by session key. */
     list(query: LaneFilter): Promise<Page<LaneView>>;
+    /** Of one session. Throws LANE_NOT_FOUND. */
+    show(session: string): Promise<LaneView>;
     /** From the next run on, and after every restart; null goes back to what the policy says. */
     setMode(session: string, mode: QueueMode | null, actor: string): Promise<{ readonly session: string; readonly mode: QueueMode | null }>;
     /** Ends the run under way; its message is dropped, what waits goes on. */
@@ -435,9 +438,9 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
       },
       find: (instance, query) => channels.find(instance, query),
       enable: async (instance, actor) => withDiagnostics(await reload.enable(instance, actor), reload.diagnosticsOf(instance)),
-      disable: (instance, actor, reason) => life.disable(instance, actor, reason),
-      quarantine: (instance, actor, reason) => life.quarantine(instance, actor, reason),
-      release: (instance, actor, reason) => life.release(instance, actor, reason),
+      disable: (...asked) => life.disable(...asked),
+      quarantine: (...asked) => life.quarantine(...asked),
+      release: (...asked) => life.release(...asked),
     },
     quarantine: quarantineDesk({ store, dataDir: config.dataDir, written: () => registry.written(), enablementOf: (instance) => registry.find(instance)?.enablement }),
     approvals: openApprovalDesk({ config, clock, registry, onWriting, look: () => reload.judge() }),
@@ -465,6 +468,7 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     },
     lanes: {
       list: (query) => pipeline.laneDesk.list(query),
+      show: (session) => pipeline.laneDesk.show(session),
       setMode: async (session, mode, actor) => {
         await pipeline.laneDesk.setMode(session, mode);
         log.info({ session: hash('sha256', session).slice(0, 16), mode, actor }, 'the messages of a session wait in another way');

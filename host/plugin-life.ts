@@ -140,18 +140,19 @@ export class PluginLife {
     return this.view(instance);
   }
 
-  async disable(instance: string, actor: string, reason: string): Promise<PluginView> {
+  async disable(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView> {
     const { registry, supervisor } = this.#parts;
     if (registry.get(instance).state === 'disabled') return this.view(instance);
-    await registry.disable(instance, { actor, reason });
+    await registry.disable(instance, { actor, reason }, check);
     await supervisor.stop(instance, 0, { farewell: true });
     this.#parts.onMembershipChange();
     return this.view(instance);
   }
 
-  async quarantine(instance: string, actor: string, reason: string): Promise<PluginView> {
+  async quarantine(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView> {
     const { registry } = this.#parts;
     if (registry.get(instance).state === 'quarantined') return this.view(instance);
+    check?.(); // from here to the move nothing is waited for
     await this.#giveUp(instance, { actor, reason, code: 'PLUGIN_QUARANTINED', trigger: 'reviewer' }, 'operator');
     return this.view(instance);
   }
@@ -166,9 +167,9 @@ export class PluginLife {
     await this.#giveUp(instance, { actor: 'host', reason, code, trigger }, 'host', to, isReplaced);
   }
 
-  async release(instance: string, actor: string, reason: string): Promise<PluginView> {
+  async release(instance: string, actor: string, reason: string, check?: () => void): Promise<PluginView> {
     const { registry } = this.#parts;
-    const entry = await registry.release(instance, { actor, reason });
+    const entry = await registry.release(instance, { actor, reason }, check);
     if (entry.state === 'approved') await this.start(entry);
     return this.view(instance);
   }

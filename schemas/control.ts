@@ -165,6 +165,7 @@ export const LaneView = closed({
   mode: QueueMode,
   state: LaneState,
   depth: whole(0, Number.MAX_SAFE_INTEGER, { description: 'Messages in it: waiting, in work, and on their way in.' }),
+  first: Type.Optional(text(64, { description: 'The message in work, or the next one.' })),
   runningSince: Type.Optional(Timestamp),
   nextTryAt: Type.Optional(Timestamp),
 });

@@ -15,6 +15,7 @@ export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): Fas
   if (error.code === 'INTERNAL') log.error({ err: thrown, method: reply.request.method, route: reply.request.routeOptions.url, client: reply.request.client?.address }, 'a request failed unexpectedly');
   const problem = toProblem(error);
   if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
+  if (typeof error.fields['etag'] === 'string') reply.header('etag', error.fields['etag']);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(problem.status).headers(SECURITY_HEADERS).headers(problemHeaders(problem)).send(Buffer.from(JSON.stringify(problem))); // as bytes: Fastify adds a charset to text, and RFC 9457's type has none
 }

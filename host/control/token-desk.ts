@@ -56,9 +56,10 @@ export async function createToken({ store, clock }: TokenDeskParts, by: Principa
   return { ...viewOf(row), token };
 }
 
-/** A new secret for the same purpose; the old one works on for a while, so that nobody who has it fails meanwhile. Throws TOKEN_NOT_FOUND, TOKEN_ENDED, SCOPE_BEYOND. */
-export async function rotateToken({ store, clock, dataDir }: TokenDeskParts, by: Principal, id: string, { overlapSeconds = OVERLAP_SECONDS, expiresAt }: RotateTokenBody): Promise<NewTokenView> {
+/** `check`, here and below, throws where it is not to be done to the token as it is: asked of the very row that the commit replaces. A new secret for the same purpose; the old one works on for a while, so that nobody who has it fails meanwhile. Throws TOKEN_NOT_FOUND, TOKEN_ENDED, SCOPE_BEYOND. */
+export async function rotateToken({ store, clock, dataDir }: TokenDeskParts, by: Principal, id: string, { overlapSeconds = OVERLAP_SECONDS, expiresAt }: RotateTokenBody, check?: (view: TokenView) => void): Promise<NewTokenView> {
   const { value: old, version } = await rowOf({ store }, id);
+  check?.(viewOf(old));
   refuseBeyond(by, old.scopes);
   if (!isInForce(old, clock)) throw new GatehouseError('TOKEN_ENDED', { id });
   refusePast(expiresAt, clock);
@@ -74,9 +75,10 @@ export async function rotateToken({ store, clock, dataDir }: TokenDeskParts, by:
 }
 
 /** It is refused from the next request on. Throws TOKEN_NOT_FOUND, SCOPE_BEYOND; revoking one twice changes nothing. */
-export async function revokeToken({ store, clock }: TokenDeskParts, by: Principal, id: string): Promise<TokenView> {
+export async function revokeToken({ store, clock }: TokenDeskParts, by: Principal, id: string, check?: (view: TokenView) => void): Promise<TokenView> {
   for (;;) {
     const { value: row, version } = await rowOf({ store }, id);
+    check?.(viewOf(row));
     if (by.tokenId !== id) refuseBeyond(by, row.scopes);
     if (row.revokedAt !== undefined) return viewOf(row);
     const revoked = { ...row, revokedAt: toTimestamp(clock.now()) };

@@ -279,9 +279,9 @@ export class Registry {
     return strikesAtMs.length;
   }
 
-  /** Out of quarantine: to `approved`, or `pending-approval` where approvals are asked for, or on to `rejected` when the files say it may not run. Its strikes are forgotten. */
-  release(instance: string, because: Because): Promise<Instance> {
-    return this.inTurn(() => this.#release(instance, because));
+  /** `check`, here and below, throws where this is not to be done after all: called in its turn, before anything is changed. Out of quarantine: to `approved`, or `pending-approval` where approvals are asked for, or on to `rejected` when the files say it may not run. Its strikes are forgotten. */
+  release(instance: string, because: Because, check?: () => void): Promise<Instance> {
+    return this.inTurn(async () => (check?.(), await this.#release(instance, because)));
   }
 
   /** Switches it on in its file and looks at the home again: it is then `approved`, or refused and says why. Others stay as they are until the next start. */
@@ -290,8 +290,8 @@ export class Registry {
   }
 
   /** Switches it off in its file and here; ending its sandbox is the caller's. */
-  disable(instance: string, because: Because): Promise<Instance> {
-    return this.inTurn(() => this.#disable(instance, because));
+  disable(instance: string, because: Because, check?: () => void): Promise<Instance> {
+    return this.inTurn(async () => (check?.(), await this.#disable(instance, because)));
   }
 
   /** What files and store know; restarts and cost are the supervisor's to add. Throws PLUGIN_NOT_FOUND. */

@@ -37,7 +37,7 @@ async function ask(operation: ApiOperation, { method = operation.method, params 
   const contentType = response.headers.get('content-type') ?? '';
   const text = contentType.startsWith('text/event-stream') ? await firstOf(response) : await response.text();
   const code = contentType.includes('problem+json') ? String((JSON.parse(text) as { code?: unknown }).code) : undefined;
-  return { status: response.status, text, code, allow: response.headers.get('allow'), fault: api.faultOf(operation, { status: response.status, contentType, text }) };
+  return { status: response.status, text, code, etag: response.headers.get('etag'), allow: response.headers.get('allow'), fault: api.faultOf(operation, { status: response.status, contentType, text }) };
 }
 
 /** Of a stream, all up to where it has told what it has. */
@@ -58,6 +58,22 @@ async function everywhere(wanted: (operation: ApiOperation) => boolean, look: (o
     if (fault !== undefined) wrong.push(`${operation.id}: ${fault}`);
   }
   return wrong;
+}
+
+/** What is wrong with how an operation keeps to tags: 304 for who has the answer, 412 for who decided by another state, and nothing is done then. */
+async function conditional(operation: ApiOperation, given: ApiCase): Promise<string[]> {
+  const takes = (header: string) => operation.parameters.some(({ name }) => name === header);
+  const told: string[] = [];
+  const expectStatus = (status: number, answer: { readonly status: number; readonly fault: string | undefined; readonly etag: string | null; readonly text: string }) => {
+    if (answer.status !== status || answer.etag === null || answer.fault !== undefined) told.push(`${operation.id}: ${answer.fault ?? `answered ${answer.status}, not ${status}, with the tag ${answer.etag}: ${answer.text.slice(0, 200)}`}`);
+  };
+  if (takes('If-None-Match')) {
+    expectStatus(200, await ask(operation, given));
+    expectStatus(304, await ask(operation, { ...given, headers: { 'if-none-match': '*' } }));
+  }
+  // What a code stands for is shown to nobody: only by its id is there something to compare with.
+  if (takes('If-Match') && given.params?.['code'] === undefined) expectStatus(412, await ask(operation, { ...given, headers: { 'if-match': '"of-another-state"' } }));
+  return told;
 }
 
 const refusedAs = (status: number, codes: readonly string[], answer: { readonly status: number; readonly code: string | undefined; readonly fault: string | undefined; readonly text: string }) =>
@@ -120,7 +136,9 @@ describe('every operation of /openapi.json', () => {
     for (const [id, given] of Object.entries(CASES)) {
       const operation = api.operations.find((each) => each.id === id);
       if (!operation) continue;
-      const answer = await ask(operation, await given(world));
+      const asked = await given(world);
+      wrong.push(...(await conditional(operation, asked)));
+      const answer = await ask(operation, asked);
       const fits = operation.status === '2XX' ? answer.status < 300 : String(answer.status) === operation.status;
       if (!fits || answer.fault !== undefined) wrong.push(`${id}: ${answer.fault ?? `answered ${answer.status}, not ${operation.status}: ${answer.text.slice(0, 300)}`}`);
       if (answer.text.startsWith('{') && !answer.text.includes('\n')) world.answers.set(id, JSON.parse(answer.text) as Record<string, string>);

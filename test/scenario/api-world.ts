@@ -123,7 +123,7 @@ export const CASES: Cases = {
   revoke: () => ({ body: { plugin: 'acme.nothing', range: '<2.0.0', reason: 'it steals' } }), listRevocations: plain, liftRevocation: () => ({ body: { plugin: 'acme.nothing', range: '<2.0.0', reason: 'it does not' } }),
   sendMessage: () => ({ body: { channel: 'webhook', to: 'c', text: 'hello from here' } }), listMessages: () => ({ query: 'limit=2&direction=inbound' }), getMessage: made('sendMessage', 'messageId', 'id'),
   listSessions: plain, getSession: ({ session }) => ({ params: { key: session } }), resetSession: ({ session }) => ({ params: { key: session } }),
-  listLanes: plain, setLaneMode: ({ busySession }) => ({ params: { key: busySession }, body: { mode: 'collect' } }), interruptLane: ({ busySession }) => ({ params: { key: busySession } }),
+  listLanes: plain, getLane: ({ busySession }) => ({ params: { key: busySession } }), setLaneMode: ({ busySession }) => ({ params: { key: busySession }, body: { mode: 'collect' } }), interruptLane: ({ busySession }) => ({ params: { key: busySession } }),
   listDeliveries: plain, getDelivery: ({ replyId }) => ({ params: { id: replyId } }),
   listDeadLetters: plain, getDeadLetter: ({ letters }) => ({ params: { id: letters['kept'] ?? '' } }), dropDeadLetter: ({ letters }) => ({ params: { id: letters['dropped'] ?? '' } }), replayDeadLetter: ({ letters }) => ({ params: { id: letters['replayed'] ?? '' } }), replayDeadLetters: () => ({ body: {} }),
   listPairings: plain, approvePairing: ({ codes }) => ({ params: { code: codes[0] } }), denyPairing: ({ codes }) => ({ params: { code: codes[1] } }), getPairing: made('approvePairing', 'id'), revokePairing: made('approvePairing', 'id'),

@@ -39,7 +39,8 @@ interface RawOperation {
 }
 interface RawResponse {
   readonly $ref?: string;
-  readonly content: Readonly<Record<string, { readonly schema: Json; readonly examples?: Json }>>;
+  /** None: it comes without a body. */
+  readonly content?: Readonly<Record<string, { readonly schema: Json; readonly examples?: Json }>>;
 }
 interface RawDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, RawOperation>> & { readonly parameters?: readonly ApiParameter[] }>>;
@@ -73,6 +74,7 @@ export function readApiDocument(text: string): ApiDocument {
       const found = responses[status] ?? responses[`${String(status)[0]}XX`];
       const response = found?.$ref === undefined ? found : document.components.responses[found.$ref.split('/').at(-1) ?? ''];
       if (!response) return `${status} is not documented: ${body.slice(0, 300)}`;
+      if (response.content === undefined) return body === '' ? undefined : `${status} is documented without a body, and came with ${body.slice(0, 300)}`;
       const type = contentType.split(';')[0] ?? '';
       const content = response.content[type] ?? response.content['*/*'];
       if (!content) return `${status} is documented as ${Object.keys(response.content).join(' or ')}, and came as ${type}`;

@@ -188,6 +188,11 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     },
     lanes: {
       list: async (query) => (act('list-lanes', JSON.stringify(query)), { items: script.lanes ?? [], cursor: null }),
+      show: async (key) => {
+        const lane = script.lanes?.find(({ session }) => session === key);
+        if (!lane) throw new GatehouseError('LANE_NOT_FOUND', { key });
+        return lane;
+      },
       setMode: async (session, mode, actor) => (act('lane-mode', session, String(mode), actor), { session, mode }),
       interrupt: (session, actor) => (act('lane-interrupt', session, actor), { session, interrupted: true }),
     },

@@ -12,7 +12,7 @@ import { tagOf } from './tags.ts';
 /** https://spec.openapis.org/oas/v3.1.1#operation-object */
 export function operation(route: DescribedRoute, components: Components) {
   const { id, path, scope, summary, status = 200, body, optionalBody = false, deprecated, query = {}, headers = {} } = route;
-  const parameters = [...pathParameters(path), ...described('query', query), ...described('header', { ...(route.method === 'GET' ? {} : IDEMPOTENCY), ...headers })].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
+  const parameters = [...pathParameters(path), ...described('query', query), ...described('header', { ...(route.method === 'GET' ? {} : IDEMPOTENCY), ...conditional(route), ...headers })].map(({ schema, ...parameter }) => ({ ...parameter, schema: components.refer(schema) }));
   return {
     operationId: id,
     tags: [tagOf(path)],
@@ -22,7 +22,7 @@ export function operation(route: DescribedRoute, components: Components) {
     security: [{ token: scope === 'any' ? [] : [scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body ? { requestBody: { required: !optionalBody, content: { 'application/json': { schema: components.refer(body) } } } } : {}),
-    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', ...(deprecated ? { headers: DEPRECATION_HEADERS } : {}), content: content(route, components) }, ...refusals(codesOf(route)) },
+    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', ...headersOf(route), content: content(route, components) }, ...(route.tagged ? UNCHANGED : {}), ...refusals(codesOf(route)) },
   };
 }
 
@@ -33,6 +33,25 @@ const DEPRECATION_HEADERS = {
   Sunset: { description: 'RFC 8594: from when on it may be gone.', schema: { type: 'string' } },
   Link: { description: 'What is written about it, and what takes its place.', schema: { type: 'string' } },
 };
+
+const ETAG = { ETag: { description: 'RFC 9110: names the state this answer shows.', schema: { type: 'string' } } };
+const REPLAYED = { 'Idempotency-Replayed': { description: 'The request was carried out earlier, under the same key; this is its answer.', schema: { const: 'true' } } };
+const UNCHANGED = { 304: { description: 'The answer is still the one with a tag of If-None-Match.', headers: ETAG } };
+
+/** Of a success. */
+function headersOf({ method, tagged, deprecated }: DescribedRoute) {
+  const headers = { ...(tagged ? ETAG : {}), ...(method === 'GET' ? {} : REPLAYED), ...(deprecated ? DEPRECATION_HEADERS : {}) };
+  return Object.keys(headers).length === 0 ? {} : { headers };
+}
+
+/** Headers by which a request depends on a state. */
+function conditional({ tagged, guards }: DescribedRoute): QuerySchemas {
+  const tags = (description: string) => Type.String({ minLength: 1, description });
+  return {
+    ...(tagged ? { 'If-None-Match': tags('Tags of answers that the caller has: 304 when one of them is still the answer.') } : {}),
+    ...(guards === undefined ? {} : { 'If-Match': tags(`The tag of \`${guards}\`: carried out only while that is the state, else \`PRECONDITION_FAILED\`.`) }),
+  };
+}
 
 /** A stream is text; its schema says what each line of it holds. */
 function content({ media, answer }: DescribedRoute, components: Components) {

@@ -13,8 +13,8 @@ const WITH_BODY: readonly ErrorCode[] = ['JSON_INVALID', 'JSON_DUPLICATE_KEY', '
 const MUTATING: readonly ErrorCode[] = ['AUDIT_BUSY', 'STORE_FAILED', 'IDEMPOTENCY_REUSED', 'IDEMPOTENCY_UNDERWAY', 'IDEMPOTENCY_UNCERTAIN', 'IDEMPOTENCY_ANSWER_GONE'];
 
 /** Every code of a route that has one of its own status; what is not among them is an accident and under `default`. */
-export function codesOf({ method, path, scope, body, errors = [] }: DescribedRoute): readonly ErrorCode[] {
-  return [...new Set([...ANY, ...(scope === 'any' ? [] : ['FORBIDDEN'] as const), ...(path.includes(':') ? WITH_PARAMETERS : []), ...(body ? WITH_BODY : []), ...(method === 'GET' ? [] : MUTATING), ...errors])];
+export function codesOf({ method, path, scope, body, tagged, guards, errors = [] }: DescribedRoute): readonly ErrorCode[] {
+  return [...new Set([...ANY, ...(scope === 'any' ? [] : ['FORBIDDEN'] as const), ...(path.includes(':') ? WITH_PARAMETERS : []), ...(body ? WITH_BODY : []), ...(method === 'GET' ? [] : MUTATING), ...(tagged || guards !== undefined ? ['PRECONDITION_FAILED'] as const : []), ...errors])];
 }
 
 /** Responses by status, and under `default` what is left. */
@@ -38,6 +38,7 @@ export function problemComponents(codes: ReadonlySet<ErrorCode>, responses: Read
 function response(codes: readonly ErrorCode[]) {
   const headers = {
     ...(codes.some((code) => ERRORS[code].httpStatus === 401) ? { 'WWW-Authenticate': { $ref: '#/components/headers/WWW-Authenticate' } } : {}),
+    ...(codes.includes('PRECONDITION_FAILED') ? { ETag: { $ref: '#/components/headers/ETag' } } : {}),
     ...(codes.some((code) => ERRORS[code].retryable) ? { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } : {}),
   };
   return {
@@ -55,6 +56,7 @@ function example(code: ErrorCode) {
 }
 
 export const PROBLEM_HEADERS = {
+  ETag: { description: 'The tag of what is there now.', schema: { type: 'string' } },
   'WWW-Authenticate': { description: 'How to ask: `Bearer`.', schema: { type: 'string' } },
   'Retry-After': { description: 'Seconds after which the same request may succeed.', schema: { type: 'integer', minimum: 1 } },
 };
@@ -62,7 +64,7 @@ export const PROBLEM_HEADERS = {
 /** What fills the templates of the table in examples. */
 const SAMPLES: Fields = {
   instance: 'faq', gate: 'wordlist', handler: 'directory', state: 'active', from: 'active', to: 'active', id: '01K9ZC3T7Q0000000000000000', key: 'webhook:c1', target: 'ada', index: 900, digest: `sha256:${'9f86d081'.repeat(8)}`, name: '20261121T105012Z',
-  path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', at: '2026-11-21T10:50:12.000Z', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
+  header: 'if-match', etag: '"pR5tq0wVxkWm3mE2h8cQ1A"', path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', at: '2026-11-21T10:50:12.000Z', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
   scope: 'plugins:write', known: 'did you mean plugins:read?', paths: '/trust/allow', diff: 'log.level was "info" and is "debug"', hash: 'sha256:1c0f…', expected: 'sha256:1c0f…', found: 'sha256:9a2b…', actual: 'sha256:9a2b…',
   limit: 64, size: 65, depth: 64, waiting: 10_000, perSecond: 20, who: 'address', reason: 'no names here', reviewer: 'ada', approvals: 'one approval',
 };

@@ -1,5 +1,5 @@
 // The shape of a route under /api/v1 and how it meets Fastify. Each file beside this one lists its routes as data; server.ts registers them.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static, type TSchema } from 'typebox';
 import { GatehouseError, type ErrorCode } from '../../errors.ts';
 import type { Page } from '../../host.ts';
@@ -7,10 +7,12 @@ import { compileSchema } from '../../schema.ts';
 import { parseStrict } from '../../strict-json.ts';
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import { closed } from '../../../schemas/closed.ts';
+import { requireScope } from '../auth.ts';
 import { deprecationHeaders, type Deprecation } from '../deprecation.ts';
 import { pathOf } from '../http-errors.ts';
 import { idempotencyKeyOf, type Bind, type Idempotency } from '../idempotency.ts';
 import type { MutationRecord } from '../mutations.ts';
+import { demand, isFresh, preconditionsOf, tagOf, type Preconditions, type Tagging } from '../preconditions.ts';
 import type { Scope } from '../scopes.ts';
 import type { Principal } from '../tokens.ts';
 import { queryTexts, type QuerySchemas } from './query.ts';
@@ -27,6 +29,8 @@ export interface ApiCall<Body = unknown, Query = Readonly<Record<string, string>
   readonly principal: Principal;
   /** Of a request with a key: the row by which a repetition finds what this one makes, for the same commit. */
   readonly bind?: Bind;
+  /** Of a request with preconditions: throws PRECONDITION_FAILED where they do not hold for this view of what is changed. Asked before `run`; whoever can asks again in the moment of the change. */
+  readonly demand?: (view: unknown) => void;
 }
 
 export interface ApiRoute {
@@ -57,6 +61,10 @@ export interface ApiRoute {
   readonly media?: string;
   /** Its answer holds a secret that is told once: a repetition by key is not told it again. */
   readonly answersOnce?: boolean;
+  /** Of a GET: its answer is one thing whose state can race, and carries an entity tag. */
+  readonly tagged?: Tagging;
+  /** Of a mutation: the name of the tagged GET that shows what it changes, under the same parameters; it may then be bound to a state by If-Match. */
+  readonly guards?: string;
   /** What became of what an earlier request with this key has made. Only of routes that bind it. */
   resume?(bound: string): unknown;
   run(call: ApiCall): unknown;
@@ -102,6 +110,8 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], {
       done(thrown instanceof Error ? thrown : new Error('unreadable body'));
     }
   });
+  const tagged = new Map(routes.filter((route) => route.tagged).map((route) => [route.id, route]));
+  const shownBy = (route: ApiRoute) => tagged.get(route.guards ?? route.id);
   for (const route of routes) {
     app.route({
       method: route.method,
@@ -113,8 +123,16 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], {
         reply.headers(SECURITY_HEADERS).code(route.status ?? 200);
         if (route.media !== undefined) reply.type(route.media);
         if (route.deprecated) reply.headers(deprecationHeaders(route.deprecated, call.params));
-        if (route.method === 'GET') return await route.run(call);
-        const perform = (bind?: Bind) => mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, () => route.run(bind ? { ...call, bind } : call));
+        const preconditions = preconditionsOf(request.headers);
+        const shown = shownBy(route);
+        if (preconditions.match !== undefined && shown === undefined) throw new GatehouseError('REQUEST_INVALID', { path: 'header if-match', problem: 'nothing at this address has a tag' });
+        if (route.method === 'GET') return await answered(route, call, preconditions, reply);
+        const perform = (bind?: Bind) =>
+          mutations.carryOut({ actor: call.actor, method: route.method, path: route.path, params: call.params }, async () => {
+            const check = shown && Object.keys(preconditions).length > 0 ? (view: unknown) => demand(preconditions, tagOf(view, shown.tagged)) : undefined;
+            if (shown && check) check(await viewOf(shown, call));
+            return await route.run({ ...call, ...(bind ? { bind } : {}), ...(check ? { demand: check } : {}) });
+          });
         const key = idempotencyKeyOf(request.headers['idempotency-key']);
         if (key === undefined) return await perform();
         const resume = route.resume && ((bound: string) => route.resume?.(bound));
@@ -127,6 +145,25 @@ export function registerApi(app: FastifyInstance, routes: readonly ApiRoute[], {
   for (const [path, known] of Map.groupBy(routes, (route) => route.path)) {
     refuseOtherMethods(app, path, known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
   }
+}
+
+/** A GET: with its tag where it has one, and as 304 without a body for whoever has that answer already. */
+async function answered(route: ApiRoute, call: ApiCall, preconditions: Preconditions, reply: FastifyReply): Promise<unknown> {
+  const answer = await route.run(call);
+  if (!route.tagged) return answer;
+  const tag = tagOf(answer, route.tagged);
+  const { noneMatch: _, ...match } = preconditions;
+  demand(match, tag);
+  reply.header('etag', tag);
+  return isFresh(preconditions, tag) ? reply.code(304).send() : answer;
+}
+
+/** What a mutation changes, as it is now; parameters by place, as a pairing's id may stand where its code does. A tag tells of what it is made of: whoever asks by it must be allowed to look. */
+async function viewOf(route: ApiRoute, call: ApiCall): Promise<unknown> {
+  if (route.scope !== 'any') requireScope(call.principal, route.scope);
+  const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  const values = Object.values(call.params);
+  return await route.run({ ...call, params: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])), query: {}, body: undefined });
 }
 
 /** Every other method at this path is answered with METHOD_NOT_ALLOWED. */

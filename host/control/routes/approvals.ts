@@ -26,7 +26,7 @@ export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
     run: (query) => approvals.list(query),
   }),
   {
-    id: 'getApproval', method: 'GET', path: '/approvals/:id', scope: 'plugins:read', errors: ['APPROVAL_NOT_FOUND'],
+    id: 'getApproval', method: 'GET', path: '/approvals/:id', scope: 'plugins:read', errors: ['APPROVAL_NOT_FOUND'], tagged: {},
     summary: 'One approval.',
     answer: ApprovalView,
     run: ({ params }) => approvals.show(params['id'] ?? ''),
@@ -40,7 +40,7 @@ export const approvalRoutes = ({ approvals }: Host): readonly ApiRoute[] => [
     run: ({ body }) => approvals.add(body),
   }),
   withBody({
-    id: 'revokeApproval', method: 'POST', path: '/approvals/:id/revoke', scope: 'review', errors: ['APPROVAL_NOT_FOUND'],
+    id: 'revokeApproval', method: 'POST', path: '/approvals/:id/revoke', scope: 'review', errors: ['APPROVAL_NOT_FOUND'], guards: 'getApproval',
     summary: 'Take an approval back for good; what needed it stops. A rejection only with scope `*`.',
     body: PluginActionBody,
     answer: ApprovalView,

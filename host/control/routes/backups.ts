@@ -22,7 +22,7 @@ export const backupRoutes = (host: Pick<Host, 'backups'>): readonly ApiRoute[] =
     run: async ({ state, since, until, sort = '-name', ...page }) => sortedPage((await host.backups.list()).filter((each) => fits(each, { state }) && within(each.at, { since, until })), { ...page, sort }, BY_NAME),
   }),
   {
-    id: 'getBackup', method: 'GET', path: '/backups/:name', scope: 'backups:read', errors: ['BACKUP_NOT_FOUND'],
+    id: 'getBackup', method: 'GET', path: '/backups/:name', scope: 'backups:read', errors: ['BACKUP_NOT_FOUND'], tagged: {},
     summary: 'One backup: running, done, or why it failed.',
     answer: BackupView,
     run: ({ params }) => host.backups.show(params['name'] ?? ''),
@@ -35,7 +35,7 @@ export const backupRoutes = (host: Pick<Host, 'backups'>): readonly ApiRoute[] =
     run: ({ actor }) => host.backups.begin(actor),
   },
   {
-    id: 'deleteBackup', method: 'DELETE', path: '/backups/:name', scope: 'backups:write', errors: ['BACKUP_NOT_FOUND', 'BACKUP_RUNNING'],
+    id: 'deleteBackup', method: 'DELETE', path: '/backups/:name', scope: 'backups:write', errors: ['BACKUP_NOT_FOUND', 'BACKUP_RUNNING'], guards: 'getBackup',
     summary: 'Remove a backup from the data directory.',
     answer: BackupView,
     run: ({ params }) => host.backups.remove(params['name'] ?? ''),

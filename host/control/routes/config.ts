@@ -14,7 +14,7 @@ const BY_TIME: Sorting<ConfigHistoryItem> = { keyOf: (item) => item.hash, fields
 
 export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly ApiRoute[] => [
   {
-    id: 'getConfig', method: 'GET', path: '/config', scope: 'config:read',
+    id: 'getConfig', method: 'GET', path: '/config', scope: 'config:read', tagged: { aside: ['settings', 'overrides', 'restart'] },
     summary: 'host.json as it is written and what it comes to.',
     answer: ConfigView,
     run: () => settings.view(),
@@ -38,21 +38,21 @@ export const configRoutes = ({ settings }: Pick<Host, 'settings'>): readonly Api
     run: ({ body }) => settings.validate(body.config),
   }),
   withBody({
-    id: 'patchConfig', method: 'PATCH', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'],
+    id: 'patchConfig', method: 'PATCH', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'], guards: 'getConfig',
     summary: 'Change some settings by a JSON merge patch.',
     body: PatchConfigBody,
     answer: ConfigEdited,
     run: ({ body, ...call }) => settings.patch(body, editorOf(call)),
   }),
   withBody({
-    id: 'replaceConfig', method: 'PUT', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'],
+    id: 'replaceConfig', method: 'PUT', path: '/config', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNSAFE', 'SCHEMA_INVALID', 'SCHEMA_UNKNOWN_KEY'], guards: 'getConfig',
     summary: 'Replace all settings.',
     body: ApplyConfigBody,
     answer: ConfigEdited,
     run: ({ body, ...call }) => settings.apply(body, editorOf(call)),
   }),
   withBody({
-    id: 'rollBackConfig', method: 'POST', path: '/config/rollback', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNKNOWN'],
+    id: 'rollBackConfig', method: 'POST', path: '/config/rollback', scope: 'config:write', errors: ['CONFIG_CONFLICT', 'CONFIG_REVIEWED', 'CONFIG_UNKNOWN'], guards: 'getConfig',
     summary: 'Go back to an earlier host.json.',
     body: RollbackConfigBody,
     answer: ConfigEdited,

@@ -24,13 +24,13 @@ export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => 
     run: (query) => deadLetters.list(query),
   }),
   {
-    id: 'getDeadLetter', method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read', errors: ['DEAD_LETTER_NOT_FOUND'],
+    id: 'getDeadLetter', method: 'GET', path: '/dead-letters/:id', scope: 'dead-letters:read', errors: ['DEAD_LETTER_NOT_FOUND'], tagged: {},
     summary: 'One dead letter with its message.',
     answer: DeadLetterDetail,
     run: ({ params }) => deadLetters.show(params['id'] ?? ''),
   },
   withBody({
-    id: 'replayDeadLetter', method: 'POST', path: '/dead-letters/:id/replay', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_GUARDED', 'REPLAY_RATE'],
+    id: 'replayDeadLetter', method: 'POST', path: '/dead-letters/:id/replay', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_GUARDED', 'REPLAY_RATE'], guards: 'getDeadLetter',
     summary: 'Put the work back into its queue.',
     status: 202,
     body: ReplayBody,
@@ -47,7 +47,7 @@ export const deadLetterRoutes = ({ deadLetters }: Host): readonly ApiRoute[] => 
     run: ({ body, actor }) => deadLetters.replayMany(body, actor),
   }),
   {
-    id: 'dropDeadLetter', method: 'DELETE', path: '/dead-letters/:id', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_BUSY'],
+    id: 'dropDeadLetter', method: 'DELETE', path: '/dead-letters/:id', scope: 'dead-letters:write', errors: ['DEAD_LETTER_NOT_FOUND', 'DEAD_LETTER_BUSY'], guards: 'getDeadLetter',
     summary: 'Give the work up for good.',
     answer: Dropped,
     run: ({ params, actor }) => deadLetters.drop(params['id'] ?? '', actor),

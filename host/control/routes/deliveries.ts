@@ -21,7 +21,7 @@ export const deliveryRoutes = ({ deliveries }: Host): readonly ApiRoute[] => [
     run: (query) => deliveries.list(query),
   }),
   {
-    id: 'getDelivery', method: 'GET', path: '/deliveries/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'],
+    id: 'getDelivery', method: 'GET', path: '/deliveries/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'], tagged: {},
     summary: 'One delivery, by the id of its message, also when it is over.',
     answer: DeliveryView,
     run: ({ params }) => deliveries.show(params['id'] ?? ''),

@@ -19,15 +19,21 @@ export const laneRoutes = ({ lanes }: Host): readonly ApiRoute[] => [
     },
     run: (query) => lanes.list(query),
   }),
+  {
+    id: 'getLane', method: 'GET', path: '/lanes/:key', scope: 'messages:read', errors: ['LANE_NOT_FOUND'], tagged: { aside: ['depth', 'runningSince', 'nextTryAt'] },
+    summary: 'The lane of one session, while it holds something.',
+    answer: LaneView,
+    run: ({ params }) => lanes.show(params['key'] ?? ''),
+  },
   withBody({
-    id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write',
+    id: 'setLaneMode', method: 'POST', path: '/lanes/:key/mode', scope: 'messages:write', guards: 'getLane',
     summary: 'How the messages of this session wait, from the next run on; null goes back to what the policy says.',
     body: LaneModeBody,
     answer: LaneModeView,
     run: ({ params, body, actor }) => lanes.setMode(params['key'] ?? '', body.mode, actor),
   }),
   {
-    id: 'interruptLane', method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write',
+    id: 'interruptLane', method: 'POST', path: '/lanes/:key/interrupt', scope: 'messages:write', guards: 'getLane',
     summary: 'End the run of this session without an answer; what waits behind it goes on.',
     answer: LaneInterrupted,
     run: ({ params, actor }) => lanes.interrupt(params['key'] ?? '', actor),

@@ -23,7 +23,7 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
     run: (query) => messages.list(query),
   }),
   {
-    id: 'getMessage', method: 'GET', path: '/messages/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'],
+    id: 'getMessage', method: 'GET', path: '/messages/:id', scope: 'messages:read', errors: ['MESSAGE_NOT_FOUND'], tagged: {},
     summary: 'One message with its whole walk: stages, costs, replies.',
     answer: MessageDetail,
     run: ({ params }) => messages.show(params['id'] ?? ''),

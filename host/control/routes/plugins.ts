@@ -5,7 +5,7 @@ import { text, whole } from '../../../schemas/closed.ts';
 import { PluginKind } from '../../../schemas/plugin-manifest.ts';
 import { sortBy, wordOf } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
-import { pageSchema, withBody, type ApiRoute } from './api.ts';
+import { pageSchema, withBody, type ApiCall, type ApiRoute } from './api.ts';
 import { fits } from '../../store/page.ts';
 import { sortedPage, type Sorting } from '../../store/sorted-page.ts';
 import { listRoute } from './listing.ts';
@@ -15,6 +15,9 @@ import { withQuery } from './query.ts';
 const MOST_NAMES = 50;
 
 const BY_INSTANCE: Sorting<PluginView> = { keyOf: (view) => view.instance, fields: { instance: (view) => view.instance, plugin: (view) => view.plugin, state: (view) => view.state, restarts: (view) => view.restarts, cpuMs: (view) => view.cpuMs } };
+
+/** In the moment of the change, the state that was asked for. */
+const watched = ({ demand, params }: Pick<ApiCall, 'demand' | 'params'>, plugins: Host['plugins']) => demand && (() => demand(plugins.show(params['instance'] ?? '')));
 
 export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reload'>): readonly ApiRoute[] => [
   listRoute({
@@ -31,7 +34,7 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     run: ({ state, kind, plugin, required, sort = 'instance', ...page }) => sortedPage(plugins.list().filter((each) => fits(each, { state, kind, plugin, required })), { ...page, sort }, BY_INSTANCE),
   }),
   {
-    id: 'getPlugin', method: 'GET', path: '/plugins/:instance', scope: 'plugins:read', errors: ['PLUGIN_NOT_FOUND'],
+    id: 'getPlugin', method: 'GET', path: '/plugins/:instance', scope: 'plugins:read', errors: ['PLUGIN_NOT_FOUND'], tagged: { aside: ['restarts', 'strikes', 'cpuMs', 'calls', 'startPosition', 'channel', 'rebuild'] },
     summary: 'One instance.',
     answer: PluginView,
     run: async ({ params: { instance = '' } }) => {
@@ -51,31 +54,31 @@ export const pluginRoutes = ({ plugins, ...host }: Pick<Host, 'plugins' | 'reloa
     run: async ({ params, query: { kind = 'person', text: part = '', limit = 20 } }) => ({ items: await plugins.find(params['instance'] ?? '', { kind, text: part, limit }), cursor: null }),
   }),
   {
-    id: 'enablePlugin', method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
+    id: 'enablePlugin', method: 'POST', path: '/plugins/:instance/enable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'], guards: 'getPlugin',
     summary: 'Start an instance that was disabled, or agree to what its files ask for beyond what it has.',
     answer: PluginView,
     run: ({ params, actor }) => plugins.enable(params['instance'] ?? '', actor),
   },
   withBody({
-    id: 'disablePlugin', method: 'POST', path: '/plugins/:instance/disable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
+    id: 'disablePlugin', method: 'POST', path: '/plugins/:instance/disable', scope: 'plugins:write', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'], guards: 'getPlugin',
     summary: 'Stop an instance until it is enabled again.',
     body: PluginActionBody,
     answer: PluginView,
-    run: ({ params, actor, body }) => plugins.disable(params['instance'] ?? '', actor, body.reason),
+    run: ({ body, ...call }) => plugins.disable(call.params['instance'] ?? '', call.actor, body.reason, watched(call, plugins)),
   }),
   withBody({
-    id: 'quarantinePlugin', method: 'POST', path: '/plugins/:instance/quarantine', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
+    id: 'quarantinePlugin', method: 'POST', path: '/plugins/:instance/quarantine', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'], guards: 'getPlugin',
     summary: 'Stop an instance and keep its evidence.',
     body: PluginActionBody,
     answer: PluginView,
-    run: ({ params, actor, body }) => plugins.quarantine(params['instance'] ?? '', actor, body.reason),
+    run: ({ body, ...call }) => plugins.quarantine(call.params['instance'] ?? '', call.actor, body.reason, watched(call, plugins)),
   }),
   withBody({
-    id: 'releasePlugin', method: 'POST', path: '/plugins/:instance/release', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'],
+    id: 'releasePlugin', method: 'POST', path: '/plugins/:instance/release', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'TRANSITION_ILLEGAL'], guards: 'getPlugin',
     summary: 'Let a quarantined instance run again.',
     body: PluginActionBody,
     answer: PluginView,
-    run: ({ params, actor, body }) => plugins.release(params['instance'] ?? '', actor, body.reason),
+    run: ({ body, ...call }) => plugins.release(call.params['instance'] ?? '', call.actor, body.reason, watched(call, plugins)),
   }),
   {
     id: 'reloadHome', method: 'POST', path: '/reload', scope: 'plugins:write',

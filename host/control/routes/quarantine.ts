@@ -25,7 +25,7 @@ export const quarantineRoutes = ({ quarantine }: Pick<Host, 'quarantine'>): read
     run: async ({ plugin, trigger, state, since, until, sort = 'instance', ...page }) => sortedPage((await quarantine.list()).filter((each) => fits(each, { plugin, trigger, state }) && within(each.since, { since, until })), { ...page, sort }, BY_INSTANCE),
   }),
   {
-    id: 'getQuarantine', method: 'GET', path: '/quarantine/:instance', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'NOT_IN_QUARANTINE'],
+    id: 'getQuarantine', method: 'GET', path: '/quarantine/:instance', scope: 'review', errors: ['PLUGIN_NOT_FOUND', 'NOT_IN_QUARANTINE'], tagged: {},
     summary: 'One of them, with its last states.',
     answer: QuarantineDetail,
     run: ({ params }) => quarantine.show(params['instance'] ?? ''),

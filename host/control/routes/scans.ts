@@ -21,7 +21,7 @@ export const scanRoutes = ({ scans }: Pick<Host, 'scans'>): readonly ApiRoute[] 
     run: (query) => scans.list(query),
   }),
   {
-    id: 'scanPlugin', method: 'POST', path: '/plugins/:instance/scan', scope: 'review', errors: ['PLUGIN_NOT_FOUND'],
+    id: 'scanPlugin', method: 'POST', path: '/plugins/:instance/scan', scope: 'review', errors: ['PLUGIN_NOT_FOUND'], guards: 'getPlugin',
     summary: 'Look through the package of an instance again; what that leads to is taken up when this answers.',
     answer: ScanView,
     run: ({ params }) => scans.again(params['instance'] ?? ''),

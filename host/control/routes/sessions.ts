@@ -21,13 +21,13 @@ export const sessionRoutes = ({ sessions }: Host): readonly ApiRoute[] => [
     run: (query) => sessions.list(query),
   }),
   {
-    id: 'getSession', method: 'GET', path: '/sessions/:key', scope: 'messages:read', errors: ['SESSION_NOT_FOUND'],
+    id: 'getSession', method: 'GET', path: '/sessions/:key', scope: 'messages:read', errors: ['SESSION_NOT_FOUND'], tagged: { aside: ['waiting', 'routes', 'rooms'] },
     summary: 'One session.',
     answer: SessionView,
     run: ({ params }) => sessions.show(params['key'] ?? ''),
   },
   {
-    id: 'resetSession', method: 'POST', path: '/sessions/:key/reset', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'],
+    id: 'resetSession', method: 'POST', path: '/sessions/:key/reset', scope: 'messages:write', errors: ['SESSION_NOT_FOUND'], guards: 'getSession',
     summary: 'Begin the session anew: the next message is its first.',
     answer: SessionView,
     run: ({ params, actor }) => sessions.reset(params['key'] ?? '', actor),

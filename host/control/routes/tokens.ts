@@ -22,13 +22,13 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: (query) => listTokens(desk(), query),
     }),
     {
-      id: 'getOwnToken', method: 'GET', path: '/tokens/self', scope: 'any',
+      id: 'getOwnToken', method: 'GET', path: '/tokens/self', scope: 'any', tagged: { aside: ['lastUsedAt'] },
       summary: 'The token that asks: what it may do, and until when.',
       answer: TokenView,
       run: ({ principal }) => showToken(desk(), principal.tokenId),
     },
     {
-      id: 'getToken', method: 'GET', path: '/tokens/:id', scope: 'tokens:read', errors: ['TOKEN_NOT_FOUND'],
+      id: 'getToken', method: 'GET', path: '/tokens/:id', scope: 'tokens:read', errors: ['TOKEN_NOT_FOUND'], tagged: { aside: ['lastUsedAt'] },
       summary: 'One token, without its secret.',
       answer: TokenView,
       run: ({ params }) => showToken(desk(), params['id'] ?? ''),
@@ -42,19 +42,19 @@ export function tokenRoutes(host: Host): readonly ApiRoute[] {
       run: ({ principal, body }) => createToken(desk(), principal, body),
     }),
     withBody({
-      answersOnce: true, id: 'rotateToken', method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'TOKEN_ENDED', 'SCOPE_BEYOND'],
+      answersOnce: true, id: 'rotateToken', method: 'POST', path: '/tokens/:id/rotate', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'TOKEN_ENDED', 'SCOPE_BEYOND'], guards: 'getToken',
       summary: 'A new secret in the place of a token, which works on for an hour unless said otherwise.',
       status: 201,
       body: RotateTokenBody,
       optionalBody: true,
       answer: NewTokenView,
-      run: ({ principal, params, body }) => rotateToken(desk(), principal, params['id'] ?? '', body),
+      run: ({ principal, params, body, demand }) => rotateToken(desk(), principal, params['id'] ?? '', body, demand),
     }),
     {
-      id: 'revokeToken', method: 'POST', path: '/tokens/:id/revoke', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'SCOPE_BEYOND'],
+      id: 'revokeToken', method: 'POST', path: '/tokens/:id/revoke', scope: 'tokens:write', errors: ['TOKEN_NOT_FOUND', 'SCOPE_BEYOND'], guards: 'getToken',
       summary: 'Refuse a token from now on.',
       answer: TokenView,
-      run: ({ principal, params }) => revokeToken(desk(), principal, params['id'] ?? ''),
+      run: ({ principal, params, demand }) => revokeToken(desk(), principal, params['id'] ?? '', demand),
     },
   ];
 }

@@ -2,6 +2,7 @@
 import type { LaneView } from '../../../schemas/control.ts';
 import type { QueueMode } from '../../../schemas/policy.ts';
 import { toTimestamp, type Clock } from '../../clock.ts';
+import { GatehouseError } from '../../errors.ts';
 import type { Lanes, LaneStanding } from '../../store/lanes.ts';
 import type { Page, PageQuery } from '../../store/page.ts';
 import { sortedPage, type Sorting } from '../../store/sorted-page.ts';
@@ -44,6 +45,13 @@ export class LaneDesk {
     return { items: await Promise.all(items.map((each) => this.#view(each))), cursor };
   }
 
+  /** Throws LANE_NOT_FOUND for one that holds nothing. */
+  async show(sessionKey: string): Promise<LaneView> {
+    const standing = [...this.#parts.lanes.standings()].find(({ lane }) => lane === sessionKey);
+    if (!standing) throw new GatehouseError('LANE_NOT_FOUND', { key: sessionKey.slice(0, 100) });
+    return await this.#view(standing);
+  }
+
   /** Items of the lane of a session: waiting, in work, and on their way in. */
   depth(sessionKey: string): number {
     return this.#parts.lanes.depth(sessionKey);
@@ -65,13 +73,15 @@ export class LaneDesk {
 
   async #view(standing: LaneStanding): Promise<LaneView> {
     const { lane, depth, runningSinceMs, dueMs } = standing;
-    const { clock } = this.#parts;
+    const { clock, lanes } = this.#parts;
+    const [first] = lanes.items(lane);
     const at = (monotonicMs: number) => toTimestamp(Math.round(clock.now() + monotonicMs - clock.monotonicMs()));
     return {
       session: lane,
       mode: await this.#modeOf(lane),
       state: this.#stateOf(standing),
       depth,
+      ...(first ? { first: first.messageId } : {}),
       ...(runningSinceMs === undefined ? {} : { runningSince: at(runningSinceMs) }),
       ...(dueMs === undefined ? {} : { nextTryAt: at(dueMs) }),
     };
