@@ -7,6 +7,7 @@ import { DeadLetterView, Diagnostic, LaneView, MessageView, PluginView, Problem,
 import { Enablement } from './enablement.ts';
 import { BackupIndex } from './backup.ts';
 import { EventEnvelope } from './event.ts';
+import { ExportLine } from './export.ts';
 import { HostConfig } from './host-config.ts';
 import { Action, ChannelRequest, Decision, Delivery, InboundMessage, Message, Reply, Session } from './message.ts';
 import { PluginManifest } from './plugin-manifest.ts';
@@ -31,7 +32,7 @@ const PUBLISHED = {
   'scan-result': ScanResult,
   'rebuild-record': RebuildRecord,
   'host-frame': HostFrame, 'child-frame': ChildFrame,
-  event: EventEnvelope, backup: BackupIndex,
+  event: EventEnvelope, backup: BackupIndex, export: ExportLine,
   evidence: Evidence, 'quarantine-view': QuarantineView,
   diagnostic: Diagnostic, 'plugin-view': PluginView, 'message-view': MessageView, 'dead-letter-view': DeadLetterView, 'lane-view': LaneView, 'session-view': SessionView, 'send-message': SendMessageBody, problem: Problem,
 };

@@ -115,7 +115,7 @@ describe('documentation', () => {
   });
 
   it('lists every action that the host writes to the audit log', () => {
-    const kinds = /^(approval|file|lock|log|pairing|plugin|revocation|scan|token|trust)\.[a-z-]+$/;
+    const kinds = /^(approval|data|file|lock|log|pairing|plugin|revocation|scan|token|trust)\.[a-z-]+$/;
     const code = globSync('host/**/*.ts', { cwd: ROOT }).map(read).filter((text) => text.includes('AuditDraft') || /\baction: /.test(text));
     // After `action:`, where a draft is told apart by a condition, as the state that it leads to, and as what a file's draft is made with.
     const written = code.flatMap((text) => [...text.matchAll(/'([a-z]+\.[a-z-]+)'/g)].map(([, action]) => String(action)).filter((action) => kinds.test(action)));

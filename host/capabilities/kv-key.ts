@@ -36,7 +36,8 @@ const FIRST_SURROGATE = 0xd800;
 const AFTER_SURROGATES = 0xe000;
 const LAST_POINT = 0x10ffff;
 
-function keyProblem(text: string): string | undefined {
+/** Why a text cannot be a key; undefined when it can. */
+export function keyProblem(text: string): string | undefined {
   if (!text.isWellFormed()) return 'a key is well-formed text, this holds half a surrogate pair';
   if (Buffer.byteLength(text) > BOUNDS.kvKeyBytes) return `a key has at most ${BOUNDS.kvKeyBytes} bytes`;
   if (/\p{Cc}/u.test(text)) return 'a key holds no control characters';

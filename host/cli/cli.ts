@@ -47,6 +47,8 @@ const commandTable = (serve: Serve): Readonly<Record<string, CommandEntry>> => (
   pairing: { summary: 'let people speak to channels, by codes and by invites', load: () => import('./commands/pairing.ts') },
   backup: { summary: 'back up home and data directory', load: () => import('./commands/backup.ts') },
   restore: { summary: 'bring a backup back', load: () => import('./commands/restore.ts') },
+  export: { summary: 'write what is stored, for another host', load: () => import('./commands/export.ts') },
+  import: { summary: 'take in what another host has exported', load: () => import('./commands/import.ts') },
   plugins: { summary: 'list, show, enable, disable, quarantine and release plugins', load: () => import('./commands/plugins.ts') },
   packages: { summary: 'list and show packages by their digest', load: () => import('./commands/packages.ts') },
   scan: { summary: 'look through the code of a package or an instance', load: () => import('./commands/scan.ts') },

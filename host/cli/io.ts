@@ -1,4 +1,5 @@
 // How every command speaks: data on stdout, talk on stderr, one answer for people and for scripts. Made by cli.ts, handed to each command.
+import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { styleText } from 'node:util';
@@ -26,6 +27,8 @@ export interface Io {
   print(value: unknown, render: () => string): void;
   /** A line of data on stdout, as it is. For streams of lines; everything else uses `print`. */
   line(text: string): void;
+  /** Data on stdout as it comes, no faster than its reader takes it. Throws what writing throws. */
+  pour(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Talk for people, on stderr. */
   say(text: string): void;
   /** Resolves once the person agreed, or at once with --yes. Throws NOT_CONFIRMED without a terminal to ask on, DECLINED on anything but yes. */
@@ -85,6 +88,9 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     },
     line(text) {
       stdout.write(`${text}\n`);
+    },
+    async pour(chunks) {
+      for await (const chunk of chunks) if (!stdout.write(chunk)) await once(stdout, 'drain');
     },
     say(text) {
       stderr.write(`${text}\n`);

@@ -1,6 +1,6 @@
 // What a token may be allowed to do. Every route of the control plane names one scope.
 
-export const SCOPES = ['*', 'control:write', 'status:read', 'plugins:read', 'plugins:write', 'review', 'messages:read', 'messages:write', 'dead-letters:read', 'dead-letters:write', 'metrics:read', 'events:read', 'audit:read', 'backups:read', 'backups:write', 'config:read', 'config:write', 'tokens:read', 'tokens:write', 'costs:read', 'pairing:read', 'pairing:write'] as const;
+export const SCOPES = ['*', 'control:write', 'status:read', 'plugins:read', 'plugins:write', 'review', 'messages:read', 'messages:write', 'dead-letters:read', 'dead-letters:write', 'metrics:read', 'events:read', 'audit:read', 'backups:read', 'backups:write', 'config:read', 'config:write', 'tokens:read', 'tokens:write', 'costs:read', 'pairing:read', 'pairing:write', 'export:read'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

@@ -16,6 +16,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { registerApi, type ApiRoute, type DescribedRoute } from './routes/api.ts';
 import { EVENT_STREAM_LIMITS, eventRoute, registerEvents, type EventStreamLimits } from './routes/events.ts';
 import { backupRoutes } from './routes/backups.ts';
+import { exportRoutes } from './routes/export.ts';
 import { configRoutes } from './routes/config.ts';
 import { costRoutes } from './routes/costs.ts';
 import { registerChannels } from './routes/channels.ts';
@@ -87,6 +88,7 @@ export const apiRoutes = (host: Host, listening: Listening = NOWHERE, hour = new
   ...networkRoutes(host, listening),
   ...discoveryRoutes(discovery),
   ...backupRoutes(host),
+  ...exportRoutes(host),
   ...tokenRoutes(host),
   ...costRoutes(host),
   ...pairingRoutes(host),

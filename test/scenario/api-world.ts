@@ -130,6 +130,7 @@ export const CASES: Cases = {
   createInvite: () => ({ body: { instance: 'webchat' } }), listInvites: plain, withdrawInvite: made('createInvite', 'id'),
   listCosts: plain, getCosts: parrot, getStats: plain,
   listAuditEntries: () => ({ query: 'limit=200' }), getAuditHead: plain, proveAuditEntry: () => ({ params: { index: '0' } }), proveAuditConsistency: () => ({ query: 'first=1' }), exportAudit: plain,
+  exportData: () => ({ query: 'what=sessions,kv' }),
   getConfig: plain, getNetworkPolicy: plain, getDiscovery: plain, validateConfig: async (world) => ({ body: { config: (await fromNow(world)).written } }),
   patchConfig: async (world) => ({ body: { baseHash: (await fromNow(world)).hash, patch: { log: { level: 'warn' } }, reason: 'less noise' } }),
   replaceConfig: async (world) => {

@@ -19,6 +19,7 @@ const TAGS: Readonly<Record<string, string>> = {
   audit: 'The transparency log.',
   config: 'host.json.',
   backups: 'Copies of home and data.',
+  export: 'What is stored, for another host.',
   pairing: 'Who was let in, and invites.',
   tokens: 'Who may use this API, and for what.',
   host: 'For load balancers, monitors and programs that read this: answers without a token.',
