@@ -10,24 +10,25 @@ import { noteUse, readToken, type Principal } from './tokens.ts';
 
 export interface Credentials {
   readonly authorization: string | undefined;
-  readonly address: string;
+  /** Whom wrong tokens lock out; undefined for whoever comes by the local socket, whom nobody locks out. */
+  readonly sender: string | undefined;
 }
 
 export interface Auth {
-  /** Throws UNAUTHENTICATED for a missing or wrong token, LOCKED_OUT for an address that guessed too often. */
+  /** Throws UNAUTHENTICATED for a missing or wrong token, LOCKED_OUT for a sender that guessed too often. */
   authenticate(credentials: Credentials): Promise<Principal>;
 }
 
 export function createAuth(store: Store, clock: Clock, log: Log): Auth {
   const lockout = createLockout(clock);
   return {
-    async authenticate({ authorization, address }) {
+    async authenticate({ authorization, sender }) {
       const refused = (why: 'missing' | 'wrong' | 'locked-out', locksOut = false) => publish('auth.refused', { why, locksOut });
       if (authorization === undefined) {
         refused('missing');
         throw new GatehouseError('UNAUTHENTICATED');
       }
-      const retryAfterMs = lockout.lockedForMs(address);
+      const retryAfterMs = sender === undefined ? 0 : lockout.lockedForMs(sender);
       if (retryAfterMs > 0) refused('locked-out');
       if (retryAfterMs > 0) throw new GatehouseError('LOCKED_OUT', { retryAfterMs });
       const principal = await readToken(bearerOf(authorization), store, clock);
@@ -35,9 +36,9 @@ export function createAuth(store: Store, clock: Clock, log: Log): Auth {
         noteUse(principal, store, clock).catch((error: unknown) => log.debug({ err: problemOf(error) }, 'the use of a token could not be noted'));
         return principal;
       }
-      const locksOut = lockout.wrong(address);
+      const locksOut = sender !== undefined && lockout.wrong(sender);
       refused('wrong', locksOut);
-      if (locksOut) log.warn({ client: address }, 'locked out after too many wrong tokens');
+      if (locksOut) log.warn({ client: sender }, 'locked out after too many wrong tokens');
       throw new GatehouseError('UNAUTHENTICATED');
     },
   };

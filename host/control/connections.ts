@@ -74,19 +74,24 @@ const answersBefore = (socket: Duplex): ServerResponse[] => [...(underWay.get(so
 
 /**
  * What Node's parser lets pass although two readers of it may differ: versions but 1.0 and 1.1, chunks in a 1.0 request (RFC 9112 §6.1), no `Host` or two of them (§3.2), where a proxy in front
- * might have believed the other. Throws REQUEST_MALFORMED.
+ * might have believed the other; and an address whose path the router and the rules about paths would not cut out alike. Throws REQUEST_MALFORMED.
  */
-export function requireSoundRequest({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+export function requireSoundRequest({ headers, rawHeaders, httpVersion, url = '' }: IncomingMessage): void {
   const refuse = (problem: string): never => {
     throw new GatehouseError('REQUEST_MALFORMED', { problem });
   };
   if (httpVersion !== '1.1' && httpVersion !== '1.0') refuse(`its version is ${httpVersion}; 1.1 and 1.0 are understood`);
   if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) refuse('HTTP/1.0 has no Transfer-Encoding');
   if (httpVersion === '1.1' && headers.host === undefined) refuse('it has no Host header');
+  if (url.includes('#')) refuse('its address has a fragment, which no request has (RFC 9112 §3.2)');
+  if (!TARGET.test(url)) refuse('its address has no path');
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1;
   if (hosts > 1) refuse('it has more than one Host header');
 }
+
+/** A path, `*` of OPTIONS, or a whole address whose authority is followed by a path (RFC 9112 §3.2). */
+const TARGET = /^(?:\/|\*$|[a-z][a-z0-9+.-]*:\/\/[^/?#]*\/)/i;
 
 /** The name a request is addressed to: of an address in absolute form its own (RFC 9112 §3.2.2), else of `Host`. */
 export function authorityOf({ url = '', headers }: IncomingMessage): string | undefined {

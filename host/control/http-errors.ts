@@ -9,6 +9,9 @@ import { problemHeaders, toProblem } from '../problem.ts';
 import { afterAnswers } from './connections.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
+/** Of a sender that asks for too much: it has its connection to make again. A proxy keeps its own, which others come by. */
+const ENDS_CONNECTION: ReadonlySet<string> = new Set(['OVERLOADED', 'RATE_LIMITED', 'LOCKED_OUT', 'SOCKETS_FULL']);
+
 /** The last word of a request that failed. What we did not foresee is logged here and told without detail. */
 export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): FastifyReply {
   const error = asGatehouseError(thrown, reply.request.routeOptions.bodyLimit);
@@ -16,6 +19,7 @@ export function sendProblem(thrown: unknown, reply: FastifyReply, log: Log): Fas
   const problem = toProblem(error);
   if (typeof error.fields['allow'] === 'string') reply.header('allow', error.fields['allow']);
   if (typeof error.fields['etag'] === 'string') reply.header('etag', error.fields['etag']);
+  if (ENDS_CONNECTION.has(error.code) && !reply.request.client?.isForwarded) reply.header('connection', 'close');
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   return reply.code(problem.status).headers(SECURITY_HEADERS).headers(problemHeaders(problem)).send(Buffer.from(JSON.stringify(problem))); // as bytes: Fastify adds a charset to text, and RFC 9457's type has none
 }
@@ -68,6 +72,12 @@ const ending = new WeakSet<Socket>();
 export function refuseHandshake(error: Error, socket: Duplex): void {
   socket.once('finish', () => socket.destroy());
   writeProblem(socket, new GatehouseError('REQUEST_MALFORMED', { problem: error.message }, { cause: error }));
+}
+
+/** A WebSocket where there are none. */
+export function refuseUpgrade(socket: Duplex, path: string): void {
+  socket.once('finish', () => socket.destroy());
+  writeProblem(socket, new GatehouseError('NOT_FOUND', { path }));
 }
 
 function endWithProblem(socket: Socket, code: unknown): void {

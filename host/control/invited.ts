@@ -3,12 +3,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AccessBody } from '../../schemas/pairing.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { senderKey } from '../network/addresses.ts';
 import { compileSchema } from '../schema.ts';
 import { parseStrict } from '../strict-json.ts';
 import { createAuth, requireScope } from './auth.ts';
 import { isSameOrigin } from './host-names.ts';
 import { createLockout } from './lockout.ts';
+import { senderOf } from './network/client.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 import { isCurrent, type Principal } from './tokens.ts';
 
@@ -30,7 +30,7 @@ export function invited({ store, clock, config, log, pairing }: Host): Invited {
       if (config.profile === 'local') return async () => true;
       if (await pairing.isLetIn(instance, conversation)) return () => pairing.isLetIn(instance, conversation);
       if (headers.authorization === undefined) throw new GatehouseError('INVITE_REQUIRED', { instance });
-      const principal: Principal = known ?? (await auth.authenticate({ authorization: headers.authorization, address: senderKey(client.address) }));
+      const principal: Principal = known ?? (await auth.authenticate({ authorization: headers.authorization, sender: senderOf(client) }));
       requireScope(principal, 'messages:write');
       return () => isCurrent(principal, store, clock);
     },
@@ -57,13 +57,13 @@ export function registerAccess(app: FastifyInstance, host: Host): void {
       reply.headers(SECURITY_HEADERS);
       if (config.profile === 'local' || (await pairing.isLetIn(instance, conversation))) return { access: 'granted' };
       if (invite === undefined) return { access: 'invite' };
-      const address = senderKey(request.client.address);
-      const retryAfterMs = wrong.lockedForMs(address);
+      const sender = senderOf(request.client);
+      const retryAfterMs = sender === undefined ? 0 : wrong.lockedForMs(sender);
       if (retryAfterMs > 0) throw new GatehouseError('LOCKED_OUT', { retryAfterMs });
       try {
         await pairing.invites.redeem(instance, conversation, invite);
       } catch (error) {
-        if (error instanceof GatehouseError && error.code === 'INVITE_REFUSED') wrong.wrong(address);
+        if (error instanceof GatehouseError && error.code === 'INVITE_REFUSED' && sender !== undefined) wrong.wrong(sender);
         throw error;
       }
       return { access: 'granted' };

@@ -3,10 +3,12 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { guardConnections, type ConnectionLimits } from './connections.ts';
+import { afterAnswers, connectionOptions, guardConnections, type ConnectionLimits } from './connections.ts';
+import { answerClientError, pathOf, refuseUpgrade } from './http-errors.ts';
 
 export const localSocketPath = (dataDir: string) => join(dataDir, 'gatehouse.sock');
 
@@ -14,6 +16,10 @@ export const localSocketPath = (dataDir: string) => join(dataDir, 'gatehouse.soc
 const MOST_BYTES = process.platform === 'linux' ? 107 : 103;
 
 export const fitsSocket = (path: string): boolean => process.platform !== 'win32' && Buffer.byteLength(path) <= MOST_BYTES;
+
+/** Connections of these sockets: whoever came this way is the owner of the data directory, and no stranger to lockouts, rates and rules about networks. */
+const local = new WeakSet<Duplex>();
+export const isOfLocalSocket = (socket: Duplex): boolean => local.has(socket);
 
 export interface LocalSocketParts {
   readonly dataDir: string;
@@ -39,10 +45,14 @@ export async function openLocalSocket(app: FastifyInstance, { dataDir, limits, l
   }
   try {
     await removeLeftover(path);
-    const server = createServer({ headersTimeout: limits.headersMs, requestTimeout: limits.requestMs, keepAliveTimeout: 1 }, (request, response) => app.routing(request, response));
+    const { http, requestTimeout, connectionTimeout } = connectionOptions(limits);
+    const server = createServer({ ...http, requestTimeout, keepAliveTimeout: 1 }, (request, response) => app.routing(request, response));
+    server.setTimeout(connectionTimeout);
     guardConnections(server, limits);
-    // Whoever came this way is on this machine: no lockout, rate or rule about networks is to take it for a stranger.
-    server.on('connection', (socket) => Object.defineProperty(socket, 'remoteAddress', { value: '127.0.0.1' }));
+    server.on('connection', (socket) => void local.add(socket));
+    server.on('clientError', answerClientError);
+    // WebSockets are for pages, and no page comes this way.
+    server.on('upgrade', (request, socket) => afterAnswers(socket, () => refuseUpgrade(socket, pathOf({ url: request.url ?? '' }))));
     const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject).listen(path, resolve);
     await listening;

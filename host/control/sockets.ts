@@ -23,6 +23,8 @@ const UNSUPPORTED_DATA = 1003;
 const POLICY_VIOLATION = 1008;
 const TOO_BIG = 1009;
 const INTERNAL = 1011;
+/** Come again: https://www.iana.org/assignments/websocket */
+const SERVICE_RESTART = 1012;
 /** Longer reasons do not fit a control frame (RFC 6455 §5.5). */
 const REASON_CHARACTERS = 100;
 
@@ -49,6 +51,8 @@ export interface Sockets {
   requireRoom(instance: string): void;
   /** Joins an open WebSocket to its channel until either ends. */
   attach(socket: WebSocket, open: OpenSocket): Promise<void>;
+  /** Ends every socket; whoever still may is welcome to come again. */
+  restart(): void;
   /** Tells every peer that the host goes away; ends those that do not answer in time. */
   close(): Promise<void>;
 }
@@ -143,6 +147,10 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
       // What was revoked while it was being opened was not there to be ended.
       await lookAgain(socket, peer);
       socket.resume();
+    },
+
+    restart() {
+      for (const socket of open.keys()) socket.close(SERVICE_RESTART, 'certificates have changed');
     },
 
     async close() {

@@ -1,5 +1,5 @@
 // The files of TLS and mTLS, read and held against what they must be. Asked before a start, at every change of the files, by `check`, `doctor` and the security audit.
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { GatehouseError, problemOf } from '../errors.ts';
@@ -27,7 +27,8 @@ export function readCertificates({ tls, mtls }: Pick<NetworkPolicy, 'tls' | 'mtl
   if (!isOwnKey) throw unsafe(`the key ${tls.keyFile} does not belong to the first certificate of ${tls.certFile}`, 'Set network.tls.cert and network.tls.key to files of one pair; the own certificate comes first in its chain.');
   if (leaf.validToDate.getTime() <= nowMs) throw unsafe(`the certificate ${tls.certFile} ended ${leaf.validToDate.toISOString()}`, 'Renew it; a running host takes the new one up by itself.');
   if (leaf.validFromDate.getTime() > nowMs) throw unsafe(`the certificate ${tls.certFile} begins ${leaf.validFromDate.toISOString()}`, 'Wait, correct the clock of this machine, or use one that is valid now.');
-  const peers = mtls ? { ca: authorities(mtls.caFile), ...(mtls.crlFile === undefined ? {} : { crl: readPem('network.mtls.crl', mtls.crlFile) }) } : {};
+  // No session is resumed: a certificate that was taken back meanwhile would be taken at the word it had. It belongs here, or a renewal would lose it.
+  const peers = mtls ? { secureOptions: constants.SSL_OP_NO_TICKET,  ca: authorities(mtls.caFile), ...(mtls.crlFile === undefined ? {} : { crl: readPem('network.mtls.crl', mtls.crlFile) }) } : {};
   const context = { cert, key, minVersion: tls.minVersion, ...peers };
   // OpenSSL has the last word: a chain or a revocation list that only looks like one.
   parsed(mtls?.crlFile === undefined ? 'network.tls' : 'network.mtls.crl', mtls?.crlFile ?? tls.certFile, () => createSecureContext(context));

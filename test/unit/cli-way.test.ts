@@ -1,14 +1,15 @@
 // The way from a command to its host: the socket of the data directory before TCP, a host elsewhere by its address, and no token where it does not belong.
 import { existsSync } from 'node:fs';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer, request } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { writeRunFile } from '../../host/cli/run-file.ts';
 import { fitsSocket, localSocketPath } from '../../host/control/local-socket.ts';
+import { askSocket } from '../support/ask-socket.ts';
 import { startTestControl } from '../support/control-plane.ts';
 import { aHome } from '../support/home.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
@@ -20,8 +21,13 @@ const listening = async (server: Server, where: string | number) => {
   return { async [Symbol.asyncDispose]() { await new Promise((done) => server.close(done)); } };
 };
 
-const askSocket = (socketPath: string, path: string, headers: Record<string, string> = {}) => new Promise<number>((resolve, reject) => {
-  request({ socketPath, path, headers: { host: 'localhost', ...headers }, agent: false }, (answer) => (answer.resume(), resolve(answer.statusCode ?? 0))).on('error', reject).end();
+const statusAt = async (socketPath: string, path: string, headers: Record<string, string> = {}) => (await askSocket(socketPath, { path, headers })).status;
+
+/** What comes back for these bytes until the connection ends. */
+const saidTo = (socketPath: string, bytes: string) => new Promise<string>((resolve) => {
+  let said = '';
+  const socket = connect(socketPath, () => socket.write(bytes));
+  socket.on('data', (chunk) => (said += chunk.toString('latin1'))).on('error', () => undefined).on('close', () => resolve(said));
 });
 
 describe('the socket of the data directory', () => {
@@ -30,10 +36,42 @@ describe('the socket of the data directory', () => {
     const path = localSocketPath(plane.dataDir);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(plane.dataDir)).mode & 0o077).toBe(0);
-    expect(await askSocket(path, '/healthz')).toBe(200);
-    expect(await askSocket(path, '/api/v1/plugins')).toBe(401);
-    expect(await askSocket(path, '/api/v1/plugins', { authorization: `Bearer ${plane.adminToken}` })).toBe(200);
-    expect(await askSocket(path, '/healthz', { host: 'evil.example' })).toBe(421);
+    expect(await statusAt(path, '/healthz')).toBe(200);
+    expect(await statusAt(path, '/api/v1/plugins')).toBe(401);
+    expect(await statusAt(path, '/api/v1/plugins', { authorization: `Bearer ${plane.adminToken}` })).toBe(200);
+    expect(await statusAt(path, '/healthz', { host: 'evil.example' })).toBe(421);
+  });
+
+  it('stays open to its owner, whatever comes by TCP and whoever it says it is', async () => {
+    await using plane = await startTestControl({ config: { profile: 'internet' }, network: { trustedProxies: ['127.0.0.1'], limits: { perAddressPerSecond: 1, perTokenPerSecond: 1 } } });
+    const path = localSocketPath(plane.dataDir);
+    const wrong = { authorization: `Bearer ght_${'0'.repeat(16)}_${'A'.repeat(43)}` };
+    const right = { authorization: `Bearer ${plane.adminToken}` };
+    for (let guess = 0; guess < 4; guess += 1) expect((await plane.call('GET', '/api/v1/plugins', { headers: wrong })).status).toBe(401);
+    for (let guess = 0; guess < 12; guess += 1) expect(await statusAt(path, '/api/v1/plugins', wrong)).toBe(401);
+    for (let asked = 0; asked < 12; asked += 1) expect(await statusAt(path, '/api/v1/plugins', right)).toBe(200);
+    // A header of a proxy is nobody's word here: neither for another address nor for another name.
+    expect(await statusAt(path, '/api/v1/plugins', { ...right, 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'evil.example' })).toBe(200);
+    expect(await statusAt(path, '/healthz', { host: 'evil.example', 'x-forwarded-host': 'localhost' })).toBe(421);
+  });
+
+  it('stays open to its owner while wrong tokens lock out everybody else of this machine', async () => {
+    await using plane = await startTestControl();
+    const guess = { headers: { authorization: `Bearer ght_${'0'.repeat(16)}_${'A'.repeat(43)}` } };
+    for (let each = 0; each < 10; each += 1) await plane.call('GET', '/api/v1/plugins', guess);
+    expect((await plane.call('GET', '/api/v1/plugins', { token: true })).status).toBe(429);
+    expect(await statusAt(localSocketPath(plane.dataDir), '/api/v1/plugins', { authorization: `Bearer ${plane.adminToken}` })).toBe(200);
+  });
+
+  it.each([
+    ['an upgrade with 404', 'GET /channels/webchat/ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n', /^HTTP\/1\.1 404 [\s\S]*application\/problem\+json[\s\S]*"NOT_FOUND"/],
+    ['what is no HTTP with 400', 'G(T / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 [\s\S]*application\/problem\+json[\s\S]*"REQUEST_MALFORMED"/],
+    ['a request without Host with 400', 'GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n', /^HTTP\/1\.1 400 [\s\S]*"REQUEST_MALFORMED"/],
+    ['headers that never end with 408', 'GET /healthz HTTP/1.1\r\nhost: localhost\r\n', /^HTTP\/1\.1 408 [\s\S]*"REQUEST_TIMEOUT"/],
+    ['too many of them with 431', `GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, /^HTTP\/1\.1 431 [\s\S]*"HEADERS_TOO_LARGE"/],
+  ])('answers %s, and ends the connection', async (_, bytes, said) => {
+    await using plane = await startTestControl({ connections: { headersMs: 300, checkMs: 50 } });
+    expect(await saidTo(localSocketPath(plane.dataDir), bytes)).toMatch(said);
   });
 
   it('is the way commands take, so that no token crosses TCP', async () => {
@@ -58,7 +96,7 @@ describe('the socket of the data directory', () => {
     const { startControl } = await import('../../host/control/server.ts');
     const metrics = { contentType: 'text/plain', text: async () => '' };
     const again = await startControl({ host: plane.host, metrics });
-    expect(await askSocket(path, '/healthz')).toBe(200);
+    expect(await statusAt(path, '/healthz')).toBe(200);
     await again.close(100);
 
     const stranger = createServer((socket) => socket.end());

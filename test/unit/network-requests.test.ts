@@ -4,10 +4,13 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Scope } from '../../host/control/scopes.ts';
 import { hostNames } from '../../host/control/host-names.ts';
+import { localSocketPath } from '../../host/control/local-socket.ts';
 import { clientReader } from '../../host/control/network/client.ts';
 import { mintToken, putToken } from '../../host/control/tokens.ts';
 import { aChannel, startTestControl, type Answer, type Script, type TestControl } from '../support/control-plane.ts';
+import { askSocket } from '../support/ask-socket.ts';
 import { eventually } from '../support/eventually.ts';
+import { exchange } from '../support/raw-http.ts';
 
 const told = (peer: string, headers: Record<string, string>) => ({ socket: { remoteAddress: peer }, headers: { host: 'host.example', ...headers }, url: '/' }) as unknown as IncomingMessage;
 
@@ -47,8 +50,8 @@ describe('the client of a request', () => {
 
   it('has scheme and name from a trusted proxy only, the last it wrote', () => {
     const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http, https', 'x-forwarded-host': 'evil.example, chat.example' };
-    expect(x(told('10.0.0.1', headers))).toEqual({ peer: '10.0.0.1', address: '203.0.113.9', scheme: 'https', authority: 'chat.example', isForwarded: true });
-    expect(x(told('203.0.113.1', headers))).toEqual({ peer: '203.0.113.1', address: '203.0.113.1', scheme: 'http', authority: 'host.example', isForwarded: false });
+    expect(x(told('10.0.0.1', headers))).toEqual({ peer: '10.0.0.1', address: '203.0.113.9', scheme: 'https', authority: 'chat.example', isForwarded: true, isLocal: false });
+    expect(x(told('203.0.113.1', headers))).toEqual({ peer: '203.0.113.1', address: '203.0.113.1', scheme: 'http', authority: 'host.example', isForwarded: false, isLocal: false });
   });
 });
 
@@ -103,25 +106,79 @@ describe('requests', () => {
     expect(code(await get('/api/v1/status', { 'x-forwarded-for': '2001:db8:0:2::1' }))).toBe('401 UNAUTHENTICATED');
   });
 
-  it('beyond those in flight are answered 503 at once; health, streams and what comes later are served', async () => {
+  it('beyond its share of those in flight are answered 503 to one address; others, health, streams and what comes later are served', async () => {
     const gate = Promise.withResolvers<void>();
     let asked = 0;
     const channel = aChannel({ http: async () => ((asked += 1), await gate.promise, { status: 200, headers: {}, body: '{}' }) });
-    await open({ network: { limits: { inFlight: 2 } }, channels: [channel] });
+    await open({ network: { trustedProxies: ['127.0.0.1'], limits: { inFlight: 8 } }, channels: [channel] });
     const token = await aToken(['events:read']);
     const stream = new AbortController();
     const events = await fetch(`${control.control.address}/api/v1/events`, { headers: { authorization: `Bearer ${token}` }, signal: stream.signal });
-    const slow = [1, 2].map(() => control.call('POST', '/channels/hook/messages', { body: '{}' }));
+    const slowBy = (address: string) => [1, 2].map(() => control.call('POST', '/channels/hook/messages', { body: '{}', headers: { 'x-forwarded-for': address } }));
+    const slow = slowBy('203.0.113.1');
     await eventually(() => expect(asked).toBe(2));
-    const refused = await get('/api/v1/status');
+    const refused = await get('/api/v1/status', { 'x-forwarded-for': '203.0.113.1' });
     expect(refused.json).toMatchObject({ status: 503, code: 'OVERLOADED', depth: 2 });
     expect(refused.headers['retry-after']).toBe('1');
+    expect(code(await get('/api/v1/status', { 'x-forwarded-for': '203.0.113.9' }))).toBe('401 UNAUTHENTICATED');
+    slow.push(...['203.0.113.2', '203.0.113.3', '203.0.113.4'].flatMap(slowBy));
+    await eventually(() => expect(asked).toBe(8));
+    expect((await get('/api/v1/status', { 'x-forwarded-for': '203.0.113.9' })).json).toMatchObject({ code: 'OVERLOADED', depth: 8 });
     expect((await get('/healthz')).status).toBe(200);
     expect(events.status).toBe(200);
     gate.resolve();
-    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([200, 200]);
-    await eventually(async () => expect(code(await get('/api/v1/status'))).toBe('401 UNAUTHENTICATED'));
+    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(slow.map(() => 200));
+    await eventually(async () => expect(code(await get('/api/v1/status', { 'x-forwarded-for': '203.0.113.1' }))).toBe('401 UNAUTHENTICATED'));
     stream.abort();
+  });
+
+  it('whose bodies never come keep no place of those that are answered, and of those that arrive no more than a share', async () => {
+    await open({ network: { trustedProxies: ['127.0.0.1'], limits: { inFlight: 8 } }, channels: [aChannel()] });
+    using peers = new DisposableStack();
+    const said: string[] = [];
+    const hold = (address: string) => {
+      const index = said.push('') - 1;
+      const socket = peers.adopt(connect({ host: '127.0.0.1', port: Number(new URL(control.control.address).port) }), (each) => each.destroy());
+      socket.on('error', () => undefined).on('data', (chunk) => (said[index] += chunk.toString('latin1')));
+      socket.write(`POST /channels/hook/-/access HTTP/1.1\r\nhost: 127.0.0.1\r\nx-forwarded-for: ${address}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`);
+    };
+    for (let each = 0; each < 20; each += 1) hold('203.0.113.1');
+    await eventually(() => expect(said.filter((text) => text.includes('OVERLOADED'))).toHaveLength(18));
+    const post = (address: string) => control.call('POST', '/channels/hook/messages', { body: '{}', headers: { 'x-forwarded-for': address } });
+    expect(code(await post('203.0.113.1'))).toBe('503 OVERLOADED');
+    expect(code(await post('203.0.113.9'))).toBe('200 ok');
+    for (const address of ['203.0.113.2', '203.0.113.3', '203.0.113.4']) for (let each = 0; each < 3; each += 1) hold(address);
+    await eventually(() => expect(said.filter((text) => text.includes('OVERLOADED'))).toHaveLength(21));
+    // Four together keep out whoever sends a body over the network; nobody who asks, and not the owner of this machine.
+    expect(code(await post('203.0.113.9'))).toBe('503 OVERLOADED');
+    for (const address of ['203.0.113.1', '203.0.113.9']) expect(code(await get('/api/v1/status', { 'x-forwarded-for': address }))).toBe('401 UNAUTHENTICATED');
+    expect((await askSocket(localSocketPath(control.dataDir), { method: 'POST', path: '/channels/hook/messages', body: '{}' })).status).toBe(200);
+    peers.dispose();
+    await eventually(async () => expect(code(await post('203.0.113.1'))).toBe('200 ok'));
+  });
+
+  it.each([
+    ['a fragment', 'GET /api/v1/status#x'],
+    ['a fragment behind a query', 'GET /api/v1/status?x#/channels/hook/'],
+    ['a fragment of a whole address', 'GET http://127.0.0.1/#/channels/hook/'],
+    ['no path and a query that looks like one', 'GET http://127.0.0.1?/channels/hook/x'],
+    ['no path', 'GET http://127.0.0.1'],
+    ['no path below a scheme that nobody speaks', 'GET gopher:/api/v1/status'],
+  ])('with %s are refused before any rule about paths', async (_, line) => {
+    await open({ channels: [aChannel()] });
+    const { answers } = await exchange(control.control.address, [Buffer.from(`${line} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${control.adminToken}\r\n\r\n`)]);
+    expect(answers.map(({ status }) => status)).toEqual([400]);
+  });
+
+  it('of a sender that asks for too much end its connection; that of a proxy stays', async () => {
+    await open({ network: { trustedProxies: ['127.0.0.1'], limits: { perAddressPerSecond: 1 } } });
+    const statuses = async (headers: string) => {
+      const asked = `GET /api/v1/status HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}\r\n`;
+      const { answers } = await exchange(control.control.address, [Buffer.from(asked.repeat(8))]);
+      return answers.map(({ status }) => status);
+    };
+    expect(await statuses('x-forwarded-for: 203.0.113.9\r\n')).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+    expect(await statuses('')).toEqual([401, 401, 401, 401, 401, 429]);
   });
 
   it('whose answer takes too long get 503 ANSWER_LATE', async () => {
@@ -176,6 +233,9 @@ describe('requests', () => {
     await open({ config: { hosts: ['chat.example'] }, network: { trustedProxies: ['127.0.0.1'] } });
     expect(code(await get('/healthz', { 'x-forwarded-host': 'evil.example' }))).toBe('421 MISDIRECTED');
     expect(code(await get('/healthz', { 'x-forwarded-host': 'chat.example' }))).toBe('200 ok');
+    // A page of a name that was made to lead here can write the one header, and not the other.
+    expect(code(await get('/healthz', { host: 'evil.example', 'x-forwarded-host': 'chat.example' }))).toBe('421 MISDIRECTED');
+    expect(code(await get('/healthz', { host: 'chat.example', 'x-forwarded-host': 'chat.example' }))).toBe('200 ok');
     await control[Symbol.asyncDispose]();
     await open({ config: { hosts: ['chat.example'] } });
     expect(code(await get('/healthz', { 'x-forwarded-host': 'evil.example' }))).toBe('200 ok');

@@ -1,5 +1,5 @@
 // TLS that the host ends itself: certificates that must be right, renewed while it runs, asked of peers, and the command line that trusts them.
-import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect as connectInClear } from 'node:net';
@@ -153,6 +153,36 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 15_000);
   });
 
+  it('outlives files that can no longer be looked at, and takes them up when they are back', async () => {
+    const live = { cert: join(dir.path, 'looping.pem'), key: join(dir.path, 'looping.key') };
+    for (const part of ['cert', 'key'] as const) copyFileSync(host[part], live[part]);
+    const told: string[] = [];
+    const note = ({ problem }: { readonly problem?: string }, text: string) => void told.push(problem ?? text);
+    using watch = watchCertificates(policyOf({ tls: live }), systemClock, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
+    rmSync(live.cert);
+    symlinkSync(live.cert, live.cert);
+    await eventually(() => expect(told).toEqual([expect.stringContaining('ELOOP')]), 15_000);
+    expect(watch?.current.leaf.subject).toBe('CN=host');
+    rmSync(live.cert);
+    copyFileSync(host.cert, live.cert);
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 15_000);
+  });
+
+  it('takes up a certificate that was refused for its time once that has come, though no file changes', async () => {
+    const live = { cert: join(dir.path, 'early-live.pem'), key: join(dir.path, 'early-live.key') };
+    for (const part of ['cert', 'key'] as const) copyFileSync(host[part], live[part]);
+    const told: string[] = [];
+    const note = (_fields: unknown, text: string) => void told.push(text);
+    let aheadMs = 0;
+    using watch = watchCertificates(policyOf({ tls: live }), { ...systemClock, now: () => systemClock.now() + aheadMs }, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
+    const early = authority.sign('early-live-pair', { from: inDays(1), until: inDays(9) });
+    for (const part of ['key', 'cert'] as const) copyFileSync(early[part], live[part]);
+    await eventually(() => expect(told.at(-1)).toBe('a changed certificate is not taken up; the one before it stays'), 15_000);
+    aheadMs = 2 * 86_400_000;
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 15_000);
+    expect(watch?.current.leaf.subject).toBe('CN=early-live-pair');
+  });
+
   it('ends a connection that never begins a handshake, after the time that headers have', async () => {
     await using control = await start({ network: { tls: tlsOf(host), limits: { headersMs: 300 } } });
     const socket = connectInClear(Number(new URL(control.control.address).port), '127.0.0.1');
@@ -186,6 +216,19 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     expect(await ask(address, '/metrics', token)).toMatchObject({ status: 200 });
   });
 
+  it('asks for one at a path without its last slash, and answers no address that the router cuts elsewhere', async () => {
+    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, for: ['/api/v1/tokens/', '/channels/hook/ws', '/channels/hook/-/access'] } }, channels: [aChannel()] });
+    const { port } = new URL(control.control.address);
+    const said = (line: string) => new Promise<string>((done) => {
+      let text = '';
+      const socket = connect({ port: Number(port), host: '127.0.0.1', ca: readFileSync(authority.ca) }, () => socket.write(`${line} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${control.adminToken}\r\nconnection: close\r\n\r\n`));
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1'))).on('error', () => undefined).on('close', () => done(`${text.slice(9, 12)} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ''}`));
+    });
+    for (const path of ['/api/v1/tokens', '/api/v1/tokens?limit=1', 'https://127.0.0.1/api/v1/tokens', '/api/v1/tokens/x', '/channels/hook/ws?x']) expect([path, await said(`GET ${path}`)]).toEqual([path, '403 CLIENT_CERTIFICATE']);
+    for (const line of ['GET /api/v1/tokens#x', 'GET /channels/hook/ws#conversation=c', 'POST /channels/hook/-/access#x', 'GET https://127.0.0.1?/api/v1/tokens']) expect([line, await said(line)]).toEqual([line, '400 REQUEST_MALFORMED']);
+    expect(await said('GET /api/v1/tokensx')).toBe('404 NOT_FOUND');
+  });
+
   it('that requests certificates takes those without, and refuses wrong ones', async () => {
     await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'request', ca: authority.ca } } });
     const { address } = control.control;
@@ -194,22 +237,48 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     expect(await ask(address, '/openapi.json', { pair: foreign })).toMatchObject({ status: 403, code: 'CLIENT_CERTIFICATE' });
   });
 
-  it('ends connections of a certificate that is taken back while it runs', async () => {
+  it('ends connections of a certificate that is taken back while it runs, WebSockets as well, and resumes no session before or after', async () => {
     const list = join(dir.path, 'live-crl.pem');
     copyFileSync(crl, list);
     const later = authority.sign('later');
-    await using control = await start({ network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl: list } } });
+    const chat = aChannel({ section: { abilities: ['receive'], ingress: [], socket: { path: '/ws', origin: 'same', maxFrameBytes: 1024, conversation: { query: 'conversation' } } } });
+    await using control = await start({ config: { profile: 'local' }, network: { tls: tlsOf(host), mtls: { mode: 'require', ca: authority.ca, crl: list } }, channels: [chat] });
     const { port } = new URL(control.control.address);
-    const socket = connect({ port: Number(port), host: '127.0.0.1', ca: readFileSync(authority.ca), cert: readFileSync(later.cert), key: readFileSync(later.key) });
-    socket.on('error', () => undefined);
-    await new Promise((done) => socket.once('secureConnect', done));
-    const ended = new Promise((done) => socket.once('close', done));
-    socket.write('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
-    await new Promise((done) => socket.once('data', done));
+    const shown = (pair: Pair) => ({ port: Number(port), host: '127.0.0.1', ca: readFileSync(authority.ca), cert: readFileSync(pair.cert), key: readFileSync(pair.key) });
+    const opened = async (request: string) => {
+      const chunks: Buffer[] = [];
+      const socket = connect(shown(later));
+      const ended = new Promise<Buffer>((done) => socket.on('error', () => undefined).once('close', () => done(Buffer.concat(chunks))));
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      await new Promise((done) => socket.once('secureConnect', done));
+      socket.write(request);
+      await new Promise((done) => socket.once('data', done));
+      return { ended };
+    };
+    /** Whether a second connection with what the first was given is taken at its word. */
+    const isResumed = async () => {
+      const first = connect({ ...shown(client), maxVersion: 'TLSv1.2' });
+      await new Promise((done) => first.once('secureConnect', done));
+      const session = first.getSession();
+      first.destroy();
+      const second = connect({ ...shown(client), maxVersion: 'TLSv1.2', ...(session ? { session } : {}) });
+      await new Promise((done) => second.once('secureConnect', done));
+      const isReused = second.isSessionReused();
+      second.destroy();
+      return isReused;
+    };
+    expect(await isResumed()).toBe(false);
+    const plain = await opened('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+    const upgraded = await opened('GET /channels/hook/ws?conversation=c HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
     copyFileSync(authority.crl('crl-2.pem', [later]), list);
-    await ended;
+    await plain.ended;
+    const said = await upgraded.ended;
+    expect(said.toString('latin1')).toMatch(/^HTTP\/1\.1 101/);
+    // A close frame of a server with 1012, which this peer does not answer.
+    expect(said.toString('latin1')).toContain('\x03\xf4certificates have changed');
     expect(await ask(control.control.address, '/healthz', { pair: later })).toMatch(/CERT|ECONNRESET|EPIPE/);
     expect(await ask(control.control.address, '/healthz', { pair: client })).toMatchObject({ status: 200 });
+    expect(await isResumed()).toBe(false);
   });
 
   /** A host process with certificate and key in its home. */

@@ -55,7 +55,7 @@ export async function createApp({ clock, tracing, log, policy, admission, certif
       certificates?.current.context,
     ),
   );
-  certificates?.follow(app.server);
+  certificates?.follow(app.server, () => sockets.restart());
 
   /** An address that cannot be routed runs no hooks, and is no way around them. */
   async function answerUnroutable(cause: Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -101,6 +101,7 @@ export async function createApp({ clock, tracing, log, policy, admission, certif
     // The library would shake hands first and hang up then.
     if (request.ws && !request.routeOptions.config.socket) throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
+  app.addHook('preValidation', async (request) => admission.arrived(request));
   return app;
 }
 

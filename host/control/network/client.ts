@@ -2,12 +2,13 @@
 import { isIP } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { plainAddress, within } from '../../network/addresses.ts';
+import { plainAddress, senderKey, within } from '../../network/addresses.ts';
 import type { NetworkPolicy } from '../../network/policy.ts';
 import { authorityOf } from '../connections.ts';
+import { isOfLocalSocket } from '../local-socket.ts';
 
 export interface Client {
-  /** Of the nearest that is no trusted proxy. What lockouts, rates and logs go by. */
+  /** Of the nearest that is no trusted proxy; `local socket` of who came by that. What lockouts, rates and logs go by. */
   readonly address: string;
   /** Of whoever opened the connection. */
   readonly peer: string;
@@ -16,7 +17,14 @@ export interface Client {
   readonly authority: string | undefined;
   /** Whether a trusted proxy spoke for it. */
   readonly isForwarded: boolean;
+  /** Whether it came by the socket in the data directory, which only its owner can open. */
+  readonly isLocal: boolean;
 }
+
+const LOCAL = 'local socket';
+
+/** Who it is to lockouts, rates and bounds; undefined for whoever came by the local socket: the owner of the data directory, whom no stranger's guesses or requests may keep out. */
+export const senderOf = ({ address, isLocal }: Client): string | undefined => (isLocal ? undefined : senderKey(address));
 
 /** One proxy's word: whom it had before it, and how it was asked. */
 interface Hop {
@@ -34,8 +42,10 @@ export function clientReader({ trustedProxies, forwarded }: Pick<NetworkPolicy, 
   const isTrusted = within(trustedProxies);
   const hopsOf = forwarded === 'rfc7239' ? hopsOfForwarded : hopsOfXForwarded;
   return (raw) => {
+    // No proxy stands here, so what such headers say was written by the client.
+    if (isOfLocalSocket(raw.socket)) return { peer: LOCAL, address: LOCAL, scheme: 'http', authority: authorityOf(raw), isForwarded: false, isLocal: true };
     const peer = plainAddress(raw.socket.remoteAddress ?? '');
-    const own = { peer, scheme: tlsOf(raw) ? 'https' : 'http', authority: authorityOf(raw) } as const;
+    const own = { peer, scheme: tlsOf(raw) ? 'https' : 'http', authority: authorityOf(raw), isLocal: false } as const;
     if (!isTrusted(peer)) return { ...own, address: peer, isForwarded: false };
     let address = peer;
     let said: Hop | undefined;
@@ -46,7 +56,7 @@ export function clientReader({ trustedProxies, forwarded }: Pick<NetworkPolicy, 
       if (!isTrusted(address)) break;
     }
     if (!said) return { ...own, address, isForwarded: false };
-    return { peer, address, isForwarded: true, scheme: said.scheme === 'https' || (said.scheme === undefined && own.scheme === 'https') ? 'https' : 'http', authority: said.authority ?? own.authority };
+    return { peer, address, isForwarded: true, isLocal: false, scheme: said.scheme === 'https' || (said.scheme === undefined && own.scheme === 'https') ? 'https' : 'http', authority: said.authority ?? own.authority };
   };
 }
 

@@ -1,5 +1,4 @@
 // How the server speaks: in clear or TLS, and whether it asks its peers for certificates. Used by app.ts.
-import { constants } from 'node:crypto';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import type { FastifyServerOptions } from 'fastify';
 import type { NetworkPolicy } from '../../network/policy.ts';
@@ -13,12 +12,9 @@ export function serverOptions(options: FastifyServerOptions & { readonly http: {
   return Object.assign(rest, { https: { ...http, ...tls } });
 }
 
-/**
- * Where certificates are required everywhere, whoever has none does not get through the handshake; where only some paths ask for one, admission looks. No session is resumed: a certificate
- * that was taken back meanwhile would be taken at the word it had.
- */
+/** Where certificates are required everywhere, whoever has none does not get through the handshake; where only some paths ask for one, admission looks. */
 function peers(mtls: NetworkPolicy['mtls']): TlsOptions {
   if (!mtls) return {};
   const isForAll = mtls.mode === 'require' && mtls.for.includes('/');
-  return { requestCert: true, rejectUnauthorized: isForAll, secureOptions: constants.SSL_OP_NO_TICKET };
+  return { requestCert: true, rejectUnauthorized: isForAll };
 }
