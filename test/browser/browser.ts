@@ -19,6 +19,8 @@ export interface BrowserOptions {
 
 export interface Browser extends AsyncDisposable {
   readonly context: BrowserContext;
+  /** Where it keeps what it keeps. */
+  readonly profile: string;
   /** A page that gathers what it complains about: script errors and violations of the content security policy. */
   open(url: string): Promise<{ readonly page: Page; readonly complaints: string[] }>;
 }
@@ -30,6 +32,7 @@ export async function startBrowser({ colorScheme = 'light', viewport = { width: 
   context.setDefaultTimeout(15_000);
   return {
     context,
+    profile: profile.path,
     async open(url) {
       const page = await context.newPage();
       const complaints: string[] = [];

@@ -11,7 +11,7 @@ import { aHome, type TestHome } from '../support/home.ts';
 import { hasChromium, startBrowser } from './browser.ts';
 import { adminToken, signIn } from './dashboard.ts';
 
-const VIEWS = ['', 'plugins', 'plugins/echo', 'messages', 'dead-letters', 'deliveries', 'lanes', 'sessions', 'quarantine', 'quarantine/clock', 'approvals', 'events', 'audit', 'tokens', 'settings', 'nowhere'];
+const VIEWS = ['', 'plugins', 'plugins/echo', 'messages', 'dead-letters', 'deliveries', 'lanes', 'sessions', 'pairing', 'costs', 'quarantine', 'quarantine/clock', 'approvals', 'events', 'audit', 'tokens', 'settings', 'nowhere'];
 
 describe.skipIf(!hasChromium)('the dashboard', () => {
   let home: TestHome;
@@ -58,13 +58,16 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
       const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(`axe.run(document, { resultTypes: ['violations'] ${rules} })`);
       return violations.map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`);
     };
+    const sticksOut = async (name: string, faults: readonly string[]) => ((await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')) ? [...faults, `${name}: wider than the screen`] : [...faults]);
     const look = async (name: string) => {
       await page.emulateMedia({ colorScheme: 'light' });
-      const faults = await run(name, '');
+      // A phone has the same document: what its width decides is what is looked at there.
+      const faults = await run(name, 'isMobile' in options ? ", runOnly: ['target-size', 'color-contrast', 'scrollable-region-focusable', 'empty-table-header']" : '');
+      if ('isMobile' in options) return sticksOut(name, faults);
       await page.emulateMedia({ colorScheme: 'dark' });
       // All that the scheme changes.
       faults.push(...(await run(`${name} in the dark`, `, runOnly: ['color-contrast', 'link-in-text-block']`)));
-      return (await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')) ? [...faults, `${name}: wider than the screen`] : faults;
+      return sticksOut(name, faults);
     };
     const faults = await look('sign in');
     await signIn(page, await adminToken(host));

@@ -21,12 +21,14 @@ export const PLACES: readonly { readonly group: string; readonly places: readonl
       { path: 'deliveries', name: 'Deliveries', icon: 'deliveries', scope: 'messages:read', key: 'v' },
       { path: 'lanes', name: 'Lanes', icon: 'lanes', scope: 'messages:read', key: 'l' },
       { path: 'sessions', name: 'Sessions', icon: 'sessions', scope: 'messages:read', key: 's' },
+      { path: 'pairing', name: 'Pairing', icon: 'pairing', scope: 'pairing:read', key: 'i' },
     ],
   },
   {
     group: 'Plugins',
     places: [
       { path: 'plugins', name: 'Plugins', icon: 'plugins', scope: 'plugins:read', key: 'p' },
+      { path: 'costs', name: 'Costs', icon: 'costs', scope: 'costs:read', key: 'b' },
       { path: 'quarantine', name: 'Quarantine', icon: 'quarantine', scope: 'review', key: 'q' },
       { path: 'approvals', name: 'Approvals', icon: 'approvals', scope: 'plugins:read', key: 'a' },
     ],

@@ -5,6 +5,7 @@ import { useMay } from './core/context.ts';
 import { to } from './core/router.ts';
 import { Approvals } from './pages/approvals.tsx';
 import { Audit } from './pages/audit.tsx';
+import { Costs } from './pages/costs.tsx';
 import { Events } from './pages/events.tsx';
 import { LetterPage, Letters } from './pages/letters.tsx';
 import { MessagePage } from './pages/message.tsx';
@@ -16,8 +17,12 @@ import { Quarantine, QuarantinePage } from './pages/quarantine.tsx';
 import { Settings } from './pages/settings.tsx';
 import { Tokens } from './pages/tokens.tsx';
 import { Deliveries, Lanes, Sessions } from './pages/traffic.tsx';
+import { later } from './parts/later.tsx';
 import { Empty, Heading } from './parts/parts.tsx';
 import { PLACES } from './places.ts';
+
+/** Of those that are opened seldom the largest; another chunk of its own each would cost more than it saves. */
+const Pairing = later(async () => (await import('./pages/pairing.tsx')).Pairing);
 
 export const viewOf = (route: Route) => <Guarded place={route.path[0] ?? ''}>{pageOf(route)}</Guarded>;
 
@@ -30,9 +35,11 @@ function pageOf({ path: [place = '', id], query }: Route) {
     case 'deliveries': return <Deliveries query={query} />;
     case 'lanes': return <Lanes />;
     case 'sessions': return <Sessions />;
+    case 'costs': return <Costs query={query} />;
+    case 'pairing': return <Pairing query={query} />;
     case 'quarantine': return id === undefined ? <Quarantine /> : <QuarantinePage key={id} instance={id} />;
     case 'approvals': return <Approvals />;
-    case 'events': return <Events />;
+    case 'events': return <Events query={query} />;
     case 'audit': return <Audit query={query} />;
     case 'tokens': return <Tokens />;
     case 'settings': return <Settings />;

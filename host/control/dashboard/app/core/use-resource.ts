@@ -1,6 +1,7 @@
-// Reading one thing from the API: loading, shown, failed, and again every so often. What is left behind is aborted; a hidden tab does not poll.
+// Reading from the API, one thing or a whole list: loading, shown, failed, and again every so often. What is left behind is aborted; a hidden tab does not poll.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { asApiError, isAbort, type Api, type ApiError, type Query } from './api.ts';
+import type { Page } from './types.ts';
 
 export interface Resource<T> {
   /** The last good answer, also while a newer one is on its way or failed. */
@@ -18,12 +19,39 @@ export interface ResourceOptions {
   readonly enabled?: boolean;
 }
 
-export function useResource<T>(api: Api, path: string | undefined, { query, everyMs, enabled = true }: ResourceOptions = {}): Resource<T> {
+const keyOf = (path: string | undefined, { query = {}, enabled = true }: ResourceOptions): string => (path === undefined || !enabled ? '' : `${path} ${JSON.stringify(query)}`);
+
+export function useResource<T>(api: Api, path: string | undefined, options: ResourceOptions = {}): Resource<T> {
+  const { query = {}, everyMs } = options;
+  return useReading(keyOf(path, options), (signal) => api.get<T>(path ?? '', { query, signal }), everyMs);
+}
+
+const PAGE = 200;
+/** A list that is longer is not one to be read whole. */
+const MOST_PAGES = 25;
+
+/** Every page of a list of things that are not many, as instances: at most five thousand. */
+export function useAll<Item>(api: Api, path: string, options: ResourceOptions = {}): Resource<readonly Item[]> {
+  const { query = {}, everyMs } = options;
+  const readAll = async (signal: AbortSignal) => {
+    const items: Item[] = [];
+    let cursor: string | null = '';
+    for (let pages = 0; cursor !== null && pages < MOST_PAGES; pages += 1) {
+      const page: Page<Item> = await api.get<Page<Item>>(path, { query: { ...query, limit: PAGE, cursor }, signal });
+      items.push(...page.items);
+      cursor = page.cursor;
+    }
+    return items;
+  };
+  return useReading(keyOf(path, options), readAll, everyMs);
+}
+
+/** An empty key reads nothing; another one begins anew. */
+function useReading<T>(key: string, reading: (signal: AbortSignal) => Promise<T>, everyMs: number | undefined): Resource<T> {
   const [state, setState] = useState<{ readonly key: string; readonly value?: T; readonly error?: ApiError; readonly isLoading: boolean }>({ key: '', isLoading: true });
   const [round, setRound] = useState(0);
-  const key = path === undefined || !enabled ? '' : `${path} ${JSON.stringify(query ?? {})}`;
-  const latest = useRef({ path, query });
-  latest.current = { path, query };
+  const latest = useRef(reading);
+  latest.current = reading;
 
   useEffect(() => {
     if (key === '') {
@@ -34,8 +62,7 @@ export function useResource<T>(api: Api, path: string | undefined, { query, ever
     let timer: ReturnType<typeof setTimeout> | undefined;
     setState((before) => (before.key === key ? { ...before, isLoading: true } : { key, isLoading: true }));
     const read = () => {
-      const { path: from = '', query: by } = latest.current;
-      api.get<T>(from, { signal: controller.signal, ...(by ? { query: by } : {}) }).then(
+      latest.current(controller.signal).then(
         (value) => {
           setState({ key, value, isLoading: false });
           plan();
@@ -56,7 +83,7 @@ export function useResource<T>(api: Api, path: string | undefined, { query, ever
       controller.abort();
       clearTimeout(timer);
     };
-  }, [api, key, everyMs, round]);
+  }, [key, everyMs, round]);
 
   const reload = useCallback(() => setRound((before) => before + 1), []);
   const isCurrent = state.key === key;

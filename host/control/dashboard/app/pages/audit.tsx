@@ -4,11 +4,11 @@ import type { AuditEntry, AuditProof } from '../../../../../schemas/audit.ts';
 import { useApi } from '../core/context.ts';
 import { moment } from '../core/format.ts';
 import { canVerify, verifyProof, type Finding } from '../core/proof.ts';
-import { setQuery } from '../core/router.ts';
 import { usePages } from '../core/use-pages.ts';
 import { useResource } from '../core/use-resource.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Dialog } from '../parts/dialog.tsx';
+import { ChoiceFilter, SpanFilter, spanOf, TextFilter } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Button, Callout, Empty, Facts, Heading, Refusal, Skeleton, Time } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
@@ -17,7 +17,7 @@ const Ended = ({ outcome }: Pick<AuditEntry, 'outcome'>) => <Badge tone={outcome
 
 export function Audit({ query }: { readonly query: URLSearchParams }) {
   const [shown, setShown] = useState<AuditEntry | undefined>(undefined);
-  const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '' };
+  const filter = { action: query.get('action') ?? '', actor: query.get('actor') ?? '', resource: query.get('resource') ?? '', outcome: query.get('outcome') ?? '', ...spanOf(query) };
   const pages = usePages<AuditEntry>(useApi(), '/audit', filter);
   const columns = useMemo((): readonly Column<AuditEntry>[] => [
     { name: 'Action', cell: (entry) => <div class="cell"><button type="button" class="link" onClick={() => setShown(entry)}>{entry.action}</button><span class="sub">{entry.actor}</span></div> },
@@ -30,8 +30,11 @@ export function Audit({ query }: { readonly query: URLSearchParams }) {
     <>
       <Heading title="Audit log" about="Every decision about trust and every change by an operator, in a log that cannot be rewritten unnoticed."><Button icon="refresh" onClick={pages.reload}>Refresh</Button></Heading>
       <div class="filters" role="search" aria-label="Filter the audit log">
-        <label>Action<input class="input" type="search" value={filter.action} placeholder="plugin.quarantine, api." onChange={({ currentTarget }) => setQuery({ action: currentTarget.value.trim() })} /></label>
-        <label>Who<input class="input" type="search" value={filter.actor} placeholder="token:… or host" onChange={({ currentTarget }) => setQuery({ actor: currentTarget.value.trim() })} /></label>
+        <TextFilter name="action" label="Action" value={filter.action} placeholder="plugin.quarantine, api." />
+        <TextFilter name="actor" label="Who" value={filter.actor} placeholder="token:… or host" />
+        <TextFilter name="resource" label="On" value={filter.resource} />
+        <ChoiceFilter name="outcome" label="Outcome" value={filter.outcome} of={['begun', 'done', 'failed', 'refused']} />
+        <SpanFilter query={query} />
       </div>
       <Rows label="Audit log" one="entry" many="entries" columns={columns} keyOf={({ index }) => String(index)} {...pages} empty={<Empty icon="audit" title="None fits">An action with a dot at its end stands for everything that begins with it.</Empty>} />
       {shown ? <Entry entry={shown} onClose={() => setShown(undefined)} /> : null}

@@ -1,13 +1,25 @@
 // What the host tells of itself, as it happens.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { EventEnvelope } from '../../../../../schemas/event.ts';
+import type { EventEnvelope, EventType } from '../../../../../schemas/event.ts';
 import { useApi } from '../core/context.ts';
 import { followEvents, type StreamState } from '../core/event-stream.ts';
 import { clock } from '../core/format.ts';
+import { setQuery } from '../core/router.ts';
 import { Badge, type Tone } from '../parts/badge.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Block, Button, Empty, Heading } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
+
+type FamilyOf<T> = T extends `${infer Family}.${string}` ? Family : never;
+
+/** Every family there is; one that is missing here does not compile. */
+const FAMILIES: Readonly<Record<FamilyOf<EventType>, string>> = {
+  plugin: 'Plugins', sandbox: 'Sandboxes', scan: 'Scans', capability: 'Capabilities', secret: 'Secrets', budget: 'Budgets', channel: 'Channels', ingress: 'Ingress', pairing: 'Pairing',
+  message: 'Messages', 'dead-letter': 'Dead letters', lane: 'Lanes', pressure: 'Pressure', retention: 'Retention', reload: 'Reloads', worker: 'Workers', store: 'Store', host: 'Host',
+};
+
+/** Messages are many and have a view of their own: the host tells them only to whoever asks for them. */
+const WITHOUT_MESSAGES = Object.keys(FAMILIES).filter((each) => each !== 'message').map((each) => `${each}.*`).join(',');
 
 /** Older ones go. */
 const KEPT = 2000;
@@ -16,8 +28,9 @@ const toneOf = (type: string): Tone => (/strike|leaked|blocked|dead-letter|stuck
 
 const summaryOf = ({ data: { instance: _instance, ...rest } }: EventEnvelope): string => Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' · ');
 
-export function Events() {
+export function Events({ query }: { readonly query: URLSearchParams }) {
   const api = useApi();
+  const family = query.get('family') ?? '';
   const [events, setEvents] = useState<readonly EventEnvelope[]>([]);
   const [state, setState] = useState<StreamState>({ is: 'connecting' });
   const [text, setText] = useState('');
@@ -26,14 +39,19 @@ export function Events() {
   const waiting = useRef<readonly EventEnvelope[]>([]);
   const paused = useRef(false);
   paused.current = isPaused;
-  useEffect(() => followEvents(api, {
-    onState: setState,
-    onEvents: (fresh) => {
-      const newest = [...fresh].reverse();
-      if (paused.current) waiting.current = [...newest, ...waiting.current].slice(0, KEPT);
-      else setEvents((before) => [...newest, ...before].slice(0, KEPT));
-    },
-  }), [api]);
+  const types = family === 'every' ? Object.keys(FAMILIES).map((each) => `${each}.*`).join(',') : family === '' ? WITHOUT_MESSAGES : `${family}.*`;
+  useEffect(() => {
+    setEvents([]);
+    waiting.current = [];
+    return followEvents(api, types, {
+      onState: setState,
+      onEvents: (fresh) => {
+        const newest = [...fresh].reverse();
+        if (paused.current) waiting.current = [...newest, ...waiting.current].slice(0, KEPT);
+        else setEvents((before) => [...newest, ...before].slice(0, KEPT));
+      },
+    });
+  }, [api, types]);
   const resume = () => {
     setEvents((before) => [...waiting.current, ...before].slice(0, KEPT));
     waiting.current = [];
@@ -49,7 +67,7 @@ export function Events() {
   return (
     <>
       <Heading title="Live events" about={<Line state={state} />}>{isPaused ? <Button kind="primary" icon="play" onClick={resume}>Go on</Button> : <Button icon="pause" onClick={() => setPaused(true)}>Pause</Button>}</Heading>
-      <div class="filters" role="search" aria-label="Filter events"><label>Contains<input class="input" type="search" value={text} placeholder="Type, instance, code…" onInput={({ currentTarget }) => setText(currentTarget.value)} /></label></div>
+      <div class="filters" role="search" aria-label="Filter events"><label>Of<select class="input" value={family} onChange={({ currentTarget }) => setQuery({ family: currentTarget.value })}><option value="">All but messages</option>{Object.entries(FAMILIES).map(([each, name]) => <option key={each} value={each}>{name}</option>)}<option value="every">All, messages too</option></select></label><label>Contains<input class="input" type="search" value={text} placeholder="Type, instance, code…" onInput={({ currentTarget }) => setText(currentTarget.value)} /></label></div>
       <Rows label="Events" one="event" columns={columns} items={items} keyOf={({ id }) => id} empty={<Empty icon="events" title={text === '' ? 'Nothing has happened yet' : 'None fits'}>{text === '' ? 'Events appear here the moment they happen.' : 'Change the filter to see others.'}</Empty>} />
       {shown ? <Dialog title={shown.type} onClose={() => setShown(undefined)} onSubmit={() => setShown(undefined)} footer={<Button type="submit" kind="primary">Done</Button>}><Block label="Event, JSON" text={JSON.stringify(shown, null, 2)} /></Dialog> : null}
     </>

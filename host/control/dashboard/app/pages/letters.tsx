@@ -4,11 +4,12 @@ import type { DeadLetterDetail, DeadLetterView } from '../../../../../schemas/co
 import { segment } from '../core/api.ts';
 import { useApi, useMay } from '../core/context.ts';
 import { count, moment, plural } from '../core/format.ts';
-import { go, setQuery, to } from '../core/router.ts';
+import { go, to } from '../core/router.ts';
 import { useAction } from '../core/use-action.ts';
 import { usePages } from '../core/use-pages.ts';
 import { useResource } from '../core/use-resource.ts';
 import { Dialog } from '../parts/dialog.tsx';
+import { ChoiceFilter, isFiltering, SpanFilter, spanOf, TextFilter } from '../parts/filters.tsx';
 import { Button, Callout, Empty, Facts, Heading, Id, Panel, Refusal, Skeleton, Time } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
 import { Walk } from './message.tsx';
@@ -27,9 +28,9 @@ const COLUMNS: readonly Column<DeadLetterView>[] = [
 export function Letters({ query }: { readonly query: URLSearchParams }) {
   const [isAsking, setAsking] = useState(false);
   const may = useMay();
-  const filter = { instance: query.get('instance') ?? '', code: query.get('code') ?? '', stage: query.get('stage') ?? '', direction: query.get('direction') ?? '' };
+  const filter = { instance: query.get('instance') ?? '', code: query.get('code') ?? '', stage: query.get('stage') ?? '', direction: query.get('direction') ?? '', ...spanOf(query) };
   const pages = usePages<DeadLetterView>(useApi(), '/dead-letters', filter);
-  const isFiltered = Object.values(filter).some((each) => each !== '');
+  const isFiltered = isFiltering(filter);
   return (
     <>
       <Heading title="Dead letters" about="Work that ended without success, kept with all that a replay needs.">
@@ -37,8 +38,11 @@ export function Letters({ query }: { readonly query: URLSearchParams }) {
         {may('dead-letters:write') && pages.items.length > 0 ? <Button kind="primary" icon="replay" onClick={() => setAsking(true)}>{isFiltered ? 'Replay all that fit…' : 'Replay all…'}</Button> : null}
       </Heading>
       <div class="filters" role="search" aria-label="Filter dead letters">
-        {(['instance', 'code', 'stage'] as const).map((name) => <label key={name}>{{ instance: 'Channel', code: 'Code', stage: 'Stage' }[name]}<input class="input" type="search" value={filter[name]} placeholder="Any" onChange={({ currentTarget }) => setQuery({ [name]: currentTarget.value.trim() })} /></label>)}
-        <label>Direction<select class="input" value={filter.direction} onChange={({ currentTarget }) => setQuery({ direction: currentTarget.value })}><option value="">Both</option><option value="inbound">inbound</option><option value="outbound">outbound</option></select></label>
+        <TextFilter name="instance" label="Channel" value={filter.instance} />
+        <TextFilter name="code" label="Code" value={filter.code} />
+        <TextFilter name="stage" label="Stage" value={filter.stage} />
+        <ChoiceFilter name="direction" label="Direction" value={filter.direction} any="Both" of={['inbound', 'outbound']} />
+        <SpanFilter query={query} />
       </div>
       <Rows label="Dead letters" one="dead letter" columns={COLUMNS} keyOf={({ id }) => id} {...pages}
         empty={isFiltered ? <Empty icon="letters" title="None fits">Change the filter to see others.</Empty> : <Empty icon="check" title="No dead letters">All work ended as it should.</Empty>} />
@@ -55,7 +59,7 @@ interface Marked {
 
 function ReplayMany({ filter, onClose, onDone }: { readonly filter: Readonly<Record<string, string>>; readonly onClose: () => void; readonly onDone: () => void }) {
   const api = useApi();
-  const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ''));
+  const given = Object.fromEntries(Object.entries(filter).filter(([name, value]) => value !== '' && name !== 'sort'));
   const action = useAction(() => api.change<Marked>('POST', '/dead-letters/replay', { body: given }), ({ marked, guarded, more }) => {
     const kept = Object.entries(guarded).map(([problem, size]) => `${size} kept back (${problem})`).join(', ');
     return `${plural(marked, 'dead letter')} put back to work${kept === '' ? '' : `, ${kept}`}${more ? '; there are more, ask again' : ''}.`;

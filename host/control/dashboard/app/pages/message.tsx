@@ -43,7 +43,7 @@ export function MessagePage({ id }: { readonly id: string }) {
 const totalOf = (stages: readonly StageRecord[] = []): string => duration(stages.reduce((sum, { durationMs }) => sum + durationMs, 0));
 
 function toneOf(decision: string): readonly ['good' | 'warn' | 'bad', IconName] {
-  if (/den|refus|fail|error|reject|dead|lost|gave-up/.test(decision)) return ['bad', 'cross'];
+  if (/den|refus|fail|error|reject|dead|lost|g[ai]ve-up/.test(decision)) return ['bad', 'cross'];
   if (/flag|modif|held|hold|late|retry|bypass|wait|drop/.test(decision)) return ['warn', 'warn'];
   return ['good', 'check'];
 }

@@ -2,9 +2,10 @@
 import type { MessageView } from '../../../../../schemas/control.ts';
 import { useApi } from '../core/context.ts';
 import { brief } from '../core/format.ts';
-import { setQuery, to } from '../core/router.ts';
+import { to } from '../core/router.ts';
 import { usePages } from '../core/use-pages.ts';
 import { OUTCOME_NAMES, OutcomeBadge } from '../parts/badge.tsx';
+import { ChoiceFilter, isFiltering, SpanFilter, spanOf, TextFilter } from '../parts/filters.tsx';
 import { Button, Empty, Heading, Time } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
 
@@ -21,16 +22,17 @@ const COLUMNS: readonly Column<MessageView>[] = [
 ];
 
 export function Messages({ query }: { readonly query: URLSearchParams }) {
-  const filter = { instance: query.get('instance') ?? '', outcome: query.get('outcome') ?? '', direction: query.get('direction') ?? '' };
+  const filter = { instance: query.get('instance') ?? '', outcome: query.get('outcome') ?? '', direction: query.get('direction') ?? '', ...spanOf(query) };
   const pages = usePages<MessageView>(useApi(), '/messages', filter);
-  const isFiltered = Object.values(filter).some((each) => each !== '');
+  const isFiltered = isFiltering(filter);
   return (
     <>
       <Heading title="Messages" about="Everything that came in and went out. Open one to follow its way through the pipeline."><Button icon="refresh" onClick={pages.reload}>Refresh</Button></Heading>
       <div class="filters" role="search" aria-label="Filter messages">
-        <label>Channel<input class="input" type="search" value={filter.instance} placeholder="Instance" onChange={({ currentTarget }) => setQuery({ instance: currentTarget.value.trim() })} /></label>
-        <label>Outcome<select class="input" value={filter.outcome} onChange={({ currentTarget }) => setQuery({ outcome: currentTarget.value })}><option value="">Any</option>{OUTCOME_NAMES.map((each) => <option key={each} value={each}>{each}</option>)}</select></label>
-        <label>Direction<select class="input" value={filter.direction} onChange={({ currentTarget }) => setQuery({ direction: currentTarget.value })}><option value="">Both</option><option value="inbound">inbound</option><option value="outbound">outbound</option></select></label>
+        <TextFilter name="instance" label="Channel" value={filter.instance} placeholder="Instance" />
+        <ChoiceFilter name="outcome" label="Outcome" value={filter.outcome} of={OUTCOME_NAMES} />
+        <ChoiceFilter name="direction" label="Direction" value={filter.direction} any="Both" of={['inbound', 'outbound']} />
+        <SpanFilter query={query} />
       </div>
       <Rows label="Messages" one="message" columns={COLUMNS} keyOf={({ id }) => id} {...pages}
         empty={isFiltered ? <Empty icon="messages" title="None fits">Change the filter to see others.</Empty> : <Empty icon="messages" title="No messages yet">What comes to a channel shows here as soon as the host has it.</Empty>} />

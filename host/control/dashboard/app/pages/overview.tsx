@@ -43,7 +43,7 @@ function Tiles({ status, stats }: { readonly status: HostStatus; readonly stats:
   const active = plugins['active'] ?? 0;
   return (
     <div class="tiles">
-      <Tile name="Readiness" value={ready ? 'Ready' : 'Not ready'} icon={ready ? 'check' : 'warn'} tone={ready ? 'good' : 'bad'} note={ready ? 'nothing is missing' : 'a required plugin is missing'} />
+      <Tile name="Readiness" value={ready ? 'Ready' : 'Not ready'} icon={ready ? 'check' : 'warn'} tone={ready ? 'good' : 'bad'} note={ready ? 'nothing missing' : 'a required plugin is missing'} />
       <Tile name="Plugins active" value={`${active} of ${total(Object.values(plugins))}`} href={to('plugins')} {...(degraded.length > 0 ? { icon: 'warn' as const, tone: 'warn' as const, note: `${degraded.length} degraded` } : { note: 'none degraded' })} />
       <Tile name="Messages a minute" value={stats ? count(perMinute(stats.counts.accepted)) : '–'} href={to('messages')} note={stats ? `${count(total(stats.counts.accepted))} in the last hour` : ''} />
       <Tile name="Accepting takes" value={p99 === null ? '–' : duration(p99)} note={p99 === null ? 'nothing came lately' : '99th percentile'} />
@@ -86,7 +86,7 @@ function Charts({ stats }: { readonly stats: LastHourView | undefined }) {
   if (!stats) return <div class="panel"><div class="body"><Skeleton lines={4} label="Loading charts" /></div></div>;
   return (
     <div class="charts">
-      {drawn.map(({ title, hint, format, series }) => <Panel key={title} title={title} hint={hint} flush><Chart title={title} times={times} series={series} format={format} /></Panel>)}
+      {drawn.map(({ title, hint, format, series }) => <Panel key={title} title={title} hint={hint} flush><Chart title={title} times={times} series={series} format={format} least={title === 'Latency' ? 1 : 5} /></Panel>)}
     </div>
   );
 }
@@ -99,7 +99,8 @@ interface Drawn {
 }
 
 function chartsOf({ stepMs, counts, latency, depth }: LastHourView): readonly Drawn[] {
-  const rate = (values: readonly number[]) => values.map((each) => (each * 60_000) / stepMs);
+  // The step that is under way holds part of what it will: drawn, it would be a fall that never was.
+  const rate = (values: readonly number[]) => values.map((each, index) => (index === values.length - 1 ? null : (each * 60_000) / stepMs));
   const whole = (value: number) => count(Math.round(value * 10) / 10);
   return [
     { title: 'Throughput', hint: 'a minute', format: whole, series: [{ name: 'Accepted', colour: 1, values: rate(counts.accepted) }, { name: 'Delivered', colour: 2, isDashed: true, values: rate(counts.delivered) }] },

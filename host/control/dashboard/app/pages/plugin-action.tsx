@@ -5,8 +5,7 @@ import type { Scope } from '../../../scopes.ts';
 import { segment } from '../core/api.ts';
 import { useApi, useMay } from '../core/context.ts';
 import { useAction } from '../core/use-action.ts';
-import { useResource } from '../core/use-resource.ts';
-import type { Page } from '../core/types.ts';
+import { useAll, useResource } from '../core/use-resource.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Button, Callout, Refusal, Skeleton } from '../parts/parts.tsx';
 import { Diff, grantChanges, type Change } from './grants.tsx';
@@ -57,7 +56,7 @@ export function PluginAction({ verb, instance, onClose, onDone }: { readonly ver
   const id = useId();
   const { title, says, done, kind, isReasoned } = VERBS[verb];
   const plugin = useResource<PluginView>(api, `/plugins/${segment(instance)}`);
-  const approvals = useResource<Page<ApprovalView>>(api, '/approvals', { query: { instance } });
+  const approvals = useAll<ApprovalView>(api, '/approvals', { query: { instance } });
   const [reason, setReason] = useState('');
   const action = useAction(() => api.change('POST', `/plugins/${segment(instance)}/${verb}`, isReasoned ? { body: { reason: reason.trim() } } : {}), () => `${instance} ${done}.`);
   const submit = async () => {
@@ -69,7 +68,7 @@ export function PluginAction({ verb, instance, onClose, onDone }: { readonly ver
       footer={<><Button onClick={onClose}>Cancel</Button><Button type="submit" kind={kind} isBusy={action.isRunning} disabled={!plugin.value || (isReasoned && reason.trim() === '')}>{title}</Button></>}>
       <p>{says}</p>
       {action.error ? <Refusal error={action.error} /> : null}
-      {plugin.error ? <Refusal error={plugin.error} onRetry={plugin.reload} /> : plugin.value ? <WhatChanges verb={verb} plugin={plugin.value} approvals={approvals.value?.items} /> : <Skeleton lines={3} label="Reading what would change" />}
+      {plugin.error ? <Refusal error={plugin.error} onRetry={plugin.reload} /> : plugin.value ? <WhatChanges verb={verb} plugin={plugin.value} approvals={approvals.value} /> : <Skeleton lines={3} label="Reading what would change" />}
       {isReasoned ? (
         <div class="field">
           <label for={id}>Reason</label>
@@ -93,6 +92,7 @@ function WhatChanges({ verb, plugin, approvals }: { readonly verb: Verb; readonl
     <div class="stack">
       <div><h3>What would change</h3><Diff changes={changes} /></div>
       {plugin.required && !isStarting ? <Callout tone="warn"><strong>It is required.</strong> Without it the host reports that it is not ready (503), and does not start again.</Callout> : null}
+      {isStarting ? <p class="muted">{plugin.grants.length === 0 ? 'It has no grants. ' : ''}The host reads its files anew when it starts it, and these lines are what it read last: files that were changed since may give more or less, and where <code>approvals</code> asks for reviewers it waits for them. {plugin.digest === null ? 'Its package could not be read. ' : ''}Two packages compares <code>gatehouse diff</code>.</p> : null}
       {verb === 'enable' && (plugin.diagnostics ?? []).length > 0 ? <Callout tone="warn"><strong>Its files say more than is taken up:</strong>{plugin.diagnostics?.map(({ code, message, fix }) => <p key={`${code}${message}`}>{message} {fix}</p>)}</Callout> : null}
       {isStarting && counting.length > 0 ? <p class="muted">{counting.map(({ decision, reviewer, note }) => `${decision === 'approve' ? 'Approved' : 'Rejected'} by ${reviewer}: ${note}`).join(' · ')}</p> : null}
     </div>

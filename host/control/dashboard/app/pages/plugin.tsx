@@ -2,12 +2,13 @@
 import type { PluginView } from '../../../../../schemas/control.ts';
 import { segment } from '../core/api.ts';
 import { useApi, useMay } from '../core/context.ts';
-import { bytes, count, duration } from '../core/format.ts';
+import { bytes, count, duration, plural } from '../core/format.ts';
 import { to } from '../core/router.ts';
 import { useResource } from '../core/use-resource.ts';
 import { Badge, StateBadge } from '../parts/badge.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Callout, Facts, Heading, Id, Panel, Refusal, Skeleton, Time } from '../parts/parts.tsx';
+import { InstanceCosts, InstanceHistory } from './costs.tsx';
 import { FixOf } from './fix.tsx';
 import { Grants } from './grants.tsx';
 import { PluginActions } from './plugin-action.tsx';
@@ -22,17 +23,22 @@ export function PluginPage({ instance }: { readonly instance: string }) {
   const { state, kind, code, message, diagnostics = [] } = plugin;
   return (
     <>
-      <Heading title={instance} back={BACK} about={<span class="row"><StateBadge state={state} />{plugin.required ? <Badge tone="info" icon="info">required</Badge> : null}<span>{plugin.plugin} {plugin.version ?? ''}</span></span>}>{kind === 'channel' && may('messages:read') ? <a class="button" href={`${to('messages')}?instance=${encodeURIComponent(instance)}`}><Icon name="messages" />Messages</a> : null}<PluginActions plugin={plugin} onDone={reload} /></Heading>
+      <Heading title={instance} back={BACK} about={<span class="row"><StateBadge state={state} />{plugin.required ? <Badge tone="info" icon="info">required</Badge> : null}<span>{plugin.plugin} {plugin.version ?? ''}</span></span>}>{state === 'active' && plugin.grants.some(({ name }) => name === 'ui') ? <a class="button" href={`/channels/${segment(instance)}/`} target="_blank" rel="noopener noreferrer"><Icon name="link" />Open its page<span class="unseen"> in a new tab</span></a> : null}{kind === 'channel' && may('messages:read') ? <a class="button" href={`${to('messages')}?instance=${encodeURIComponent(instance)}`}><Icon name="messages" />Messages</a> : null}<PluginActions plugin={plugin} onDone={reload} /></Heading>
       <div class="stack">
         {error ? <Refusal error={error} onRetry={reload} /> : null}
         {GOOD.has(state) || (code === undefined && message === undefined) ? null : <Callout tone={state === 'quarantined' || state === 'revoked' || state === 'rejected' ? 'bad' : 'warn'}><strong>{message ?? state}</strong>{code ? <p class="code"><code>{code}</code></p> : null}<FixOf code={code ?? state} instance={instance} state={state} /></Callout>}
         {diagnostics.map((each) => <Callout key={`${each.code}${each.message}`} tone="warn"><strong>{each.message}</strong><p>{each.fix}</p><p class="code"><code>{each.code}</code></p></Callout>)}
         <Costs plugin={plugin} />
+        {may('costs:read') ? <div class="columns"><InstanceCosts instance={instance} /><InstanceHistory instance={instance} /></div> : null}
         <div class="columns">
-          <Panel title="Grants" hint={`${plugin.grants.length} given`}><Grants grants={plugin.grants} /></Panel>
-          <Package plugin={plugin} />
-          <Limits plugin={plugin} />
-          {plugin.channel ? <Channel channel={plugin.channel} /> : null}
+          <div class="stack">
+            <Panel title="Grants" hint={`${plugin.grants.length} given`}><Grants grants={plugin.grants} /></Panel>
+            <Limits plugin={plugin} />
+          </div>
+          <div class="stack">
+            <Package plugin={plugin} />
+            {plugin.channel ? <Channel channel={plugin.channel} /> : null}
+          </div>
         </div>
       </div>
     </>
@@ -60,7 +66,7 @@ function Package({ plugin: { plugin, version, digest, kind, scan, madeFrom, rebu
         ['Plugin', <code key="p">{plugin}</code>], ['Version', version], ['Kind', kind],
         ['Digest', digest ? <Id key="d" text={digest} label="Copy the package digest" /> : <span key="d" class="muted">unknown</span>],
         ['Grants digest', grantsDigest ? <Id key="g" text={grantsDigest} label="Copy the grants digest" /> : undefined],
-        ['Scan', scan ? <span key="s" class="row"><Badge tone={scan.outcome === 'pass' ? 'good' : scan.outcome === 'warn' ? 'warn' : 'bad'}>{scan.outcome}</Badge><span>risk {scan.risk}, {scan.findings} findings, <Time at={scan.at} /></span></span> : undefined],
+        ['Scan', scan ? <span key="s" class="row"><Badge tone={scan.outcome === 'pass' ? 'good' : scan.outcome === 'warn' ? 'warn' : 'bad'}>{scan.outcome}</Badge><span>risk {scan.risk}, {plural(scan.findings, 'finding')}, <Time at={scan.at} /></span></span> : undefined],
         ['Made from', madeFrom ? <code key="m">{Object.values(madeFrom).join(' ')}</code> : undefined],
         ['Rebuilt', rebuild ? <span key="r">{rebuild.verdict}, <Time at={rebuild.at} /></span> : undefined],
         ['Start position', startPosition],

@@ -4,8 +4,7 @@ import type { PluginView } from '../../../../../schemas/control.ts';
 import { useApi } from '../core/context.ts';
 import { brief, count, duration } from '../core/format.ts';
 import { setQuery, to } from '../core/router.ts';
-import type { Page } from '../core/types.ts';
-import { useResource } from '../core/use-resource.ts';
+import { useAll } from '../core/use-resource.ts';
 import { StateBadge } from '../parts/badge.tsx';
 import { Empty, Heading } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
@@ -22,11 +21,11 @@ const COLUMNS: readonly Column<PluginView>[] = [
 ];
 
 export function Plugins({ query }: { readonly query: URLSearchParams }) {
-  const { value, error, isLoading, reload } = useResource<Page<PluginView>>(useApi(), '/plugins', { everyMs: 5000 });
+  const { value, error, isLoading, reload } = useAll<PluginView>(useApi(), '/plugins', { everyMs: 5000 });
   const text = query.get('text') ?? '';
   const state = query.get('state') ?? '';
-  const items = useMemo(() => (value?.items ?? []).filter((each) => (state === '' || each.state === state) && (text === '' || `${each.instance} ${each.plugin}`.toLowerCase().includes(text.toLowerCase()))), [value, text, state]);
-  const states = [...new Set([...(value?.items ?? []).map((each) => each.state), ...(state === '' ? [] : [state])])].sort();
+  const items = useMemo(() => (value ?? []).filter((each) => (state === '' || each.state === state) && (text === '' || `${each.instance} ${each.plugin}`.toLowerCase().includes(text.toLowerCase()))), [value, text, state]);
+  const states = [...new Set([...(value ?? []).map((each) => each.state), ...(state === '' ? [] : [state])])].sort();
   return (
     <>
       <Heading title="Plugins" about="Every instance this host was told to run: what it is, whether it runs, what it takes." />

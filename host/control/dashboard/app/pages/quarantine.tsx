@@ -5,8 +5,7 @@ import { segment } from '../core/api.ts';
 import { useApi, useMay } from '../core/context.ts';
 import { clock, count, duration, moment } from '../core/format.ts';
 import { go, to } from '../core/router.ts';
-import type { Page } from '../core/types.ts';
-import { useResource } from '../core/use-resource.ts';
+import { useAll, useResource } from '../core/use-resource.ts';
 import { Badge, StateBadge } from '../parts/badge.tsx';
 import { Block, Callout, Empty, Facts, Heading, Id, Panel, Refusal, Skeleton, Time } from '../parts/parts.tsx';
 import { Rows, type Column } from '../parts/rows.tsx';
@@ -25,11 +24,11 @@ const COLUMNS: readonly Column<QuarantineView>[] = [
 ];
 
 export function Quarantine() {
-  const { value, error, reload } = useResource<Page<QuarantineView>>(useApi(), '/quarantine', { everyMs: 5000 });
+  const { value, error, reload } = useAll<QuarantineView>(useApi(), '/quarantine', { everyMs: 5000 });
   return (
     <>
       <Heading title="Quarantine" about="Instances that were stopped for what they did, or because a reviewer said so." />
-      <Rows label="Quarantine" one="instance" columns={COLUMNS} items={value?.items ?? []} keyOf={({ instance }) => instance} isFirst={!value} error={error} reload={reload} empty={<Empty icon="approvals" title="Nobody is quarantined">An instance that drifts, crashes again and again, or asks for what it may not have ends here by itself.</Empty>} />
+      <Rows label="Quarantine" one="instance" columns={COLUMNS} items={value ?? []} keyOf={({ instance }) => instance} isFirst={!value} error={error} reload={reload} empty={<Empty icon="approvals" title="Nobody is quarantined">An instance that drifts, crashes again and again, or asks for what it may not have ends here by itself.</Empty>} />
     </>
   );
 }

@@ -5,6 +5,7 @@ import { useApi } from '../core/context.ts';
 import { moment } from '../core/format.ts';
 import type { Page } from '../core/types.ts';
 import { useResource } from '../core/use-resource.ts';
+import { Discovery, Network } from './network.tsx';
 import { Block, Callout, Heading, Id, Panel, Refusal, Skeleton } from '../parts/parts.tsx';
 
 export function Settings() {
@@ -19,8 +20,8 @@ export function Settings() {
           {config.value.restart.length > 0 ? <Callout tone="warn"><strong>Written, and not in force before the next start:</strong> {config.value.restart.join(', ')}</Callout> : null}
           {config.value.overrides.length > 0 ? <Callout tone="info"><strong>Decided by the environment:</strong> {config.value.overrides.map(({ name, path }) => `${name} (${path})`).join(', ')}</Callout> : null}
           <div class="columns">
-            <Json title="What holds" value={config.value.settings} />
-            <div class="stack"><Json title="As it is written" hint={<Id text={config.value.hash} />} value={config.value.written} />
+            <div class="stack"><Network /><Json title="What holds" value={config.value.settings} /></div>
+            <div class="stack"><Discovery /><Json title="As it is written" hint={<Id text={config.value.hash} />} value={config.value.written} />
               <Panel title="History" flush><ul class="findings">{(history.value?.items ?? []).slice(0, 20).map(({ at, actor, hash, reason, changes }) => <li key={`${at}${hash}`}><div><strong>{reason ?? (changes.map(({ path }) => path).join(', ') || 'As it was found')}</strong><p class="muted">{actor} · {moment(at)}</p></div></li>)}</ul></Panel>
             </div>
           </div>

@@ -26,7 +26,7 @@ export function Tokens() {
     { name: 'Label', cell: ({ label, id, scopes }) => <div class="cell">{label}{id === session.self.id ? <span class="muted"> · this one</span> : null}<span class="sub">{scopes.join(', ') || 'may do nothing'}</span></div> },
     { name: 'Standing', width: '116px', kind: 'wide', cell: (token) => <Badge tone={standing(token)[0]}>{standing(token)[1]}</Badge> },
     { name: 'Last used', width: '110px', kind: 'extra', cell: ({ lastUsedAt }) => (lastUsedAt ? <Time at={lastUsedAt} /> : 'never') },
-    { name: 'Until', width: '110px', kind: 'wide', cell: ({ expiresAt }) => (expiresAt ? <Time at={expiresAt} /> : 'revoked') },
+    { name: 'Ends', width: '110px', kind: 'wide', cell: ({ expiresAt }) => (expiresAt ? <Time at={expiresAt} /> : 'never') },
     ...(isWriter ? [{ name: 'Actions', width: '168px', cell: (token: TokenView) => (standing(token)[1] === 'in force' || standing(token)[1] === 'replaced' ? <><Button small onClick={() => setAsked({ what: 'rotate', token })}>Rotate</Button> <Button small kind="danger" onClick={() => setAsked({ what: 'revoke', token })}>Revoke</Button></> : null) }] : []),
   ];
   const done = (token?: NewTokenView) => {
