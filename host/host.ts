@@ -238,8 +238,10 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
   const costs = parts.use(await CostLedger.open({ store, clock, log, ...config.costs }));
   const budgetsOf = budgetsBy(registry, config.costs);
   const meter = new BudgetMeter({ ledger: costs, budgetsOf });
-  parts.defer(subscribe('message.outcome', ({ instance, outcome, code }) => {
-    const way = COUNTED[outcome];
+  parts.defer(subscribe('message.outcome', ({ instance, direction, outcome, code, durationMs }) => {
+    // What is dropped as it comes was answered before, or was said to somebody else.
+    const isNews = outcome !== 'dropped' || direction === 'outbound' || durationMs === undefined;
+    const way = isNews ? COUNTED[outcome] : undefined;
     if (way) costs.charge('channel', instance, { [way]: 1, ...(way === 'ok' ? {} : { code }) });
   }));
   const quotas = new MinuteQuotas(clock);
@@ -263,10 +265,10 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     ],
   });
 
-  /** What the host fetches for a channel is on its bill. Throws BUDGET_EXCEEDED. */
-  const paidBy = (instance: string) => {
+  /** What the host fetches for a channel is on its bill; the request ends with BUDGET_EXCEEDED when that is spent. */
+  const paidBy = (instance: string) => (egressBytes: number) => {
+    if (egressBytes > 0) meter.spend(instance, '', { egressBytes });
     meter.hold(instance, '', ['egressBytes']);
-    return (egressBytes: number) => meter.spend(instance, '', { egressBytes });
   };
   /** For what a channel asked for and nobody waits with: throws INSTANCE_UNAVAILABLE where it was stopped meanwhile. */
   const standing = (instance: string): Caller => {

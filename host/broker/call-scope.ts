@@ -1,10 +1,11 @@
 // What one plugin call has written and sent so far: reads see it, a failed call drops it, a finished one hands it to the commit of its stage.
 import { hash } from 'node:crypto';
 import { BOUNDS } from '../../schemas/bounds.ts';
+import type { Resource } from '../../schemas/costs.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Turn } from '../store/fair-turns.ts';
 import type { MessageRow } from '../store/tables.ts';
-import type { Spending } from './meter.ts';
+import type { Account, Spending } from './meter.ts';
 import type { Doing } from '../tracing.ts';
 
 /** A kv entry to be written, or null for a deletion. */
@@ -21,8 +22,8 @@ export interface CallScopeOptions {
   readonly turn?: Turn | undefined;
   /** False where nobody commits what is sent. Default: the parent's, else true. */
   readonly maySend?: boolean;
-  /** Told of everything that is spent in the call. Not handed down: tools within it tell of their own. */
-  readonly onSpend?: (spending: Spending) => void;
+  /** Where everything is counted that is spent in the call. Not handed down: tools within it have their own. Default: nobody counts. */
+  readonly account?: Account;
   /** Shows what comes of a reply before it is one. Not handed down: only the skill that answers may speak. */
   readonly stream?: (text: string) => boolean;
 }
@@ -55,13 +56,14 @@ export class CallScope {
   /** Requests made so far, held against BOUNDS.hostCallsTotalPerCall. */
   requests = 0;
   /** What requests to the host have cost so far. */
+  hostCalls = 0;
   egressBytes = 0;
   kvBytes = 0;
   /** A tool it called was not there, or lost the call through no fault of its own: when this call then fails, that says nothing about it. */
   toolWasAway = false;
   /** What tools cost that were called within, by instance; the outermost call holds those of all. */
   #tools: Map<string, ToolCost> | undefined;
-  readonly #onSpend: ((spending: Spending) => void) | undefined;
+  readonly #account: Account | undefined;
   readonly #parent: CallScope | undefined;
   #open = true;
   #nestedCalls = 0;
@@ -69,7 +71,7 @@ export class CallScope {
   readonly #ends: (() => void)[] = [];
   readonly #releases: (() => void)[] = [];
 
-  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn, stream, onSpend }: CallScopeOptions = {}) {
+  constructor(callId: string, { attemptKey = '', parent, hops = parent?.hops ?? 0, maySend = parent?.maySend ?? true, turn = parent?.turn, stream, account }: CallScopeOptions = {}) {
     this.callId = callId;
     this.attemptKey = attemptKey;
     this.depth = parent ? parent.depth + 1 : 0;
@@ -77,7 +79,7 @@ export class CallScope {
     this.turn = turn;
     this.maySend = maySend;
     this.stream = stream;
-    this.#onSpend = onSpend;
+    this.#account = account;
     this.#parent = parent;
   }
 
@@ -96,10 +98,16 @@ export class CallScope {
     return this.#tools ?? NO_TOOLS;
   }
 
+  /** Asked again whenever something is about to be spent: others of this call may have spent it since the broker asked. Throws BUDGET_EXCEEDED. */
+  hold(resource: Resource): void {
+    this.#account?.hold(resource);
+  }
+
   spend(spending: Spending): void {
+    this.hostCalls += spending.hostCalls ?? 0;
     this.egressBytes += spending.egressBytes ?? 0;
     this.kvBytes += spending.kvBytes ?? 0;
-    this.#onSpend?.(spending);
+    this.#account?.spend(spending);
   }
 
   /** A tool that was called within has ended. */

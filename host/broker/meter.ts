@@ -1,6 +1,7 @@
 // Where the broker and the calls of plugins ask whether there is budget left, and say what was spent. host/costs/meter.ts answers.
 import type { Resource } from '../../schemas/costs.ts';
 import type { GatehouseError } from '../errors.ts';
+import type { CallFailure } from '../sandbox/sandbox.ts';
 
 export interface Spending {
   readonly calls?: number;
@@ -11,11 +12,18 @@ export interface Spending {
   readonly kvBytes?: number;
 }
 
+/** What a call may spend, and what it has. */
+export interface Account {
+  /** Throws BUDGET_EXCEEDED, as `Meter.hold`. */
+  hold(...resources: readonly Resource[]): void;
+  spend(spending: Spending): void;
+}
+
 /** How a call ended, and what it took. */
 export interface Ended {
   readonly ok: boolean;
   /** Of one that failed. */
-  readonly code?: string;
+  readonly code?: CallFailure | 'INTERNAL';
   readonly cpuUs: number;
   readonly wallMs: number;
 }

@@ -1,5 +1,6 @@
 // `ctx.http.fetch(url, { method, headers, body, secrets })`: a request to a granted origin, performed by the host's egress under all of the instance's http.fetch grants.
 import { Type } from 'typebox';
+import type { CallScope } from '../broker/call-scope.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { closed, oneOf } from '../../schemas/closed.ts';
 import { SecretHandle } from '../../schemas/ids.ts';
@@ -61,7 +62,13 @@ export function httpFetch(parts: HttpFetchParts) {
     async perform({ url, init: { method = 'GET', ...init } = {} }, caller, scope) {
       const over = new AbortController();
       scope.onClose(() => over.abort());
-      return await fetchAs(parts, caller, { url, method, ...init, onBytes: (egressBytes) => scope.spend({ egressBytes }) }, over.signal);
+      return await fetchAs(parts, caller, { url, method, ...init, onBytes: (egressBytes) => pay(scope, egressBytes) }, over.signal);
     },
   });
+}
+
+/** What has come is paid for, also when it is too much: nothing more comes then. Requests side by side see each other. */
+function pay(scope: CallScope, egressBytes: number): void {
+  if (egressBytes > 0) scope.spend({ egressBytes });
+  scope.hold('egressBytes');
 }

@@ -55,6 +55,7 @@ export function kvOperations(store: Store, ledger: KvLedger): readonly AnyOperat
         const reservation = await ledger.reserve(caller.instance, size, grant.quotaBytes);
         if ('used' in reservation) throw new GatehouseError('KV_QUOTA', { instance: caller.instance, used: reservation.used, quotaBytes: grant.quotaBytes, size });
         scope.onRelease(reservation.release);
+        scope.hold('kvBytes');
         scope.write(caller.instance, key, { value, sizeBytes });
         scope.spend({ kvBytes: sizeBytes });
         return null;

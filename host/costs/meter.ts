@@ -3,6 +3,7 @@ import { RESOURCES, type Budget, type Budgets, type Resource } from '../../schem
 import type { Ended, Meter, Spending } from '../broker/meter.ts';
 import { GatehouseError } from '../errors.ts';
 import { publish } from '../events.ts';
+import { isAway } from '../sandbox/sandbox.ts';
 import type { RollupRow } from '../store/tables.ts';
 import type { CostLedger } from './ledger.ts';
 
@@ -49,8 +50,10 @@ export class BudgetMeter implements Meter {
 
   end(instance: string, subject: string, { ok, code, cpuUs, wallMs }: Ended): void {
     this.#underWay.set(instance, Math.max(0, (this.#underWay.get(instance) ?? 0) - 1));
-    this.#parts.ledger.charge('plugin', instance, { ok: ok ? 1 : 0, failed: ok ? 0 : 1, code, cpuUs, wallUs: wallMs * 1000 });
-    this.#account(instance, subject, { cpuUs });
+    // A call that found no sandbox, or no place in its queue, is a failure and has cost nothing: a flood must not spend what it never used.
+    const ran = ok || cpuUs > 0 || code === undefined || code === 'INTERNAL' || !isAway(code);
+    this.#parts.ledger.charge('plugin', instance, { ok: ok ? 1 : 0, failed: ok ? 0 : 1, calls: ran ? 1 : 0, code, cpuUs, wallUs: wallMs * 1000 });
+    this.#account(instance, subject, { cpuUs, calls: ran ? 0 : -1 });
   }
 
   hold(instance: string, subject: string, resources: readonly Resource[]): void {
@@ -137,5 +140,4 @@ export class BudgetMeter implements Meter {
 
 const NAMES: Readonly<Record<Resource, string>> = { calls: 'calls', cpuMs: 'ms of CPU', hostCalls: 'host calls', egressBytes: 'bytes of egress', kvBytes: 'bytes written to kv' };
 
-/** Calls that ended, however they ended. */
-export const purseOf = ({ ok, failed, cpuUs, hostCalls, egressBytes, kvBytes }: RollupRow): Purse => ({ calls: ok + failed, cpuMs: cpuUs / 1000, hostCalls, egressBytes, kvBytes });
+export const purseOf = ({ calls, cpuUs, hostCalls, egressBytes, kvBytes }: RollupRow): Purse => ({ calls, cpuMs: cpuUs / 1000, hostCalls, egressBytes, kvBytes });

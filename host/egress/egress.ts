@@ -32,7 +32,7 @@ export interface EgressRequest {
   readonly unread?: boolean;
   /** Where the body goes instead, as it comes: for files that are too large to be texts. */
   readonly into?: Sink;
-  /** Told of bytes as they go out and come in. */
+  /** Told of bytes as they go out and come in, and of none before the first. What it throws ends the request. */
   readonly onBytes?: (count: number) => void;
 }
 
@@ -208,6 +208,7 @@ export class Egress implements AsyncDisposable {
     const tell = (end: Pick<Events['egress.request'], 'status' | 'code' | 'cause'>) => publish('egress.request', { instance, method, origin, ...end, bytes, durationMs: clock.monotonicMs() - began });
 
     this.#holdToQuota(instance, permit);
+    onBytes?.(0);
     const connections = await this.#opened();
     const connection = connections.take(instance, origin);
     try {

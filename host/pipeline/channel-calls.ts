@@ -3,10 +3,10 @@ import type { OptionalAbility } from '../../schemas/abilities.ts';
 import { CHANNEL_HANDLERS, type HandlerInput, type HandlerOutput } from '../../schemas/channel.ts';
 import type { CallScope } from '../broker/call-scope.ts';
 import { GatehouseError, type ErrorCode } from '../errors.ts';
-import { failureClassOf, type FailureClass } from '../sandbox/sandbox.ts';
+import { failureClassOf, isAway, type FailureClass } from '../sandbox/sandbox.ts';
 import { compileSchema } from '../schema.ts';
 import { DEFAULTS } from './channel-defaults.ts';
-import { isAway, type CallOptions, type PluginCalls } from './plugin-calls.ts';
+import type { CallOptions, PluginCalls } from './plugin-calls.ts';
 import type { ChannelEntry } from './plugin-directory.ts';
 
 /** `failure` says what is to be done about it; `away`: it was not there, which says nothing about the work. */

@@ -6,7 +6,7 @@ export type Cost = Pick<StageRecord, 'durationMs' | 'cpuUs' | 'hostCalls' | 'egr
 
 /** What is zero is left out: most calls ask nothing of the host. */
 export function costOf({ result, scope }: ScopedResult): Cost {
-  return { durationMs: result.wallMs, cpuUs: result.cpuUs, ...spentOf({ hostCalls: scope.requests, egressBytes: scope.egressBytes, kvBytes: scope.kvBytes }) };
+  return { durationMs: result.wallMs, cpuUs: result.cpuUs, ...spentOf({ hostCalls: scope.hostCalls, egressBytes: scope.egressBytes, kvBytes: scope.kvBytes }) };
 }
 
 /** One record for each instance whose tools were called, by this call or by tools it called. */

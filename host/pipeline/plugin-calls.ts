@@ -1,11 +1,11 @@
 // One call into a plugin with a broker scope around it. Every stage and every tool call goes through here.
 import type { Broker } from '../broker/broker.ts';
 import type { CallScope } from '../broker/call-scope.ts';
-import { NO_METER, type Meter, type Spending } from '../broker/meter.ts';
+import { NO_METER, type Account, type Meter } from '../broker/meter.ts';
 import type { ActiveTool } from '../capabilities/tool-call.ts';
 import type { Turn } from '../store/fair-turns.ts';
 import { doing } from '../tracing.ts';
-import type { CallFailure, CallResult, PluginCall } from '../sandbox/sandbox.ts';
+import type { CallResult, PluginCall } from '../sandbox/sandbox.ts';
 
 /** The supervisor's half: finds the sandbox of an instance, waits at most `waitMs` while it restarts. */
 export type CallInstance = (instance: string, call: PluginCall, options: { readonly waitMs: number }) => Promise<CallResult>;
@@ -67,8 +67,8 @@ export class PluginCalls {
   }
 
   async call(instance: string, handler: string, input: unknown, { attemptKey, waitMs, parent, hops, maySend, stream, wallMs, turn, through, caller }: CallOptions): Promise<ScopedResult> {
-    const onSpend = (spending: Spending) => this.#meter.spend(instance, scope.subject, spending);
-    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, onSpend, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
+    const account: Account = { spend: (spending) => this.#meter.spend(instance, scope.subject, spending), hold: (...resources) => this.#meter.hold(instance, scope.subject, resources) };
+    const scope = this.#broker.open(`call-${++this.#calls}`, { attemptKey, account, ...(parent && { parent }), ...(hops !== undefined && { hops }), ...(maySend !== undefined && { maySend }), ...(turn && { turn }), ...(stream && { stream }) });
     let result: CallResult | undefined;
     const around = doing();
     const span = around?.span?.child(`${handler} ${instance}`, 'client', { 'rpc.system': 'gatehouse', 'rpc.method': handler, 'gatehouse.instance': instance });
@@ -101,12 +101,7 @@ export class PluginCalls {
     const called = await this.call(tool.instance, 'call', { tool: tool.name, arguments: args }, { attemptKey, waitMs: TOOL_WAIT_MS, parent });
     const { result, scope } = called;
     this.#meter.tool(tool.address, result);
-    parent.countTool(tool.instance, { cpuUs: result.cpuUs, wallMs: result.wallMs, hostCalls: scope.requests, egressBytes: scope.egressBytes, kvBytes: scope.kvBytes });
+    parent.countTool(tool.instance, { cpuUs: result.cpuUs, wallMs: result.wallMs, hostCalls: scope.hostCalls, egressBytes: scope.egressBytes, kvBytes: scope.kvBytes });
     return called;
   }
-}
-
-/** Failures that say nothing about the work: the instance was not there, or gone before it began. */
-export function isAway(code: CallFailure): boolean {
-  return code === 'INSTANCE_UNAVAILABLE' || code === 'INSTANCE_BUSY' || code === 'CALL_CANCELLED';
 }

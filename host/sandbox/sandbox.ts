@@ -145,3 +145,8 @@ export interface Sandbox {
   /** Takes no new calls and lets those it has, under way or in its queue, finish for `graceMs`; then ends the process. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** Failures that say nothing about the work: the instance was not there, or gone before it began. */
+export function isAway(code: CallFailure): boolean {
+  return code === 'INSTANCE_UNAVAILABLE' || code === 'INSTANCE_BUSY' || code === 'CALL_CANCELLED';
+}

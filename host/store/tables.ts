@@ -544,6 +544,8 @@ export interface RollupRow {
   readonly ok: number;
   readonly failed: number;
   readonly denied: number;
+  /** Of a plugin: calls that reached its code. */
+  readonly calls: number;
   readonly codes: Readonly<Record<string, number>>;
   readonly cpuUs: number;
   readonly wallUs: number;

@@ -5,6 +5,8 @@ import type { DeadLetterView, MessageDetail, MessageView } from '../../schemas/c
 import { eventually } from '../support/eventually.ts';
 import { addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { fetcher, startArena } from '../support/fetcher.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -120,5 +122,27 @@ describe('budgets', () => {
     const { status, body } = await webhookClient(gatehouse.address, WEBHOOK_SECRET).raw(JSON.stringify({ id: 'w2', conversation: 'c', sender: { id: 'ada' }, text: 'unjudged?' }));
     expect([status, body['code']]).toEqual([503, 'GATE_UNAVAILABLE']);
     expect(await get<CostView>(gatehouse, '/costs/asker')).toMatchObject({ spent: { calls: 1 } });
+  });
+
+  it('of egress hold over requests side by side: forty at once get no more than one after the other', async () => {
+    await using remote = await startReceiver(() => ({ status: 200, body: 'x'.repeat(50_000) }));
+    await using arena = await startArena([fetcher('greedy', { origins: [remote.origin], enablement: { budgets: { perDay: { egressBytes: 100_000 } } } })], [remote.exception]);
+    const seen = await arena.fetchAll('greedy', Array.from({ length: 40 }, () => `${remote.origin}/file`));
+    expect(seen.filter(({ code }) => code === 'BUDGET_EXCEEDED').length).toBeGreaterThan(35);
+    const { spent } = await get<CostView>(arena.gatehouse, '/costs/greedy');
+    // What was on its way when it was spent: one piece of each of the four that run at once.
+    expect(spent.egressBytes).toBeLessThan(100_000 + 4 * 66_000);
+    expect(remote.received.length).toBeLessThan(8);
+  });
+
+  it('and costs count tries that failed, and no word twice that was said once', async () => {
+    await using home = await aHome([{ name: 'bad', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: () => { let n = 0; for (let i = 0; i < 300000; i += 1) n += i % 7; throw Object.assign(new Error('no ' + n), { retry: false }); } } });`, manifest: { skill: {} } }]);
+    await addWebhook(home);
+    await using gatehouse = await startGatehouse(home);
+    const message = await settled(gatehouse, await say(gatehouse, 'w1'), 'dead-lettered');
+    expect(message.costs.find(({ instance }) => instance === 'bad')?.cpuMs).toBeGreaterThan(0);
+    await webhookClient(gatehouse.address, WEBHOOK_SECRET).raw(JSON.stringify({ id: 'w1', conversation: 'c', sender: { id: 'ada' }, text: 'hello w1' }));
+    const { items } = await get<{ items: StatView[] }>(gatehouse, '/stats?by=channel&grain=day');
+    expect(items).toMatchObject([{ name: 'webhook', failed: 1 }]);
   });
 });

@@ -1,6 +1,7 @@
 // The ledger of costs on a real store, and budgets held against it: hours and days that roll, restarts, clocks set back, what is over and goes.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Ended } from '../../host/broker/meter.ts';
 import { costDesk } from '../../host/costs/desk.ts';
 import { CostLedger } from '../../host/costs/ledger.ts';
 import { BudgetMeter } from '../../host/costs/meter.ts';
@@ -15,7 +16,7 @@ import { tempDir } from '../support/temp.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const CALL = { ok: true, cpuUs: 2000, wallMs: 3 };
+const CALL: Ended = { ok: true, cpuUs: 2000, wallMs: 3 };
 
 async function aStore() {
   const dir = await tempDir();
@@ -119,6 +120,26 @@ describe('the ledger of costs', () => {
     expect(again.today('plugin', 'weather')).toMatchObject({ ok: 2 });
   });
 
+  it('sweeps nothing by its age for a day after a clock jumped ahead, and charges the real day again once it is set right', async () => {
+    await using world = await aStore();
+    {
+      await using ledger = await world.open();
+      ledger.charge('plugin', 'weather', { ok: 3, calls: 3 });
+      await ledger.flush();
+      world.clock.turn(1000 * DAY_MS);
+      ledger.charge('plugin', 'weather', { ok: 1, calls: 1 });
+      await ledger.flush();
+      world.clock.turn(-1000 * DAY_MS);
+      ledger.charge('plugin', 'weather', { ok: 1, calls: 1 });
+      await ledger.flush();
+      expect(ledger.today('plugin', 'weather')).toMatchObject({ ok: 4 });
+      expect((await deskOf(world.store, ledger).history({ grain: 'day', until: '2026-02-01T00:00:00.000Z' })).items.map(({ ok }) => ok)).toEqual([4]);
+    }
+    await using again = await world.open();
+    expect(again.today('plugin', 'weather')).toMatchObject({ ok: 4 });
+    expect(again.day.date).toBe('2026-01-15');
+  });
+
   it('tells at most sixteen codes of a row apart', async () => {
     await using world = await aStore();
     await using ledger = await world.open();
@@ -199,6 +220,12 @@ describe('budgets', () => {
     expect(refusedBy(() => meter.hold('weather', 'm1', ['hostCalls']))).toMatchObject({ resource: 'host calls' });
     expect(world.call()).toBe('through');
     expect(world.call()).toMatchObject({ resource: 'ms of CPU', most: 3, spent: 4 });
+  });
+
+  it('of calls are spent by calls that ran, not by those that found no sandbox or no place', async () => {
+    await using world = await aMeter({ perDay: { calls: 2 }, perMessage: { calls: 2 } });
+    for (let call = 0; call < 5; call += 1) expect(world.call('m1', { ok: false, code: 'INSTANCE_BUSY', cpuUs: 0, wallMs: 1 })).toBe('through');
+    expect([world.call('m1'), world.call('m1'), world.call('m1')]).toEqual(['through', 'through', expect.objectContaining({ period: 'for a message' })]);
   });
 
   it('of one message leave the others alone, and add up the tries at it', async () => {

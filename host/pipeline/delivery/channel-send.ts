@@ -1,11 +1,11 @@
 // Asks a channel what is to be done to send one message. deliver.ts asks when its turn has come, offer.ts before a reply is stored.
 import { Delivery, SendResult, type Action, type StageRecord } from '../../../schemas/message.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
-import { failureClassOf, isLost } from '../../sandbox/sandbox.ts';
+import { failureClassOf, isAway, isLost } from '../../sandbox/sandbox.ts';
 import { compileSchema } from '../../schema.ts';
 import type { MessageRow } from '../../store/tables.ts';
 import { costOf } from '../cost-record.ts';
-import { isAway, type PluginCalls } from '../plugin-calls.ts';
+import type { PluginCalls } from '../plugin-calls.ts';
 import { placeOf } from '../sessions/whereabouts.ts';
 
 /** The channel's answer: what the host is to do, and what the channel wrote. */

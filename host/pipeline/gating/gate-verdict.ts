@@ -51,16 +51,16 @@ export async function verdictOf(gate: GateEntry, message: Message, subject: Gate
 
   const called = await calls.call(gate.instance, 'evaluate', { message, direction }, { attemptKey, waitMs: gate.wallMs, hops: message.hops, turn: turnOf(message), ...(within && { parent: within.scope }) });
   const { result, scope } = called;
-  const cost = costOf(called);
   const tools = toolRecords(called);
-  if (!result.ok) return { ...failed(result.code, gate), failure: result.code, cost };
+  const spent = { cost: costOf(called), ...(tools.length > 0 && { within: tools }) };
+  if (!result.ok) return { ...failed(result.code, gate), failure: result.code, ...spent };
   if (!decisionOf.is(result.value)) {
     scope.release();
-    return { effect: 'unavailable', code: 'GATE_FAILED', failure: `RESULT_INVALID ${decisionOf.explain(result.value)?.path ?? ''}`.trim().slice(0, 200), cost };
+    return { effect: 'unavailable', code: 'GATE_FAILED', failure: `RESULT_INVALID ${decisionOf.explain(result.value)?.path ?? ''}`.trim().slice(0, 200), ...spent };
   }
   if (scope.hasWrites) scopes.push(scope);
   const tidy = (text: string) => (direction === 'inbound' ? { ok: true as const, text: sanitizeText(text) } : leaving(directory.channel(message.instance), message.conversation, text));
-  return { ...decided(result.value, message, tidy), cost, ...(tools.length > 0 && { within: tools }) };
+  return { ...decided(result.value, message, tidy), ...spent };
 }
 
 /** A gate's text goes through what every text goes through; nothing left of it is a refusal. */

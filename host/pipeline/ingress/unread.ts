@@ -1,8 +1,7 @@
 // What a source is told when its channel could not read what it sent: by the class of the failure, with the channel's own words only where it meant them for the source. Called by ingress.ts.
 import { BOUNDS } from '../../../schemas/bounds.ts';
 import type { ErrorCode, Fields } from '../../errors.ts';
-import { failureClassOf, type FailedCall, type FailureClass } from '../../sandbox/sandbox.ts';
-import { isAway } from '../plugin-calls.ts';
+import { failureClassOf, isAway, type FailedCall, type FailureClass } from '../../sandbox/sandbox.ts';
 
 export interface Unread {
   readonly failure: FailureClass;

@@ -5,8 +5,8 @@ import { commandsOf, type CommandTable } from '../commands/registry.ts';
 import type { LaneContext } from '../context.ts';
 import { costOf, toolRecords } from '../cost-record.ts';
 import type { CallScope } from '../../broker/call-scope.ts';
-import { isLost, type CallResult } from '../../sandbox/sandbox.ts';
-import { isAway, type PluginCalls } from '../plugin-calls.ts';
+import { isAway, isLost, type CallResult } from '../../sandbox/sandbox.ts';
+import type { PluginCalls, ScopedResult } from '../plugin-calls.ts';
 import { turnOf } from '../lanes/turns.ts';
 import type { PluginDirectory, SkillEntry } from '../plugin-directory.ts';
 import { sessionOf } from '../sessions/sessions.ts';
@@ -57,11 +57,11 @@ export function respond({ calls, directory, store, presence }: RespondParts): St
         const { result, scope } = called;
         const shownAs = (await shown?.end(speaks(result)))?.id;
         if (!result.ok && context.cancelled) return CANCELLED;
-        if (!result.ok) return again(context, skill.instance, result.code, result.message, policyFor(result, scope));
+        if (!result.ok) return again(context, called, skill.instance, result.code, result.message, policyFor(result, scope));
         if (!respondResult.is(result.value)) {
           scope.release();
           const wrong = respondResult.explain(result.value);
-          return again(context, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`, FAILED);
+          return again(context, called, skill.instance, 'RESULT_INVALID', `its result is wrong at ${wrong?.path}: ${wrong?.problem}`, FAILED);
         }
         context.stages.push({ stage: 'skill', decision: result.value ? 'answered' : 'not-mine', instance: skill.instance, ...costOf(called) }, ...toolRecords(called));
         if (scope.hasWrites) context.scopes.push(scope);
@@ -93,8 +93,10 @@ function speaks(result: CallResult): boolean {
   return first !== undefined && first.text.trim() !== '' && first.edits === undefined && first.reacts === undefined;
 }
 
-function again(context: LaneContext, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {
-  context.stages.push({ stage: 'skill', decision: policy === POISONED ? 'struck' : 'failed', reason, instance, durationMs: 0 });
+/** A try that reached the skill's code has cost something; one that did not, has not. */
+function again(context: LaneContext, called: ScopedResult, instance: string, reason: string, problem: string, policy: TryPolicy): Verdict {
+  const cost = called.result.cpuUs > 0 ? costOf(called) : { durationMs: 0 };
+  context.stages.push({ stage: 'skill', decision: policy === POISONED ? 'struck' : 'failed', reason, instance, ...cost }, ...toolRecords(called));
   return tryAgain(context, policy, { code: policy === POISONED ? 'MESSAGE_POISONED' : reason === 'BUDGET_EXCEEDED' ? reason : 'RESPOND_FAILED', instance, problem });
 }
 
