@@ -97,7 +97,7 @@ function stateOf({ perDay = {}, warnAt = 0.8 }: Budgets, used: Partial<Record<Re
   return most >= 1 ? 'exceeded' : most >= warnAt ? 'warned' : 'within';
 }
 
-const statOf = (grain: Grain, at: string, by: StatKind, name: string, { wallUs, cpuUs, calls: _, ...row }: RollupRow): StatView => ({ grain, at, by, name, ...row, cpuMs: cpuUs / 1000, wallMs: wallUs / 1000 });
+const statOf = (grain: Grain, at: string, by: StatKind, name: string, { ok, failed, denied, codes, wallUs, cpuUs, hostCalls, egressBytes, kvBytes }: RollupRow): StatView => ({ grain, at, by, name, ok, failed, denied, codes, hostCalls, egressBytes, kvBytes, cpuMs: cpuUs / 1000, wallMs: wallUs / 1000 });
 
 /** `<start> <kind> <name>`: none of them holds a space. */
 const writeCursor = ([, , start, kind, name]: Key) => `${String(start)} ${String(kind)} ${String(name)}`;
