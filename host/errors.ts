@@ -51,7 +51,7 @@ export const ERRORS = {
   STORE_ROW_TOO_LARGE: row('host', 500, 1, "A row of {size} bytes for table '{table}' exceeds {limit}.", 'This is a defect in Gatehouse; report it.'),
   STORE_KEY: row('host', 500, 1, "A key for table '{table}' is refused: {problem}.", 'This is a defect in Gatehouse; report it.'),
   STORE_FAILED: row('host', 503, 1, 'The store could not commit: {problem}.', 'Check free disk space and the health of the data directory.', true),
-  STORE_MIGRATION: row('host', 500, 1, 'The store in {dir} could not be brought to schema {to} ({what}): {problem}.', 'The next start takes the step again from its beginning. To go back to the version before, put {copy} in its place; docs/ops/upgrade.md goes through it.'),
+  STORE_MIGRATION: row('host', 500, 1, 'The store in {dir} could not be brought to schema {to} ({what}): {problem}.', 'The next start takes the step again from its beginning. To go back to the version before, put {copy} in its place{earlier}; docs/ops/upgrade.md goes through it.'),
   STORE_DAMAGED: row('operator', 503, 3, 'The store{where} is damaged: {problem}.', 'Nothing was changed in it. Move the data directory away, keep it, and bring the newest backup back with `gatehouse restore BACKUP --data-only`; docs/ops/runbooks/restore.md goes through it.'),
   STORE_UNWRITABLE: row('operator', 503, 1, 'Nothing can be written in {dir}: {problem}.', '{remedy}', true),
   STORE_CLOSED: row('host', 503, 1, 'The store is closed.', 'The host is stopping; try again when it runs.', true),

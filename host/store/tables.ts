@@ -525,10 +525,23 @@ export interface InviteRow {
 
 export const invites = tenantTable<InviteRow, [id: string]>('invites', 'id, sixteen hex digits', 'pairing: the operator, who redeems one; the sweeper');
 
-export type MetaRow = { readonly schema: number } | { readonly epoch: number };
+/** A try at a migration that has not come to its end: which opening of the store it was, and the name of the copy from before it. */
+interface MigratingRow {
+  readonly epoch: number;
+  readonly copy: string;
+}
+
+/** What the wall clock said, in epoch milliseconds: when it was believed last, and when anybody looked. `waitedMs`: for so long it has been doubted. */
+export interface ClockRow {
+  readonly believedMs: number;
+  readonly seenMs: number;
+  readonly waitedMs?: number;
+}
+
+export type MetaRow = { readonly schema: number } | { readonly epoch: number } | MigratingRow | ClockRow | { readonly generation: number };
 
 /** Facts about the store itself. */
-export const meta = hostTable<MetaRow, [fact: 'schema' | 'epoch']>('meta', 'fact', 'store: opening, migrations');
+export const meta = hostTable<MetaRow, [fact: 'schema' | 'epoch' | 'migrating' | 'clock' | 'sessions']>('meta', 'fact', 'store: opening, migrations; pipeline: the doubt of the clock, the generation of forgotten sessions');
 
 export interface EgressBytesRow {
   /** UTC, `2026-11-21`. */

@@ -1,14 +1,14 @@
 // The LMDB engine against the store contract, and what is particular to it: the owner lock, the directory, a disk that is full, an older and a newer store.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { systemClock as clock } from '../../host/clock.ts';
 import { subscribe } from '../../host/events.ts';
-import { openStore } from '../../host/store/lmdb.ts';
-import type { Migration } from '../../host/store/migrations.ts';
+import { openStore, type LmdbStore } from '../../host/store/lmdb.ts';
+import { migrate, type Migrating, type Migration } from '../../host/store/migrations.ts';
 import { put, type Store, type Table } from '../../host/store/store.ts';
 import { meta } from '../../host/store/tables.ts';
 import { eventually } from '../support/eventually.ts';
@@ -191,9 +191,10 @@ describe('schema versions', () => {
       },
     };
     const store = join(dir.path, 'store');
-    const copy = `${store}.before-schema-2`;
-    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION', message: expect.stringContaining('kv values become objects): power cut.'), fix: expect.stringContaining(copy) });
-    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION' });
+    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION', message: expect.stringContaining('kv values become objects): power cut.') });
+    const [copy = '', ...others] = await copiesOf(dir.path);
+    await expect(open(store, [crashing])).rejects.toMatchObject({ code: 'STORE_MIGRATION', fields: { copy }, fix: expect.stringContaining(`put ${copy} in its place;`) });
+    expect(others).toEqual([]);
     {
       // What the failed step wrote is in the store, and not in the copy, however often it was tried.
       await using before = await open(copy, []);
@@ -229,6 +230,49 @@ describe('schema versions', () => {
     expect(await read(again)).toEqual({ was: 'plain' });
   });
 
+  it('copy the store anew when somebody worked with it since the try that failed, and name every copy', async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, 'store');
+    const failing: Migration = { ...two, run: () => Promise.reject(new Error('no')) };
+    const seen: string[] = [];
+    for (let week = 1; week <= 5; week += 1) {
+      {
+        // As after `git checkout` of the version before.
+        await using before = await open(path, []);
+        await write(before, `week ${week}`);
+      }
+      const failure: unknown = await open(path, [failing]).catch((error: unknown) => error);
+      const copies = await copiesOf(dir.path);
+      const fresh = copies.filter((each) => !seen.includes(each));
+      expect(fresh).toHaveLength(1);
+      expect(failure).toMatchObject({ code: 'STORE_MIGRATION', fields: { copy: fresh[0] } });
+      for (const copy of copies) expect(failure).toMatchObject({ fix: expect.stringContaining(copy) });
+      seen.push(...fresh);
+    }
+    expect(await copiesOf(dir.path)).toEqual(seen.slice(-3));
+    await using newest = await open(String(seen.at(-1)), []);
+    expect(await read(newest)).toBe('week 5');
+  });
+
+  it('do not begin when what would be the way back is no sound copy, and leave nothing of it', async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, 'store');
+    await using store = await open(path, []);
+    await write(store, 'plain');
+    const cut = { ...migratable(store), snapshot: async (to: string) => (await store.snapshot(to), await truncate(join(to, 'data.mdb'), 12_000)) };
+    await expect(migrate({ store: cut, dir: path, clock, migrations: [two] })).rejects.toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('is no copy') });
+    expect(await read(store)).toBe('plain');
+    expect(await readdir(dir.path)).toEqual(['store']);
+  });
+
+  it('do not begin without room for the copy', async () => {
+    await using dir = await tempDir();
+    const path = join(dir.path, 'store');
+    await using store = await open(path, []);
+    await expect(migrate({ store: { ...migratable(store), stats: () => ({ usedBytes: 2 ** 60 }) }, dir: path, clock, migrations: [two] })).rejects.toMatchObject({ code: 'STORE_UNWRITABLE', message: expect.stringContaining('needs up to') });
+    expect(await readdir(dir.path)).toEqual(['store']);
+  });
+
   it('begin at the newest in a new store, without running any step', async () => {
     await using dir = await tempDir();
     await using store = await open(dir.path, [two, three]);
@@ -244,6 +288,25 @@ describe('schema versions', () => {
     expect((await store.get(meta, meta.key('schema')))?.value).toEqual({ schema: 3 });
   });
 });
+
+/** Oldest first. */
+async function copiesOf(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.includes('.before-schema-')).sort().map((name) => join(folder, name));
+}
+
+/** A store of which single verbs can be replaced. */
+function migratable(store: LmdbStore): Migrating['store'] {
+  return {
+    get: (table, key) => store.get(table, key),
+    range: (table, prefix, options) => store.range(table, prefix, options),
+    count: (table) => store.count(table),
+    commit: (commit) => store.commit(commit),
+    watch: (table, onChange) => store.watch(table, onChange),
+    snapshot: (to) => store.snapshot(to),
+    stats: () => store.stats(),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
 
 function disposable(stop: () => void): Disposable {
   return { [Symbol.dispose]: stop };
