@@ -48,7 +48,7 @@ import { pairingDesk, type PairingDesk } from './pipeline/pairing/pairing-desk.t
 import { conversationId, Pairings } from './pipeline/pairing/pairings.ts';
 import { PluginCalls } from './pipeline/plugin-calls.ts';
 import { PRESSURE_DEFAULTS } from './pipeline/pressure.ts';
-import { RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
+import { LETTER_RETENTION_DEFAULTS } from './pipeline/sweeper.ts';
 import { PluginLife } from './plugin-life.ts';
 import { scanDesk, type ScanDesk } from './registry/scan-desk.ts';
 import { quarantineDesk, type QuarantineDesk } from './quarantine/desk.ts';
@@ -312,7 +312,7 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
       ids,
       log,
       store,
-      letterRetention: { ...RETENTION_DEFAULTS, ...config.pipeline.deadLetters },
+      letterRetention: { ...LETTER_RETENTION_DEFAULTS, ...config.pipeline.deadLetters },
       retention: config.retention,
       pressure: { ...PRESSURE_DEFAULTS, ...config.pipeline.pressure },
       ledger,

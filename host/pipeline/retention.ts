@@ -7,12 +7,12 @@ import type { RetentionSettings, RetentionView } from '../../schemas/retention.t
 import { toTimestamp, type Clock } from '../clock.ts';
 import { publish } from '../events.ts';
 import { epochMsOf } from '../ids.ts';
-import type { Log } from '../log.ts';
 import { withEnding } from '../store/messages.ts';
 import type { Entry, Removal, Store } from '../store/store.ts';
 import { conversations, endings, messages, type MessageRow } from '../store/tables.ts';
 import type { WorkerSpec } from '../supervisor/worker.ts';
 import type { SessionBook } from './sessions/sessions.ts';
+import type { WallClock } from './wall-clock.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const EVERY_MS = 60 * 60_000;
@@ -20,28 +20,23 @@ const EVERY_MS = 60 * 60_000;
 const BATCH = 100;
 /** Between two batches it rests so many times as long as one took: on a busy store it is slow, on an idle one fast. */
 const REST = 4;
-/** A clock that moves so far beside the time that passed was set, rightly or wrongly. */
-const JUMP_MS = 10 * 60_000;
 
 const FINAL: ReadonlySet<MessageRow['outcome']> = new Set(['answered', 'unanswered', 'delivered', 'dropped', 'denied']);
 
 export interface RetentionParts {
   readonly store: Store;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly wallClock: Pick<WallClock, 'isBelieved'>;
   readonly book: Pick<SessionBook, 'forget'>;
   readonly settings: RetentionSettings;
 }
 
 export class Retention {
   readonly #parts: RetentionParts;
-  /** Wall clock beside monotonic time, as of the last pass. */
-  #offsetMs: number;
   #last: RetentionView['last'];
 
   constructor(parts: RetentionParts) {
     this.#parts = parts;
-    this.#offsetMs = this.#offset();
   }
 
   get view(): RetentionView {
@@ -52,30 +47,19 @@ export class Retention {
     return { name: 'retention', everyMs: EVERY_MS, deadlineMs: 45 * 60_000, run: (signal) => this.sweep(signal) };
   }
 
-  /** One pass; what it does not get to is left for the next. A pass after the clock was set does nothing: there is an hour to set it right before years of messages count as old. */
+  /** One pass; what it does not get to is left for the next. While the clock is doubted nothing counts as old: there is time to set it right before years of messages do. */
   async sweep(signal: AbortSignal): Promise<void> {
-    const { clock, log, book, settings, store } = this.#parts;
+    const { clock, wallClock, book, settings, store } = this.#parts;
     const nowMs = clock.now();
     const startedMs = clock.monotonicMs();
-    const offsetMs = this.#offset();
-    const jumpedMs = offsetMs - this.#offsetMs;
-    this.#offsetMs = offsetMs;
-    const isSet = Math.abs(jumpedMs) > JUMP_MS;
-    if (isSet) log.warn({ jumpedMs: Math.round(jumpedMs) }, 'the clock was set: nothing is forgotten by its age before the next hour');
-    const before = (days: number) => (days === 0 ? Number.NEGATIVE_INFINITY : nowMs - days * DAY_MS);
+    const isBelieved = await wallClock.isBelieved();
+    const before = (days: number) => (days === 0 || !isBelieved ? Number.NEGATIVE_INFINITY : nowMs - days * DAY_MS);
     const removed = { messages: 0, sessions: 0 };
-    if (!isSet) {
-      removed.messages = await forgetMessages({ store, clock, beforeMs: before(settings.messages.days), most: settings.messages.most === 0 ? Infinity : settings.messages.most, signal });
-      removed.sessions = await book.forget(before(settings.sessions.days), signal);
-    }
+    removed.messages = await forgetMessages({ store, clock, beforeMs: before(settings.messages.days), most: settings.messages.most === 0 ? Infinity : settings.messages.most, signal });
+    removed.sessions = await book.forget(before(settings.sessions.days), signal);
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
-    this.#last = { at: toTimestamp(nowMs), ...removed, durationMs, ...(isSet ? { skipped: 'clock-set' as const } : {}), complete: !signal.aborted };
+    this.#last = { at: toTimestamp(nowMs), ...removed, durationMs, ...(isBelieved ? {} : { skipped: 'clock-set' as const }), complete: !signal.aborted };
     publish('retention.swept', { ...removed, durationMs });
-  }
-
-  #offset(): number {
-    const { clock } = this.#parts;
-    return clock.now() - clock.monotonicMs();
   }
 }
 

@@ -63,7 +63,8 @@ import type { SessionControl } from './commands/session-control.ts';
 import { latestOf } from './conversation-order.ts';
 import { QueueModes } from './lanes/queue-modes.ts';
 import { Retention } from './retention.ts';
-import { sweeper, type Retention as LetterRetention } from './sweeper.ts';
+import { sweeper, type LetterRetention } from './sweeper.ts';
+import { WallClock } from './wall-clock.ts';
 import { turnOf } from './lanes/turns.ts';
 import { commandStages, inboundStages, laneStages, outboundStages } from './pipeline.ts';
 
@@ -260,13 +261,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   workers.start(watchdog.worker());
   const laneDesk = new LaneDesk({ clock, store, lanes: messageLanes, work: laneWork, modes, watchdog });
   workers.start(pressure.worker());
-  workers.start(sweeper({ clock, store, sweepPairing: parts.sweepPairing, held, bounded: [reach, rooms], deadLetters, retention: parts.letterRetention }));
-  const retention = new Retention({ store, clock, log, book, settings: parts.retention });
+  const wallClock = new WallClock(parts);
+  workers.start(sweeper({ clock, wallClock, store, sweepPairing: parts.sweepPairing, held, bounded: [reach, rooms], deadLetters, retention: parts.letterRetention }));
+  const retention = new Retention({ store, clock, wallClock, book, settings: parts.retention });
   workers.start(retention.worker());
   const letterReplays = new LetterReplays({ clock, store, directory: parts.directory, deadLetters });
   const replayWorker = workers.start(letterReplays.worker(() => replayWorker.wake()));
   // At once, too: a crash may have left files that no row speaks of.
-  workers.start(mediaSweeper(parts)).wake();
+  workers.start(mediaSweeper({ ...parts, wallClock })).wake();
 
   const drain = async (deadlineMs: number) => {
     const giveUpAt = clock.monotonicMs() + deadlineMs;

@@ -13,7 +13,7 @@ import { systemClock, type Clock } from '../../host/clock.ts';
 import { createIds } from '../../host/ids.ts';
 import { PRESSURE_DEFAULTS } from '../../host/pipeline/pressure.ts';
 import { Pairings } from '../../host/pipeline/pairing/pairings.ts';
-import { RETENTION_DEFAULTS as LETTER_DEFAULTS } from '../../host/pipeline/sweeper.ts';
+import { LETTER_RETENTION_DEFAULTS } from '../../host/pipeline/sweeper.ts';
 import { RETENTION_DEFAULTS } from '../../schemas/retention.ts';
 import type { ActionParts } from '../../host/outbound/actions.ts';
 import { HeldSeal } from '../../host/pipeline/gating/held-seal.ts';
@@ -176,7 +176,7 @@ export async function aPipeline(named: Readonly<Record<string, StandIn>>, { stor
   };
   const pipeline = createPipeline({ tracing: NO_TRACING,
     settings,
-    letterRetention: LETTER_DEFAULTS,
+    letterRetention: LETTER_RETENTION_DEFAULTS,
     retention: RETENTION_DEFAULTS,
     pressure: PRESSURE_DEFAULTS,
     clock,

@@ -1,7 +1,7 @@
 // What is remembered of signed requests: what is in work, what was taken, and for how long.
 import { describe, expect, it } from 'vitest';
 import { Replays } from '../../host/pipeline/ingress/replays.ts';
-import { RETENTION_DEFAULTS, sweeper } from '../../host/pipeline/sweeper.ts';
+import { LETTER_RETENTION_DEFAULTS, sweeper } from '../../host/pipeline/sweeper.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { replays } from '../../host/store/tables.ts';
 import { aHandClock } from '../support/hand-clock.ts';
@@ -56,7 +56,7 @@ describe('a signed request', () => {
   it('is remembered to the millisecond in which its time stops being near enough, and swept after that', async () => {
     await using world = await aMemory();
     await (await world.claimed()).keep();
-    const sweep = () => sweeper({ sweepPairing: async () => undefined, deadLetters: { forget: async () => 0 }, retention: RETENTION_DEFAULTS, ...world, held: { expire: () => Promise.resolve() }, bounded: [] }).run(new AbortController().signal);
+    const sweep = () => sweeper({ sweepPairing: async () => undefined, deadLetters: { forget: async () => 0 }, retention: LETTER_RETENTION_DEFAULTS, wallClock: { isBelieved: async () => true }, ...world, held: { expire: () => Promise.resolve() }, bounded: [] }).run(new AbortController().signal);
     world.clock.turn(300_000);
     await sweep();
     expect((await new Replays(world).claim('slack', world.seen)).status).toBe('replayed');
