@@ -165,6 +165,22 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await eventually(async () => expect((await host.api('/plugins/thrifty')).json<PluginView>().state).toBe('active'));
   });
 
+  it('does nothing to an instance that somebody else changed while its dialog was open, and shows it anew', async () => {
+    const { page } = await enter(await adminToken(host), '#/plugins/talker');
+    await page.getByRole('button', { name: 'Quarantine…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('state active').waitFor();
+    await host.api('/plugins/talker/disable', { method: 'POST', body: { reason: 'somebody was quicker' } });
+    await dialog.getByLabel('Reason').fill('too late');
+    await dialog.getByRole('button', { name: 'Quarantine', exact: true }).click();
+    await dialog.getByText('Somebody changed it meanwhile.').waitFor();
+    expect((await host.api('/plugins/talker')).json<PluginView>().state).toBe('disabled');
+    await dialog.getByRole('button', { name: 'Look again' }).click();
+    await dialog.getByText('state disabled').waitFor();
+    await host.api('/plugins/talker/enable', { method: 'POST' });
+    await eventually(async () => expect((await host.api('/plugins/talker')).json<PluginView>().state).toBe('active'));
+  });
+
   it('is refused what a token does not permit, when the page is made to try all the same, and says so', async () => {
     const { page } = await enter(await tokenFor(host, 'plugins:read'), '#/plugins/thrifty');
     expect(await page.getByRole('button', { name: 'Disable…' }).count()).toBe(0);

@@ -28,8 +28,16 @@ export interface CallOptions {
   readonly ifMatch?: string | undefined;
 }
 
+export interface Tagged<T> {
+  readonly value: T;
+  /** Undefined where something between packed the answer: such a tag guards nothing. */
+  readonly tag: string | undefined;
+}
+
 export interface Api {
   get<T>(path: string, options?: Pick<CallOptions, 'query' | 'signal'>): Promise<T>;
+  /** With its tag, which a change that was decided from it sends along. */
+  tagged<T>(path: string, options?: Pick<CallOptions, 'signal'>): Promise<Tagged<T>>;
   /** A change. It carries a key of its own, so that a network that sends it twice does it once. */
   change<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, options?: CallOptions): Promise<T>;
   /** The raw answer, for streams. Rejects like the others unless it is a success. */
@@ -75,6 +83,11 @@ export function createApi(token: string, onUnauthenticated: () => void): Api {
   };
   return {
     get: async (path, { signal, ...options } = {}) => json(await send('GET', path, { ...options, signal: timed(signal) })),
+    tagged: async (path, { signal } = {}) => {
+      const response = await send('GET', path, { signal: timed(signal) });
+      const tag = response.headers.get('etag');
+      return { value: await json(response), tag: tag === null || tag.startsWith('W/') ? undefined : tag };
+    },
     change: async (method, path, { signal, ...options } = {}) => json(await send(method, path, { ...options, signal: timed(signal) })),
     open: (path, { headers, ...options }) => send('GET', path, options, headers),
   };

@@ -1,6 +1,6 @@
 // Reading from the API, one thing or a whole list: loading, shown, failed, and again every so often. What is left behind is aborted; a hidden tab does not poll.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { asApiError, isAbort, type Api, type ApiError, type Query } from './api.ts';
+import { asApiError, isAbort, type Api, type ApiError, type Query, type Tagged } from './api.ts';
 import type { Page } from './types.ts';
 
 export interface Resource<T> {
@@ -24,6 +24,11 @@ const keyOf = (path: string | undefined, { query = {}, enabled = true }: Resourc
 export function useResource<T>(api: Api, path: string | undefined, options: ResourceOptions = {}): Resource<T> {
   const { query = {}, everyMs } = options;
   return useReading(keyOf(path, options), (signal) => api.get<T>(path ?? '', { query, signal }), everyMs);
+}
+
+/** Once, with its tag: for whoever decides about it. */
+export function useTagged<T>(api: Api, path: string): Resource<Tagged<T>> {
+  return useReading(`tagged ${path}`, (signal) => api.tagged<T>(path, { signal }), undefined);
 }
 
 const PAGE = 200;

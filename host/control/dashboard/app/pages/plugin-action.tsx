@@ -5,7 +5,7 @@ import type { Scope } from '../../../scopes.ts';
 import { segment } from '../core/api.ts';
 import { useApi, useMay } from '../core/context.ts';
 import { useAction } from '../core/use-action.ts';
-import { useAll, useResource } from '../core/use-resource.ts';
+import { useAll, useTagged } from '../core/use-resource.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { Button, Callout, Refusal, Skeleton } from '../parts/parts.tsx';
 import { Diff, grantChanges, type Change } from './grants.tsx';
@@ -55,10 +55,10 @@ export function PluginAction({ verb, instance, onClose, onDone }: { readonly ver
   const api = useApi();
   const id = useId();
   const { title, says, done, kind, isReasoned } = VERBS[verb];
-  const plugin = useResource<PluginView>(api, `/plugins/${segment(instance)}`);
+  const plugin = useTagged<PluginView>(api, `/plugins/${segment(instance)}`);
   const approvals = useAll<ApprovalView>(api, '/approvals', { query: { instance } });
   const [reason, setReason] = useState('');
-  const action = useAction(() => api.change('POST', `/plugins/${segment(instance)}/${verb}`, isReasoned ? { body: { reason: reason.trim() } } : {}), () => `${instance} ${done}.`);
+  const action = useAction(() => api.change('POST', `/plugins/${segment(instance)}/${verb}`, { ifMatch: plugin.value?.tag, ...(isReasoned ? { body: { reason: reason.trim() } } : {}) }), () => `${instance} ${done}.`);
   const submit = async () => {
     if (isReasoned && reason.trim() === '') return;
     if (await action.run()) onDone();
@@ -67,8 +67,8 @@ export function PluginAction({ verb, instance, onClose, onDone }: { readonly ver
     <Dialog title={`${title} ${instance}?`} onClose={onClose} onSubmit={() => void submit()}
       footer={<><Button onClick={onClose}>Cancel</Button><Button type="submit" kind={kind} isBusy={action.isRunning} disabled={!plugin.value || (isReasoned && reason.trim() === '')}>{title}</Button></>}>
       <p>{says}</p>
-      {action.error ? <Refusal error={action.error} /> : null}
-      {plugin.error ? <Refusal error={plugin.error} onRetry={plugin.reload} /> : plugin.value ? <WhatChanges verb={verb} plugin={plugin.value} approvals={approvals.value} /> : <Skeleton lines={3} label="Reading what would change" />}
+      {action.error?.status === 412 ? <Callout tone="warn"><strong>Somebody changed it meanwhile.</strong><p>Nothing was done. Look at what would change now, and decide again.</p><p class="code"><code>{action.error.code}</code></p><Button small icon="refresh" onClick={() => { action.clear(); plugin.reload(); }}>Look again</Button></Callout> : action.error ? <Refusal error={action.error} /> : null}
+      {plugin.error ? <Refusal error={plugin.error} onRetry={plugin.reload} /> : plugin.value ? <WhatChanges verb={verb} plugin={plugin.value.value} approvals={approvals.value} /> : <Skeleton lines={3} label="Reading what would change" />}
       {isReasoned ? (
         <div class="field">
           <label for={id}>Reason</label>
