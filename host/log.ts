@@ -1,6 +1,6 @@
 // The host's own log: pino on stderr, JSON lines, constant text with data in fields. Message text, tokens and payloads never enter it.
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { masked } from './log-redaction.ts';
+import { maskedLine } from './log-redaction.ts';
 import { doing } from './tracing.ts';
 
 export type Log = Logger;
@@ -21,7 +21,7 @@ export function createLog(level: LogLevel, destination: number | DestinationStre
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: SECRET_FIELDS.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]),
     mixin: idsOf,
-    hooks: { streamWrite: masked },
+    hooks: { streamWrite: maskedLine },
   };
   return pino(options, typeof destination === 'number' ? pino.destination({ dest: destination, sync: true }) : destination);
 }

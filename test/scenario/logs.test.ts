@@ -1,11 +1,12 @@
 // What a host writes to its log, read from the file it wrote: lines that belong together carry the same ids, and no line carries a credential.
 import { context, trace } from '@opentelemetry/api';
 import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
+import * as fc from 'fast-check';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../host/clock.ts';
-import { masked } from '../../host/log-redaction.ts';
+import { masked, maskedLine } from '../../host/log-redaction.ts';
 import { createLog } from '../../host/log.ts';
 import { logEvents } from '../../host/telemetry/log-events.ts';
 import { createTracing } from '../../host/telemetry/traces.ts';
@@ -96,8 +97,18 @@ describe('the log of a host', () => {
 
   it('leaves lines without one as they are, and stays JSON with one', () => {
     const plain = '{"level":30,"msg":"host stopping","reason":"basic"}\n';
-    expect(masked(plain)).toBe(plain);
+    expect(maskedLine(plain)).toBe(plain);
     const forged = `${JSON.stringify({ a: `Bearer ${'x'.repeat(30)}`, b: 'https://u:p@h/', c: '-----BEGIN PRIVATE KEY-----\nabc', d: 'kept' })}\n`;
-    expect(JSON.parse(masked(forged))).toEqual({ a: 'Bearer [redacted]', b: 'https://u:[redacted]@h/', c: '[redacted: a private key]', d: 'kept' });
+    expect(JSON.parse(maskedLine(forged))).toEqual({ a: 'Bearer [redacted]', b: 'https://u:[redacted]@h/', c: '[redacted: a private key]', d: 'kept' });
+  });
+
+  it('stays JSON whatever a text holds, and hides as much of it as of the text alone', async () => {
+    const pieces = fc.constantFrom('-----BEGIN PRIVATE KEY-----', '-----END PRIVATE KEY-----', 'Bearer ', 'basic ', 'xxxxxxxxxxxxxxxxxxxx', TOKEN, JWT, 'https://u:pw', '@h/', '"', '\\', '\\"', '\n', '\\n', ' and more', '\ud800', '{"a":"b"}');
+    const texts = fc.oneof(fc.array(pieces, { maxLength: 8 }).map((some) => some.join('')), fc.string({ unit: 'binary', maxLength: 20 }));
+    await fc.assert(fc.asyncProperty(texts, texts, async (name, text) => {
+      const line = JSON.stringify({ level: 50, [`_${name}`]: text, deep: [text] });
+      expect(JSON.parse(maskedLine(`${line}\n`))).toEqual({ level: 50, [masked(`_${name}`)]: masked(text), deep: [masked(text)] });
+    }), { seed: 20_261_121, numRuns: 2000, examples: [['a', '-----BEGIN PRIVATE KEY-----abc" and more'], ['a', `said:\nBearer ${TOKEN}`]] });
+    expect(maskedLine(JSON.stringify({ text: `said:\nBearer ${'x'.repeat(30)}` }))).not.toContain('xxx');
   });
 });
