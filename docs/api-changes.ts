@@ -5,6 +5,17 @@ type Json = Readonly<Record<string, unknown>>;
 /** Whoever sends what a schema describes, or reads it. */
 type Side = 'request' | 'answer';
 
+/** Those that hold from above and from below, with what stands for none. */
+const BOUNDS: readonly (readonly [name: string, isUpper: boolean, none: number])[] = [
+  ...['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties'].map((name) => [name, true, Infinity] as const),
+  ...['minimum', 'exclusiveMinimum'].map((name) => [name, false, -Infinity] as const),
+  ...['minLength', 'minItems', 'minProperties'].map((name) => [name, false, 0] as const),
+];
+/** Each says something of a value by itself: two that differ cannot be compared. */
+const RULES = ['pattern', 'format', 'multipleOf', 'uniqueItems', 'contentEncoding', 'contentMediaType'];
+/** Schemas of what a value holds. */
+const PARTS = ['items', 'additionalProperties', 'contentSchema'];
+
 /**
  * Everything a client of `before` would miss in `now`, one line each. What was announced to go (`x-sunset` on an operation, a parameter or a member, `x-sunset-values` beside an `enum`) may be gone
  * after that day; `today` is `2027-01-15`.
@@ -65,15 +76,41 @@ export function breaksBetween(before: Json, now: Json, today: string): string[] 
     underWay.add(pair);
     const [was, is] = [resolved(before, wasHere), resolved(now, isHere)];
     if (was['type'] !== is['type']) found.push(`${where} was ${kindOf(was)} and is ${kindOf(is)}`);
-    for (const word of wordsOf(was['enum'])) {
-      const isGone = is['enum'] !== undefined && !wordsOf(is['enum']).includes(word);
+    const [hadWords, hasWords] = [onlyWords(was), onlyWords(is)];
+    for (const word of hadWords ?? []) {
+      const isGone = hasWords !== undefined && !hasWords.includes(word);
       if (isGone && !hasPassed(recordOf(was['x-sunset-values'])[word], today)) found.push(`${where} is never '${word}' any more`);
     }
-    if (side === 'request' && was['enum'] === undefined && is['enum'] !== undefined) found.push(`${where} takes only some words now`);
+    if (side === 'request' && hadWords === undefined && hasWords !== undefined) found.push(`${where} takes only some words now`);
+    limits(where, was, is, side);
     members(where, was, is, side);
-    for (const part of ['items', 'additionalProperties', 'contentSchema']) if (was[part] instanceof Object && is[part] instanceof Object) schemas(`${where}[]`, recordOf(was[part]), recordOf(is[part]), side);
+    parts(where, was, is, side);
     variants(where, listOf(was['anyOf']), listOf(is['anyOf']), side);
     underWay.delete(pair);
+  }
+
+  /** Whoever sends must not be held to more than before; whoever reads must not be promised less. */
+  function limits(where: string, was: Json, is: Json, side: Side): void {
+    for (const [name, isUpper, none] of BOUNDS) {
+      const [had, has] = [was, is].map((schema) => Number(schema[name] ?? none)) as [number, number]; // oxlint-disable-line typescript/no-unsafe-type-assertion
+      const [more, less] = side === 'request' ? [had, has] : [has, had];
+      if (isUpper ? less < more : less > more) found.push(`${where} had ${said(name, was)} and has ${said(name, is)}`);
+    }
+    for (const name of RULES) {
+      const binding = (side === 'request' ? is : was)[name] ?? false;
+      if (binding !== false && was[name] !== is[name]) found.push(`${where} had ${said(name, was)} and has ${said(name, is)}`);
+    }
+  }
+
+  function parts(where: string, was: Json, is: Json, side: Side): void {
+    for (const part of PARTS) {
+      const [isKnown, isKnownNow] = [was[part] instanceof Object, is[part] instanceof Object];
+      if (isKnown && isKnownNow) schemas(`${where}[]`, recordOf(was[part]), recordOf(is[part]), side);
+      else if (side === 'answer' && isKnown && is[part] !== false) found.push(`${where}[] may be anything now`);
+      else if (side === 'request' && isKnownNow && was[part] !== false) found.push(`${where}[] was anything and is ${kindOf(resolved(now, recordOf(is[part])))}`);
+    }
+    // A reader skips members that it does not know; whoever sends them is refused.
+    if (side === 'request' && is['additionalProperties'] === false && was['additionalProperties'] !== false) found.push(`${where} takes no other members any more`);
   }
 
   function members(where: string, was: Json, is: Json, side: Side): void {
@@ -109,5 +146,8 @@ function resolved(document: Json, schema: Json): Json {
 const recordOf = (value: unknown): Json => ({ ...Object(value) });
 const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? value.map(recordOf) : []);
 const wordsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
+/** All that it can be, where that is a list; `const` is a list of one. */
+const onlyWords = (schema: Json): readonly string[] | undefined => ('const' in schema ? [String(schema['const'])] : schema['enum'] === undefined ? undefined : wordsOf(schema['enum']));
+const said = (name: string, { [name]: value }: Json): string => (value === undefined ? `no ${name}` : `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
 const kindOf = ({ type }: Json): string => (typeof type === 'string' ? type : 'of several kinds');
 const hasPassed = (day: unknown, today: string): boolean => typeof day === 'string' && day < today;

@@ -30,17 +30,17 @@ const before = () => ({
     '/things/{id}': {
       get: {
         operationId: 'getThing', security: [{ token: ['things:read'] }],
-        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }, { name: 'order', in: 'query', schema: { type: 'string', enum: ['up', 'down'] } }],
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }, { name: 'order', in: 'query', schema: { type: 'string', enum: ['up', 'down'] } }, { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 100 } }],
         responses: { 200: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Thing' } } } } },
       },
       post: {
         operationId: 'changeThing', security: [{ token: ['things:write'] }],
-        requestBody: { required: false, content: { 'application/json': { schema: { type: 'object', properties: { name: { type: 'string' }, note: { type: 'string' } }, required: ['name'] } } } },
+        requestBody: { required: false, content: { 'application/json': { schema: { type: 'object', properties: { name: { type: 'string', maxLength: 100, pattern: '^[a-z]+$' }, note: { type: 'string' }, colour: { anyOf: [{ type: 'string', const: 'red' }, { type: 'string', const: 'blue' }] } }, required: ['name'] } } } },
         responses: { 202: { content: { 'application/json': { schema: { anyOf: [{ $ref: '#/components/schemas/Thing' }, { type: 'null' }] } } } } },
       },
     },
   },
-  components: { schemas: { Thing: { type: 'object', properties: { name: { type: 'string' }, state: { type: 'string', enum: ['new', 'old'] }, parts: { type: 'array', items: { $ref: '#/components/schemas/Thing' } } }, required: ['name', 'state'] } } },
+  components: { schemas: { Thing: { type: 'object', properties: { kind: { type: 'string', const: 'thing' }, name: { type: 'string', maxLength: 100, pattern: '^[a-z]+$' }, state: { type: 'string', enum: ['new', 'old'] }, parts: { type: 'array', minItems: 1, items: { $ref: '#/components/schemas/Thing' } } }, required: ['name', 'state'] } } },
 });
 const edited = (edit: (api: Loose) => void) => {
   const api = before();
@@ -60,7 +60,7 @@ describe('what a release may not take away', () => {
     ['a path', (api) => drop(api['paths'], '/things/{id}'), 'POST /things/{id} is gone'],
     ['the name of an operation', (api) => put(get(api), 'operationId', 'readThing'), 'GET /things/{id} was called getThing and is called readThing'],
     ['what its scope opens', (api) => put(get(api), 'security', [{ token: ['*'] }]), 'GET /things/{id} needs another scope'],
-    ['a parameter', (api) => put(get(api), 'parameters', before().paths['/things/{id}'].get.parameters.slice(0, 1)), 'GET /things/{id} does not take ?order any more'],
+    ['a parameter', (api) => put(get(api), 'parameters', before().paths['/things/{id}'].get.parameters.filter(({ name }) => name !== 'order')), 'GET /things/{id} does not take ?order any more'],
     ['a word that a parameter takes', (api) => put(get(api)['parameters']?.['1']?.['schema'], 'enum', ['up']), "GET /things/{id} ?order is never 'down' any more"],
     ['a request without a new parameter', (api) => put(get(api), 'parameters', [...before().paths['/things/{id}'].get.parameters, { name: 'why', in: 'query', required: true, schema: { type: 'string' } }]), 'GET /things/{id} needs ?why'],
     ['a request without a body', (api) => put(post(api)['requestBody'], 'required', true), 'POST /things/{id} needs a body'],
@@ -73,8 +73,36 @@ describe('what a release may not take away', () => {
     ['the certainty of a member of an answer', (api) => put(thing(api), 'required', ['name']), "GET /things/{id} 200 may come without 'state'"],
     ['a word of an answer', (api) => put(thing(api)['properties']?.['state'], 'enum', ['new']), "GET /things/{id} 200 state is never 'old' any more"],
     ['a kind of an answer', (api) => put(post(api)['responses']?.['202']?.['content']?.['application/json']?.['schema'], 'anyOf', [{ $ref: '#/components/schemas/Thing' }]), 'POST /things/{id} 202 was null and is object'],
+    ['the only word of an answer', (api) => put(thing(api)['properties']?.['kind'], 'const', 'other'), "GET /things/{id} 200 kind is never 'thing' any more"],
+    ['a word that is a variant of its own', (api) => put(body(api)['properties']?.['colour'], 'anyOf', [{ type: 'string', const: 'red' }]), "POST /things/{id} body colour is never 'blue' any more"],
+    ['any word at all', (api) => put(body(api)['properties']?.['note'], 'const', 'hello'), 'POST /things/{id} body note takes only some words now'],
+    ['the length of what is sent', (api) => put(body(api)['properties']?.['name'], 'maxLength', 1), 'POST /things/{id} body name had maxLength 100 and has maxLength 1'],
+    ['the length of what is sent, where there was no bound', (api) => put(body(api)['properties']?.['note'], 'maxLength', 1000), 'POST /things/{id} body note had no maxLength and has maxLength 1000'],
+    ['something empty that is sent', (api) => put(body(api)['properties']?.['note'], 'minLength', 1), 'POST /things/{id} body note had no minLength and has minLength 1'],
+    ['a number that a parameter takes', (api) => put(get(api)['parameters']?.['2']?.['schema'], 'maximum', 10), 'GET /things/{id} ?limit had maximum 100 and has maximum 10'],
+    ['what a new pattern refuses', (api) => put(body(api)['properties']?.['note'], 'pattern', '^a'), 'POST /things/{id} body note had no pattern and has pattern ^a'],
+    ['what another pattern may refuse', (api) => put(body(api)['properties']?.['name'], 'pattern', '^a'), 'POST /things/{id} body name had pattern ^[a-z]+$ and has pattern ^a'],
+    ['members that are not named', (api) => put(body(api), 'additionalProperties', false), 'POST /things/{id} body takes no other members any more'],
+    ['members of any kind that are not named', (api) => put(body(api), 'additionalProperties', { type: 'string' }), 'POST /things/{id} body[] was anything and is string'],
+    ['a length that an answer keeps to', (api) => put(thing(api)['properties']?.['name'], 'maxLength', 200), 'GET /things/{id} 200 name had maxLength 100 and has maxLength 200'],
+    ['a least number of parts', (api) => drop(thing(api)['properties']?.['parts'], 'minItems'), 'GET /things/{id} 200 parts had minItems 1 and has no minItems'],
+    ['a pattern that an answer keeps to', (api) => drop(thing(api)['properties']?.['name'], 'pattern'), 'GET /things/{id} 200 name had pattern ^[a-z]+$ and has no pattern'],
+    ['what the parts of an answer are', (api) => drop(thing(api)['properties']?.['parts'], 'items'), 'GET /things/{id} 200 parts[] may be anything now'],
   ])('%s', (_what, edit, said) => {
     expect(breaksBetween(before(), edited(edit), TODAY)).toContain(said);
+  });
+
+  it('is no bound that grows for those who send or shrinks for those who read', () => {
+    const eased = edited((api) => {
+      put(body(api)['properties']?.['name'], 'maxLength', 200);
+      drop(body(api)['properties']?.['name'], 'pattern');
+      put(body(api)['properties']?.['colour'], 'anyOf', ['red', 'blue', 'green'].map((word) => ({ type: 'string', const: word })));
+      put(get(api)['parameters']?.['2']?.['schema'], 'maximum', 1000);
+      put(thing(api), 'additionalProperties', false);
+      put(thing(api)['properties']?.['name'], 'maxLength', 50);
+      put(thing(api)['properties']?.['parts'], 'minItems', 2);
+    });
+    expect(breaksBetween(before(), eased, TODAY)).toEqual([]);
   });
 
   it('is nothing of what is merely added', () => {
@@ -82,7 +110,7 @@ describe('what a release may not take away', () => {
       put(api['paths'], '/more', { get: { operationId: 'getMore', responses: {} } });
       put(thing(api)['properties'], 'colour', { type: 'string' });
       put(thing(api)['properties']?.['state'], 'enum', ['new', 'old', 'lost']);
-      put(body(api)['properties'], 'colour', { type: 'string' });
+      put(body(api)['properties'], 'size', { type: 'string' });
     });
     expect(breaksBetween(before(), grown, TODAY)).toEqual([]);
     expect(breaksBetween(before(), before(), TODAY)).toEqual([]);
@@ -90,7 +118,7 @@ describe('what a release may not take away', () => {
 
   it.each<readonly [string, (api: Loose, sunset: string) => void, (api: Loose) => void]>([
     ['an operation', (api, sunset) => put(get(api), 'x-sunset', sunset), (api) => drop(api['paths']?.['/things/{id}'], 'get')],
-    ['a parameter', (api, sunset) => put(get(api)['parameters']?.['1']?.['schema'], 'x-sunset', sunset), (api) => put(get(api), 'parameters', before().paths['/things/{id}'].get.parameters.slice(0, 1))],
+    ['a parameter', (api, sunset) => put(get(api)['parameters']?.['1']?.['schema'], 'x-sunset', sunset), (api) => put(get(api), 'parameters', before().paths['/things/{id}'].get.parameters.filter(({ name }) => name !== 'order'))],
     ['a member', (api, sunset) => put(thing(api)['properties']?.['parts'], 'x-sunset', sunset), (api) => drop(thing(api)['properties'], 'parts')],
     ['a word', (api, sunset) => put(thing(api)['properties']?.['state'], 'x-sunset-values', { old: sunset }), (api) => put(thing(api)['properties']?.['state'], 'enum', ['new'])],
   ])('may be %s that was announced to go, and not a day before', (_what, announce, take) => {
