@@ -261,6 +261,7 @@ describe('requests', () => {
     expect(preflight.headers['access-control-allow-credentials']).toBeUndefined();
     const refused = await get('/api/v1/status', ORIGIN);
     expect([refused.status, refused.headers['access-control-allow-origin']]).toEqual([401, 'https://app.example']);
+    for (const name of ['etag', 'idempotency-replayed', 'x-request-id']) expect(refused.headers['access-control-expose-headers']).toContain(name);
     // What is there and what is not look alike to a preflight.
     expect((await control.call('OPTIONS', '/api/v1/nothing', { headers: { ...ORIGIN, ...PREFLIGHT } })).headers).toMatchObject({ 'access-control-allow-origin': 'https://app.example' });
     const stream = new AbortController();

@@ -57,6 +57,15 @@ describe('/openapi.json', () => {
     expect(examples.filter(([code, { summary, value }]) => !Object.hasOwn(ERRORS, code) || /\{\w+\}/.test(`${summary} ${value.detail}`)).map(([code]) => code)).toEqual([]);
   });
 
+  it('shows the headers that answers carry: the id of the request on each, and on mutations whether it is a repetition', () => {
+    const headersOf = (path: string, method: string, status: string) => Object.keys(Object(JSON.parse(text)).paths[path][method].responses[status].headers ?? {});
+    expect(headersOf('/api/v1/plugins', 'get', '200')).toEqual(['X-Request-Id']);
+    expect(headersOf('/api/v1/plugins/{instance}/disable', 'post', '200')).toEqual(['X-Request-Id', 'Idempotency-Replayed']);
+    expect(headersOf('/healthz', 'get', '200')).toEqual(['X-Request-Id']);
+    const responses = [...Object.values(document.components.responses), ...operations.flatMap((each) => Object.values((each as unknown as { readonly responses: Record<string, object> }).responses))];
+    expect(responses.filter((response) => !('$ref' in response) && !('X-Request-Id' in Object(Object(response).headers)))).toEqual([]);
+  });
+
   it('writes no schema twice that has members worth a name', () => {
     const seen = new Map<string, number>();
     JSON.stringify(document, (_key, value: unknown) => {

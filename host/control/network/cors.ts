@@ -14,7 +14,7 @@ export async function registerCors(app: FastifyInstance, { origins, credentials,
     maxAge: maxAgeSeconds,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'last-event-id'],
-    exposedHeaders: ['etag', 'retry-after', 'link', 'location', 'deprecation', 'sunset', 'idempotency-replayed'],
+    exposedHeaders: ['etag', 'retry-after', 'link', 'location', 'deprecation', 'sunset', 'idempotency-replayed', 'x-request-id'],
     strictPreflight: false,
   });
 }

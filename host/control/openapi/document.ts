@@ -6,7 +6,7 @@ import type { DescribedRoute } from '../routes/api.ts';
 import { SCOPES } from '../scopes.ts';
 import { createComponents } from './components.ts';
 import { operation } from './operation.ts';
-import { PROBLEM_HEADERS, codesOf, problemComponents } from './problems.ts';
+import { HEADERS, codesOf, problemComponents } from './problems.ts';
 import { PUBLIC_CODES, publicPaths } from './public-routes.ts';
 import { tagList } from './tags.ts';
 
@@ -37,7 +37,7 @@ export function openApi(routes: readonly DescribedRoute[]) {
       schemas: components.schemas(),
       responses,
       examples,
-      headers: PROBLEM_HEADERS,
+      headers: HEADERS,
       securitySchemes: {
         token: {
           type: 'http', scheme: 'bearer', bearerFormat: 'ght_<id>_<secret>',

@@ -6,7 +6,7 @@ import { Digest, InstanceName } from '../../../schemas/ids.ts';
 import type { DescribedRoute } from '../routes/api.ts';
 import type { QuerySchemas } from '../routes/query.ts';
 import type { Components } from './components.ts';
-import { codesOf, refusals } from './problems.ts';
+import { ANSWER_HEADERS, codesOf, refusals } from './problems.ts';
 import { tagOf } from './tags.ts';
 
 /** https://spec.openapis.org/oas/v3.1.1#operation-object */
@@ -22,7 +22,7 @@ export function operation(route: DescribedRoute, components: Components) {
     security: [{ token: scope === 'any' ? [] : [scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body ? { requestBody: { required: !optionalBody, content: { 'application/json': { schema: components.refer(body) } } } } : {}),
-    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', ...headersOf(route), content: content(route, components) }, ...(route.tagged ? UNCHANGED : {}), ...refusals(codesOf(route)) },
+    responses: { [status]: { description: SUCCESS[status] ?? 'Done.', headers: headersOf(route), content: content(route, components) }, ...(route.tagged ? UNCHANGED : {}), ...refusals(codesOf(route)) },
   };
 }
 
@@ -36,12 +36,11 @@ const DEPRECATION_HEADERS = {
 
 const ETAG = { ETag: { description: 'RFC 9110: names the state this answer shows.', schema: { type: 'string' } } };
 const REPLAYED = { 'Idempotency-Replayed': { description: 'The request was carried out earlier, under the same key; this is its answer.', schema: { const: 'true' } } };
-const UNCHANGED = { 304: { description: 'The answer is still the one with a tag of If-None-Match.', headers: ETAG } };
+const UNCHANGED = { 304: { description: 'The answer is still the one with a tag of If-None-Match.', headers: { ...ANSWER_HEADERS, ...ETAG } } };
 
 /** Of a success. */
 function headersOf({ method, tagged, deprecated }: DescribedRoute) {
-  const headers = { ...(tagged ? ETAG : {}), ...(method === 'GET' ? {} : REPLAYED), ...(deprecated ? DEPRECATION_HEADERS : {}) };
-  return Object.keys(headers).length === 0 ? {} : { headers };
+  return { ...ANSWER_HEADERS, ...(tagged ? ETAG : {}), ...(method === 'GET' ? {} : REPLAYED), ...(deprecated ? DEPRECATION_HEADERS : {}) };
 }
 
 /** Headers by which a request depends on a state. */

@@ -37,13 +37,14 @@ export function problemComponents(codes: ReadonlySet<ErrorCode>, responses: Read
 
 function response(codes: readonly ErrorCode[]) {
   const headers = {
+    ...ANSWER_HEADERS,
     ...(codes.some((code) => ERRORS[code].httpStatus === 401) ? { 'WWW-Authenticate': { $ref: '#/components/headers/WWW-Authenticate' } } : {}),
     ...(codes.includes('PRECONDITION_FAILED') ? { ETag: { $ref: '#/components/headers/ETag' } } : {}),
     ...(codes.some((code) => ERRORS[code].retryable) ? { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } : {}),
   };
   return {
     description: codes.map((code) => `\`${code}\``).join(', '),
-    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    headers,
     content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' }, examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])) } },
   };
 }
@@ -55,9 +56,13 @@ function example(code: ErrorCode) {
   return { summary: error.fix, value: toProblem(error) };
 }
 
-export const PROBLEM_HEADERS = {
+/** Of every answer of the host. */
+export const ANSWER_HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
+
+export const HEADERS = {
   ETag: { description: 'The tag of what is there now.', schema: { type: 'string' } },
   'WWW-Authenticate': { description: 'How to ask: `Bearer`.', schema: { type: 'string' } },
+  'X-Request-Id': { description: 'The id of this request, as log lines and traces carry it: the one that was sent, or a new one.', schema: { type: 'string' } },
   'Retry-After': { description: 'Seconds after which the same request may succeed.', schema: { type: 'integer', minimum: 1 } },
 };
 

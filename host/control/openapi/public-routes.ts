@@ -5,7 +5,7 @@ import { InstanceName } from '../../../schemas/ids.ts';
 import { LiveView, ReadinessView } from '../../../schemas/status.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Components } from './components.ts';
-import { AT_THE_DOOR, refusals } from './problems.ts';
+import { ANSWER_HEADERS, AT_THE_DOOR, refusals } from './problems.ts';
 
 const CHANNEL: readonly ErrorCode[] = [...AT_THE_DOOR, 'INGRESS_SIGNATURE', 'INGRESS_BODY', 'INGRESS_NOT_FOUND', 'NOT_FOUND', 'INGRESS_TOO_LARGE', 'HOST_BUSY', 'INSTANCE_UNAVAILABLE', 'CALL_FAILED', 'RESULT_INVALID'];
 const FILE: readonly ErrorCode[] = [...AT_THE_DOOR, 'NOT_FOUND', 'HOST_BUSY'];
@@ -59,8 +59,9 @@ export function publicPaths(components: Components): Readonly<Record<string, obj
 
 const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
 
-function open(operationId: string, tag: string, summary: string, responses: object) {
-  return { operationId, tags: [tag], summary, security: [], responses };
+function open(operationId: string, tag: string, summary: string, responses: Readonly<Record<string, object>>) {
+  const named = Object.entries(responses).map(([status, response]): [string, object] => [status, '$ref' in response ? response : { headers: ANSWER_HEADERS, ...response }]);
+  return { operationId, tags: [tag], summary, security: [], responses: Object.fromEntries(named) };
 }
 
 /** Routes, bodies and answers are the channel's; who may use it is decided by the verification that its manifest declares. */
