@@ -29,8 +29,8 @@ export interface LocalSocketParts {
 
 export interface LocalSocket {
   readonly path: string;
-  /** Resolves once no connection is left; those under way are ended. */
-  close(): Promise<void>;
+  /** Lets what is under way finish for at most `graceMs`, then ends it. Resolves once no connection is left. */
+  close(graceMs: number): Promise<void>;
 }
 
 /**
@@ -59,10 +59,10 @@ export async function openLocalSocket(app: FastifyInstance, { dataDir, limits, l
     chmodSync(path, 0o600);
     return {
       path,
-      close: () =>
+      close: (graceMs) =>
         new Promise((done) => {
-          server.close(() => done());
-          server.closeAllConnections();
+          const late = setTimeout(() => server.closeAllConnections(), graceMs);
+          server.close(() => (clearTimeout(late), done()));
         }),
     };
   } catch (thrown) {

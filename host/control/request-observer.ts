@@ -12,6 +12,9 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 /** What may stand in a log line and in an answer as it came. */
 const REQUEST_ID = /^[\w.~-]{1,64}$/;
 
+/** What nginx counts a request as whose caller left before the answer; nobody is ever answered with it. */
+const NOBODY_LEFT = 499;
+
 /** Sockets and streams of events last for hours and are counted elsewhere. */
 const isLong = (request: FastifyRequest) => request.ws || request.routeOptions.url === `/api/v1${eventRoute.path}`;
 
@@ -34,10 +37,10 @@ export function observeRequests(app: FastifyInstance, clock: Clock, tracing: Tra
       publish('http.began', { route, method });
       // Also when whoever asked has gone before there was an answer; `onResponse` would not be called then.
       reply.raw.once('close', () => {
-        const { statusCode: status } = reply.raw;
+        const status = reply.raw.headersSent ? reply.raw.statusCode : NOBODY_LEFT;
         publish('http.request', { route, method, status, durationMs: clock.monotonicMs() - startedMs });
         span?.set({ 'http.response.status_code': status });
-        span?.end(status >= 500 ? String(status) : undefined);
+        span?.end(status >= NOBODY_LEFT ? String(status) : undefined);
       });
     }
     // A socket lives on as nobody's request: each of its frames is something new.

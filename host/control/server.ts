@@ -139,7 +139,7 @@ export async function startControl({ host, metrics, sockets: someSocketLimits, c
     // A connection that becomes idle from now on is closed instead of kept.
     app.server.keepAliveTimeout = 1;
     const late = setTimeout(() => app.server.closeAllConnections(), graceMs);
-    await Promise.all([app.close(), local?.close()]);
+    await Promise.all([app.close(), local?.close(graceMs)]);
     clearTimeout(late);
     feed.close();
     recording[Symbol.dispose]();

@@ -10,7 +10,8 @@ import { describe, expect, it } from 'vitest';
 import { writeRunFile } from '../../host/cli/run-file.ts';
 import { fitsSocket, localSocketPath } from '../../host/control/local-socket.ts';
 import { askSocket } from '../support/ask-socket.ts';
-import { startTestControl } from '../support/control-plane.ts';
+import { aChannel, startTestControl } from '../support/control-plane.ts';
+import { eventually } from '../support/eventually.ts';
 import { aHome } from '../support/home.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -82,6 +83,22 @@ describe('the socket of the data directory', () => {
     writeRunFile(plane.dataDir, { pid: process.pid, address: `http://127.0.0.1:${(spy.address() as AddressInfo).port}`, startedAt: '' });
     const { code } = await runCommand(['plugins', 'list', '--json', '--home', plane.home]);
     expect({ code, seen }).toEqual({ code: 0, seen: [] });
+  });
+
+  it('lets what is under way finish when the host stops, for as long as the address does', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    let asked = 0;
+    const channel = aChannel({ http: async () => (await gates[asked++]?.promise, { status: 200, headers: {}, body: '' }) });
+    for (const [n, gate] of gates.entries()) {
+      await using plane = await startTestControl({ channels: [channel] });
+      const answer = askSocket(localSocketPath(plane.dataDir), { path: '/channels/hook/messages', method: 'POST' }).then(({ status }) => status, (error: NodeJS.ErrnoException) => error.code);
+      await eventually(() => expect(asked).toBe(n + 1));
+      const stopped = plane.control.close(n === 0 ? 30_000 : 50);
+      if (n === 0) gate.resolve();
+      await stopped;
+      expect(await answer).toBe(n === 0 ? 200 : 'ECONNRESET');
+      gate.resolve();
+    }
   });
 
   it('is taken over from a host that crashed, and left alone when somebody answers there or it is no socket', async () => {

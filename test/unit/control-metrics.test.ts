@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { publish, type Events } from '../../host/events.ts';
+import { publish, subscribe, type Events } from '../../host/events.ts';
 import type { Observed } from '../../host/telemetry/gauges.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { logEvents } from '../../host/telemetry/log-events.ts';
@@ -14,7 +14,7 @@ import { startGatehouse } from '../support/gatehouse.ts';
 import { aHandClock } from '../support/hand-clock.ts';
 import { RETENTION_DEFAULTS } from '../../schemas/retention.ts';
 import { aHome } from '../support/home.ts';
-import { aPlugin, VITALS } from '../support/control-plane.ts';
+import { aChannel, aPlugin, startTestControl, VITALS } from '../support/control-plane.ts';
 
 const status = { audit: { size: 7, keyid: 'ed25519:0' }, version: '0', hostApi: '1.0.0', startedAt: '', pid: 1, home: '', profile: 'local' as const, strict: false, ready: true, confinement: '', plugins: {}, degraded: [], lanes: { waiting: 3, running: 2 }, deliveries: { waiting: 1, running: 0 }, deadLetters: 0, pressure: { level: 'normal' as const, ratio: 0, queues: [], shed: 0 }, retention: { settings: RETENTION_DEFAULTS }, workers: [], reload: { watching: true, last: null } };
 const host: Observed = {
@@ -134,6 +134,22 @@ describe('metrics', () => {
     expect(text).toMatch(/^gatehouse_disk_free_bytes [1-9]/m);
     // This one.
     expect(text).toMatch(/^gatehouse_http_requests_in_flight 1$/m);
+  });
+
+  it('count whoever leaves before there is an answer as 4xx, not as answered', async () => {
+    const slow = Promise.withResolvers<void>();
+    let asked = 0;
+    const channel = aChannel({ http: async () => ((asked += 1), await slow.promise, { status: 200, headers: {}, body: '' }) });
+    const seen: Events['http.request'][] = [];
+    using _listening = { [Symbol.dispose]: subscribe('http.request', (each) => void seen.push(each)) };
+    await using control = await startTestControl({ channels: [channel] });
+    const caller = new AbortController();
+    const left = fetch(`${control.control.address}/channels/hook/messages`, { method: 'POST', body: '{}', signal: caller.signal });
+    await eventually(() => expect(asked).toBe(1));
+    caller.abort();
+    await expect(left).rejects.toThrow(/aborted/);
+    await eventually(() => expect(seen).toMatchObject([{ route: '/channels/:instance/*', status: 499 }]));
+    slow.resolve();
   });
 
   it('count streams by themselves', async () => {
