@@ -1,5 +1,6 @@
 // host.json of a running host: shown, edited from a known state, remembered, and taken back. host.ts owns it, the control plane asks.
 import { readFile } from 'node:fs/promises';
+import { relative, sep } from 'node:path';
 import type { ApplyConfigBody, ConfigChange, ConfigEdited, ConfigHistoryItem, ConfigValidation, ConfigView, PatchConfigBody, RollbackConfigBody } from '../schemas/config-view.ts';
 import { toTimestamp, type Clock } from './clock.ts';
 import { configIn, hostConfigPath, overridesIn, type ConfigSources, type ResolvedConfig } from './config.ts';
@@ -26,6 +27,9 @@ export interface ConfigDeskParts {
   readonly takeUp: () => Promise<unknown>;
 }
 
+/** Below the home: no path of the machine reaches a client. */
+const CALLED = 'manifests/host.json';
+
 /** Files that are remembered, the newest. */
 const KEPT = 100;
 
@@ -50,22 +54,22 @@ export class ConfigDesk {
   constructor(parts: ConfigDeskParts) {
     const { home } = parts.config;
     this.#parts = parts;
-    this.#sources = { home, env: parts.env, cwd: home };
+    this.#sources = { home, called: CALLED, env: parts.env, cwd: home };
   }
 
   /** Throws JSON_… and SCHEMA_… while the file cannot be read. */
   async view(): Promise<ConfigView> {
     const bytes = await this.#read();
-    const { home, env } = this.#sources;
+    const { env } = this.#sources;
     const config = configIn(bytes, this.#sources, () => undefined);
     const running = settingsOf(this.#parts.config);
     const restart = changesBetween(running, { ...settingsOf(config), listen: running['listen'] }).map(({ path }) => path).filter(needsRestart);
-    return { hash: configHash(bytes), written: { ...readWritten(bytes, home) }, settings: settingsOf(config), overrides: [...overridesIn(env)], restart };
+    return { hash: configHash(bytes), written: { ...readWritten(bytes, CALLED) }, settings: settingsOf(config), overrides: [...overridesIn(env)], restart };
   }
 
   /** Whether a host would start with it, and what it changes; nothing is written. */
   async validate(document: unknown): Promise<ConfigValidation> {
-    const before = readWritten(await this.#read(), this.#sources.home);
+    const before = readWritten(await this.#read(), CALLED);
     try {
       editedText(document, this.#sources);
     } catch (thrown) {
@@ -89,7 +93,7 @@ export class ConfigDesk {
     return this.#edit({ ...edit, ...editor, reason }, async () => {
       const found = (await this.#rows()).find(({ row }) => row.hash === hash);
       if (!found) throw new GatehouseError('CONFIG_UNKNOWN', { hash });
-      return readWritten(Buffer.from(found.row.text), this.#sources.home);
+      return readWritten(Buffer.from(found.row.text), CALLED);
     });
   }
 
@@ -117,7 +121,7 @@ export class ConfigDesk {
       const hash = configHash(bytes);
       if (hash !== baseHash) throw await this.#conflict(baseHash, hash, bytes);
       await this.#notice(bytes);
-      const before = readWritten(bytes, home);
+      const before = readWritten(bytes, CALLED);
       const after = await make(before);
       const text = editedText(after, this.#sources);
       const effect = effectOf(changesBetween(before, after));
@@ -178,7 +182,13 @@ export class ConfigDesk {
 const effectOf = (changes: ConfigChange[]) => ({ changes, restart: changes.map(({ path }) => path).filter(needsRestart) });
 
 /** Without what is made of it: paths of this machine. */
+/** A place outside of the home was written down as it is; one inside is told without where the home is. */
+function fromHome(home: string, path: string): string {
+  const below = relative(home, path);
+  return below === '..' || below.startsWith(`..${sep}`) ? path : below;
+}
+
 function settingsOf(config: ResolvedConfig): Record<string, unknown> {
-  const { home: _home, manifestsDir: _manifests, homeDataDir, listen, policy: _policy, ...settings } = config;
-  return { ...settings, dataDir: homeDataDir, listen: `${listen.host}:${listen.port}` };
+  const { home, manifestsDir: _manifests, homeDataDir, listen, policy: _policy, ...settings } = config;
+  return { ...settings, dataDir: fromHome(home, homeDataDir), listen: `${listen.host}:${listen.port}` };
 }

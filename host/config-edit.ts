@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BOUNDS } from '../schemas/bounds.ts';
 import type { ConfigChange } from '../schemas/config-view.ts';
 import { HostConfig } from '../schemas/host-config.ts';
-import { configIn, hostConfigPath, type ConfigSources } from './config.ts';
+import { configIn, type ConfigSources } from './config.ts';
 import { GatehouseError } from './errors.ts';
 import { compileSchema, parseDocument } from './schema.ts';
 
@@ -29,9 +29,9 @@ export const configText = (document: object): string => `${JSON.stringify(docume
 
 const hostConfig = compileSchema(HostConfig);
 
-/** What somebody wrote, without defaults. Throws JSON_… and SCHEMA_… with the position. */
-export function readWritten(bytes: Uint8Array, home: string): Json {
-  return parseDocument(bytes, hostConfig, { source: hostConfigPath(home), maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
+/** What somebody wrote, without defaults. Throws JSON_… and SCHEMA_… with the position; `called` is what they call the file. */
+export function readWritten(bytes: Uint8Array, called: string): Json {
+  return parseDocument(bytes, hostConfig, { source: called, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
 }
 
 /** The edited file, once it is known to be one that a host would start with. Throws as `loadConfig` does. */

@@ -52,6 +52,8 @@ export interface ResolvedConfig {
 export interface ConfigSources {
   /** As `findHome` returned it. */
   readonly home: string;
+  /** What errors call host.json. Default: its path, which tells of the machine. */
+  readonly called?: string;
   /** --data, relative to `cwd`. */
   readonly data?: string | undefined;
   /** --listen HOST:PORT. */
@@ -130,8 +132,8 @@ export function trustPolicyOf(bytes: Uint8Array, sources: Pick<ConfigSources, 'h
 }
 
 /** Settings with every default and override applied, and the file as it is written. */
-function settingsIn(bytes: Uint8Array, { home, env }: Pick<ConfigSources, 'home' | 'env'>): { readonly settings: Settings; readonly written: HostConfig } {
-  const written = parseDocument(bytes, hostConfig, { source: hostConfigPath(home), maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
+function settingsIn(bytes: Uint8Array, { home, env, called = hostConfigPath(home) }: Pick<ConfigSources, 'home' | 'env' | 'called'>): { readonly settings: Settings; readonly written: HostConfig } {
+  const written = parseDocument(bytes, hostConfig, { source: called, maxBytes: BOUNDS.manifestBytes, maxDepth: BOUNDS.jsonDepth });
   const settings = withDefaults(HostConfig, overridden(written, env));
   if (!complete.is(settings)) throw new GatehouseError('INTERNAL', { problem: `the defaults do not fit their schema at ${complete.explain(settings)?.path}` });
   return { settings, written };

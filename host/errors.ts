@@ -266,6 +266,8 @@ export const ERRORS = {
   IDEMPOTENCY_UNDERWAY: row('remote', 409, 1, 'A request with this idempotency-key is being carried out.', 'Send it again in a moment for its answer.', true),
   IDEMPOTENCY_UNCERTAIN: row('host', 409, 1, 'A request with this idempotency-key ({method} {path}) was begun at {at}, and how it ended is not known: the host stopped, or could not write.', 'Look at what became of it; to ask once more, use a new key.'),
   IDEMPOTENCY_ANSWER_GONE: row('remote', 409, 1, 'The request with this idempotency-key ({method} {path}) was carried out at {at}, and its answer is not kept: it holds a secret, or is too long.', 'Look at what it made. A secret that was lost on the way is replaced by a new one: revoke or rotate what has it.'),
+  CHANNEL_EXPECTED: row('operator', 400, 2, "The request is wrong at /channel: '{instance}' is a {kind} and no channel.", 'Name a channel: `gatehouse plugins list` shows the kind of each instance.'),
+  CHANNEL_DOWN: row('operator', 409, 1, "Nothing can be sent by '{instance}': it is {state}.", 'See `gatehouse plugins show {instance}` for why, and bring it back first.'),
   PRECONDITION_FAILED: row('remote', 412, 1, 'What the header {header} says of the state does not hold: it has the tag {etag} now.', 'Look at it again, and decide by what it is now.'),
   LANE_NOT_FOUND: row('operator', 404, 2, "Nothing waits or runs in the lane of session '{key}'.", 'See `gatehouse lanes list`.'),
   TOKEN_NOT_FOUND: row('remote', 404, 2, "There is no token '{id}'.", 'See `gatehouse tokens list`.'),

@@ -452,7 +452,10 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     messages: {
       list: (query) => listMessages(store, query),
       show: (id) => showMessage(store, id),
-      send: (body, actor, bind) => pipeline.operator.send(body, actor, bind),
+      send: async (body, actor, bind) => {
+        if ('channel' in body) requireChannel(life.view(body.channel));
+        return await pipeline.operator.send(body, actor, bind);
+      },
       outcomeOf: (messageId) => pipeline.operator.outcomeOf(messageId),
     },
     deliveries: {
@@ -499,6 +502,12 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     stop,
     [Symbol.asyncDispose]: () => stop('disposed'),
   };
+}
+
+/** Who is on the way up, or is tried again, is written to: what is sent waits for it. */
+function requireChannel({ instance, kind, state }: PluginView): void {
+  if (kind !== null && kind !== 'channel') throw new GatehouseError('CHANNEL_EXPECTED', { instance, kind });
+  if (!isAvailable(state) && !isComing(state)) throw new GatehouseError('CHANNEL_DOWN', { instance, state });
 }
 
 /** How the end of a message counts for the channel it came by, or was to leave by; what is still to end counts then. */

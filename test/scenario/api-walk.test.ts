@@ -37,7 +37,15 @@ async function ask(operation: ApiOperation, { method = operation.method, params 
   const contentType = response.headers.get('content-type') ?? '';
   const text = contentType.startsWith('text/event-stream') ? await firstOf(response) : await response.text();
   const code = contentType.includes('problem+json') ? String((JSON.parse(text) as { code?: unknown }).code) : undefined;
-  return { status: response.status, text, code, etag: response.headers.get('etag'), allow: response.headers.get('allow'), fault: api.faultOf(operation, { status: response.status, contentType, text }) };
+  return { status: response.status, text, code, etag: response.headers.get('etag'), allow: response.headers.get('allow'), fault: pathIn(operation, response.status, text) ?? api.faultOf(operation, { status: response.status, contentType, text }) };
+}
+
+/** What shows an operator a place on the machine, to go there: docs/api.md names them. No refusal does. */
+const TELLS_A_PLACE = new Set(['getStatus', 'listQuarantine', 'getQuarantine', 'getEvidence', 'createBackup', 'listBackups', 'getBackup', 'deleteBackup']);
+
+function pathIn({ id }: ApiOperation, status: number, text: string): string | undefined {
+  const { home } = world.gatehouse.host.config;
+  return (status >= 400 || !TELLS_A_PLACE.has(id)) && text.includes(home) ? `tells the path ${home}: ${text.slice(0, 300)}` : undefined;
 }
 
 /** Of a stream, all up to where it has told what it has. */
@@ -119,6 +127,18 @@ describe('every operation of /openapi.json', () => {
       const allowed = (allow ?? '').split(', ').filter((each) => each !== 'HEAD');
       return status === 405 && code === 'METHOD_NOT_ALLOWED' && allowed.toSorted().join() === listed.toSorted().join() ? undefined : `answered ${status} ${code}, allow ${allow}`;
     })).toEqual([]);
+  });
+
+  it.each([
+    ['a value that does not fit', { log: { level: 'loud' } }],
+    ['a key that nobody knows', { colour: 'red' }],
+    ['a file of trust that is not there', { network: { tls: { clientCa: 'nowhere.pem' } } }],
+  ])('tells no path of the machine when it refuses settings with %s', async (_, patch) => {
+    const operation = (id: string) => api.operations.find((each) => each.id === id) as ApiOperation;
+    const { hash, written } = await world.get<{ hash: string; written: object }>('/config');
+    const answers = [await ask(operation('patchConfig'), { body: { baseHash: hash, patch } }), await ask(operation('replaceConfig'), { body: { baseHash: hash, config: { ...written, ...patch } } }), await ask(operation('validateConfig'), { body: { config: { ...written, ...patch } } })];
+    expect(answers.map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
+    for (const { text } of answers) expect(text).toMatch(/SCHEMA_|CONFIG_|NETWORK_|TLS_/);
   });
 
   it('answers 404 to a name that nothing has', async () => {

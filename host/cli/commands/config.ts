@@ -102,7 +102,7 @@ async function viewOf(io: Io): Promise<ConfigView> {
   const sources = sourcesOf(io);
   const bytes = await readFile(hostConfigPath(sources.home));
   const { home: _home, manifestsDir: _manifests, homeDataDir: _data, listen, ...settings } = configIn(bytes, sources, () => undefined);
-  return { hash: configHash(bytes), written: { ...readWritten(bytes, sources.home) }, settings: { ...settings, listen: `${listen.host}:${listen.port}` }, overrides: [...overridesIn(io.env)], restart: [] };
+  return { hash: configHash(bytes), written: { ...readWritten(bytes, hostConfigPath(sources.home)) }, settings: { ...settings, listen: `${listen.host}:${listen.port}` }, overrides: [...overridesIn(io.env)], restart: [] };
 }
 
 async function judge(io: Io, file: string | undefined): Promise<ConfigValidation> {
@@ -111,7 +111,7 @@ async function judge(io: Io, file: string | undefined): Promise<ConfigValidation
   const bytes = file === undefined ? before : await readInput(io, file);
   try {
     configIn(bytes, sources);
-    const changes = file === undefined ? [] : changesBetween(readWritten(before, sources.home), readWritten(bytes, sources.home));
+    const changes = file === undefined ? [] : changesBetween(readWritten(before, hostConfigPath(sources.home)), readWritten(bytes, file));
     return { ok: true, changes, restart: changes.map(({ path }) => path).filter(needsRestart) };
   } catch (thrown) {
     if (!(thrown instanceof GatehouseError)) throw thrown;
@@ -130,7 +130,7 @@ async function patch(io: Io, given: unknown, reason: string | undefined): Promis
 async function editFile(io: Io, make: (written: object) => unknown): Promise<ConfigEdited> {
   const sources = sourcesOf(io);
   const file = hostConfigPath(sources.home);
-  const before = readWritten(await readFile(file), sources.home);
+  const before = readWritten(await readFile(file), file);
   const after = make(before);
   const text = editedText(after, sources);
   await replaceFile(file, text);

@@ -69,7 +69,7 @@ export const HEADERS = {
 /** What fills the templates of the table in examples. */
 const SAMPLES: Fields = {
   instance: 'faq', gate: 'wordlist', handler: 'directory', state: 'active', from: 'active', to: 'active', id: '01K9ZC3T7Q0000000000000000', key: 'webhook:c1', target: 'ada', index: 900, digest: `sha256:${'9f86d081'.repeat(8)}`, name: '20261121T105012Z',
-  header: 'if-match', etag: '"pR5tq0wVxkWm3mE2h8cQ1A"', path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', at: '2026-11-21T10:50:12.000Z', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
+  kind: 'skill', header: 'if-match', etag: '"pR5tq0wVxkWm3mE2h8cQ1A"', path: '/reason', problem: 'it is not what it should be', remedy: 'Correct it.', source: 'the request body', line: 1, column: 9, offset: 8, nearest: '', method: 'PUT', at: '2026-11-21T10:50:12.000Z', file: 'faq.json', what: 'plugin acme.weather <2', issuer: 'example',
   scope: 'plugins:write', known: 'did you mean plugins:read?', paths: '/trust/allow', diff: 'log.level was "info" and is "debug"', hash: 'sha256:1c0f…', expected: 'sha256:1c0f…', found: 'sha256:9a2b…', actual: 'sha256:9a2b…',
   limit: 64, size: 65, depth: 64, waiting: 10_000, perSecond: 20, who: 'address', reason: 'no names here', reviewer: 'ada', approvals: 'one approval',
 };

@@ -6,6 +6,7 @@ import { SPAN, sortBy } from '../../../schemas/query.ts';
 import type { Host } from '../../host.ts';
 import { withBody, type ApiRoute } from './api.ts';
 import { listRoute } from './listing.ts';
+import { refuseUnclear } from './send-body.ts';
 
 export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
   listRoute({
@@ -28,12 +29,21 @@ export const messageRoutes = ({ messages }: Host): readonly ApiRoute[] => [
     answer: MessageDetail,
     run: ({ params }) => messages.show(params['id'] ?? ''),
   },
-  withBody({
-    id: 'sendMessage', method: 'POST', path: '/messages', scope: 'messages:write', errors: ['PLUGIN_NOT_FOUND', 'SESSION_NOT_FOUND', 'ROUTE_NOT_FOUND', 'SEND_DENIED', 'INSTANCE_UNAVAILABLE', 'GATE_UNAVAILABLE'],
+  readable(withBody({
+    id: 'sendMessage', method: 'POST', path: '/messages', scope: 'messages:write', errors: ['PLUGIN_NOT_FOUND', 'CHANNEL_EXPECTED', 'CHANNEL_DOWN', 'SESSION_NOT_FOUND', 'ROUTE_NOT_FOUND', 'SEND_DENIED', 'INSTANCE_UNAVAILABLE', 'GATE_UNAVAILABLE'],
     summary: 'Send a message; answers with its outcome, a denial included.',
     body: SendMessageBody,
     answer: Sent,
     resume: (messageId) => messages.outcomeOf(messageId),
     run: ({ body, actor, bind }) => messages.send(body, actor, bind),
-  }),
+  })),
 ];
+
+/** With words of its own for a body that does not fit. */
+const readable = (route: ApiRoute): ApiRoute => ({
+  ...route,
+  run(call) {
+    refuseUnclear(call.body);
+    return route.run(call);
+  },
+});
