@@ -1,4 +1,5 @@
 // The command line's way to a running host: the socket and token in the data directory, or what --host names; one connection a request. Called by commands that need a host.
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as requestOverTls, type RequestOptions } from 'node:https';
@@ -80,10 +81,10 @@ export function clientAt(way: Way): HostClient {
   return {
     address: way.address,
     get: (path) => exchange(asked('GET', path)),
-    post: (path, body) => exchange({ ...asked('POST', path), body }),
-    patch: (path, body) => exchange({ ...asked('PATCH', path), body }),
-    put: (path, body) => exchange({ ...asked('PUT', path), body }),
-    delete: (path) => exchange(asked('DELETE', path)),
+    post: (path, body) => exchangeOnce({ ...asked('POST', path), body }),
+    patch: (path, body) => exchangeOnce({ ...asked('PATCH', path), body }),
+    put: (path, body) => exchangeOnce({ ...asked('PUT', path), body }),
+    delete: (path) => exchangeOnce(asked('DELETE', path)),
     stream: (path, headers) => open({ ...asked('GET', path), headers }),
   };
 }
@@ -98,6 +99,23 @@ interface Exchange {
 
 async function exchange<Answer>(asked: Exchange): Promise<Answer> {
   return parse(await readWhole(await open(asked), asked.way)); // of a host that accepted our token: taken at its word
+}
+
+/** With a key of its own, so that it may be sent again when the connection broke before the answer: the host does it once, and answers twice. */
+async function exchangeOnce<Answer>(asked: Exchange): Promise<Answer> {
+  const keyed = { ...asked, headers: { ...asked.headers, 'idempotency-key': randomUUID() } };
+  try {
+    return await exchange<Answer>(keyed);
+  } catch (thrown) {
+    if (!wasCutOff(thrown)) throw thrown;
+    return await exchange<Answer>(keyed);
+  }
+}
+
+/** It may have arrived. One that was refused has not, and one that takes too long is still under way. */
+function wasCutOff(thrown: unknown): boolean {
+  const cause = thrown instanceof GatehouseError ? thrown.cause : undefined;
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE');
 }
 
 /** Resolves with the head of an answer that is no refusal. The timeout is for silence, however long the answer takes in all. */

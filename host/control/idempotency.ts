@@ -4,7 +4,7 @@ import { toTimestamp, type Clock } from '../clock.ts';
 import { GatehouseError, problemOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { BoundedTable } from '../store/bounded-table.ts';
-import { put, type Put, type Store } from '../store/store.ts';
+import { put, type Key, type Put, type Store } from '../store/store.ts';
 import { requestKeys, type RequestKeyRow } from '../store/tables.ts';
 import { canonicalJson } from '../trust/canonical-json.ts';
 
@@ -44,7 +44,8 @@ export interface Idempotency extends AsyncDisposable {
 }
 
 export const KEPT_MS = 24 * 3600 * 1000;
-const MOST_KEYS = 100_000;
+/** One program that makes keys without end pushes out its own, and nobody else's. */
+export const KEY_BOUNDS = { perToken: 10_000, all: 100_000 } as const;
 const MOST_ANSWER_BYTES = 64 * 1024;
 const TRIM_EVERY_MS = 3600 * 1000;
 
@@ -55,19 +56,26 @@ export function idempotencyKeyOf(header: string | readonly string[] | undefined)
   throw new GatehouseError('REQUEST_INVALID', { path: 'header idempotency-key', problem: 'must be 1 to 255 visible ASCII characters, given once' });
 }
 
-export function createIdempotency(store: Store, clock: Clock, log: Log): Idempotency {
+export function createIdempotency(store: Store, clock: Clock, log: Log, bounds: { readonly perToken: number; readonly all: number } = KEY_BOUNDS): Idempotency {
   const isOld = ({ atMs }: RequestKeyRow) => atMs <= clock.now() - KEPT_MS;
-  const rows = new BoundedTable<RequestKeyRow>({
-    store, table: requestKeys, prefix: requestKeys.prefix(), most: MOST_KEYS,
-    seenAtMs: ({ atMs }) => atMs, forgetBefore: () => clock.now() - KEPT_MS,
-    onGone: () => undefined,
-    onFault: (thrown) => log.warn({ err: problemOf(thrown) }, 'old request keys could not be removed'),
-  });
+  const bounded = (prefix: Key, most: number) =>
+    new BoundedTable<RequestKeyRow>({
+      store, table: requestKeys, prefix, most,
+      seenAtMs: ({ atMs }) => atMs, forgetBefore: () => clock.now() - KEPT_MS,
+      onGone: () => undefined,
+      onFault: (thrown) => log.warn({ err: problemOf(thrown) }, 'old request keys could not be removed'),
+    });
+  const rows = bounded(requestKeys.prefix(), bounds.all);
+  /** Of tokens that sent a key to this process; somebody made each of them. */
+  const ofTokens = new Map<string, BoundedTable<RequestKeyRow>>();
   /** In this process; a row that is begun and not here was begun before a crash, or its end could not be written. */
   const underway = new Set<string>();
   let trimmedAtMs = clock.monotonicMs();
 
-  function grew(): void {
+  function grew(tokenId: string): void {
+    const own = ofTokens.get(tokenId) ?? bounded(requestKeys.prefix(tokenId), bounds.perToken);
+    ofTokens.set(tokenId, own);
+    own.grew();
     rows.grew();
     if (clock.monotonicMs() - trimmedAtMs < TRIM_EVERY_MS) return;
     trimmedAtMs = clock.monotonicMs();
@@ -96,7 +104,7 @@ export function createIdempotency(store: Store, clock: Clock, log: Log): Idempot
           // Nothing was bound, so nothing was made: the action is carried out as if for the first time.
         }
         await store.commit({ put: [put(requestKeys, key, begun)] });
-        grew();
+        grew(request.tokenId);
         return { answer: await ended(), replayed: false };
       } finally {
         underway.delete(name);
@@ -123,7 +131,9 @@ export function createIdempotency(store: Store, clock: Clock, log: Log): Idempot
         await store.commit(commit).catch((error: unknown) => log.error({ err: problemOf(error) }, 'the end of a keyed request could not be written'));
       }
     },
-    [Symbol.asyncDispose]: () => rows[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([rows, ...ofTokens.values()].map((each) => each[Symbol.asyncDispose]()));
+    },
   };
 }
 

@@ -1,11 +1,15 @@
 // Requests with an idempotency key through HTTP: carried out once, answered as often as asked, and refused where the key means something else.
 import { hash } from 'node:crypto';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientAt } from '../../host/cli/client.ts';
 import { GatehouseError } from '../../host/errors.ts';
 import { KEPT_MS, createIdempotency } from '../../host/control/idempotency.ts';
 import { systemClock } from '../../host/clock.ts';
 import { put } from '../../host/store/store.ts';
 import { requestKeys } from '../../host/store/tables.ts';
+import { eventually } from '../support/eventually.ts';
 import { aClockAhead } from '../support/hand-clock.ts';
 import { aPlugin, startTestControl, type TestControl } from '../support/control-plane.ts';
 
@@ -112,5 +116,46 @@ describe('two requests with one key at the same time', () => {
     const broken = { ...request, key: 'broken' };
     await expect(keys.carryOut(broken, {}, () => Promise.reject(new Error('half way')))).rejects.toThrow('half way');
     await expect(keys.carryOut(broken, {}, () => ({ done: 5 }))).rejects.toMatchObject({ code: 'IDEMPOTENCY_UNCERTAIN' });
+  });
+});
+
+describe('the keys of one token', () => {
+  it('are bounded by themselves: a flood of them pushes out none of another token', async () => {
+    await using control = await startTestControl();
+    const { store, log } = control.host;
+    await using keys = createIdempotency(store, systemClock, log, { perToken: 20, all: 1000 });
+    const send = (tokenId: string, key: string) => keys.carryOut({ tokenId, key, method: 'POST', path: '/p', address: '/p', body: {} }, {}, () => ({ of: tokenId }));
+    const kept = async (tokenId: string) => (await store.range(requestKeys, requestKeys.prefix(tokenId), { limit: 500 })).length;
+    await send('quiet', 'mine');
+    for (let index = 0; index < 100; index += 1) await send('loud', `flood-${index}`);
+    await eventually(async () => {
+      await send('loud', `more-${await kept('loud')}`);
+      expect(await kept('loud')).toBeLessThanOrEqual(21);
+    });
+    expect(await send('quiet', 'mine')).toEqual({ answer: { of: 'quiet' }, replayed: true });
+  });
+});
+
+describe('a command whose connection breaks before the answer', () => {
+  it('is sent again with its key by itself, and is carried out once', async () => {
+    await using control = await startTestControl({ plugins: [aPlugin()] });
+    let broken = 0;
+    const between = createServer((incoming, outgoing) => {
+      const onward = request(`${control.control.address}${incoming.url}`, { method: incoming.method, headers: { ...incoming.headers, host: new URL(control.control.address).host } }, (answer) => {
+        if (broken === 0 && incoming.method === 'POST') {
+          broken += 1;
+          answer.resume().on('end', () => incoming.socket.destroy());
+        } else answer.pipe(outgoing.writeHead(answer.statusCode ?? 500, answer.headers));
+      });
+      incoming.pipe(onward);
+    });
+    await new Promise<void>((resolve) => void between.listen(0, '127.0.0.1', resolve));
+    const { port } = between.address() as AddressInfo;
+    const client = clientAt({ address: `http://127.0.0.1:${port}`, token: control.adminToken, unreachable: (problem, cause) => new GatehouseError('HOST_UNREACHABLE', { home: '', problem }, { cause }) });
+    expect(await client.post('/plugins/echo/disable', { reason: 'noise' })).toMatchObject({ instance: 'echo' });
+    expect(broken).toBe(1);
+    expect(control.asked.filter((each) => each.startsWith('disable echo'))).toHaveLength(1);
+    between.closeAllConnections();
+    between.close();
   });
 });
