@@ -6,6 +6,9 @@ import { plain, type Io } from './io.ts';
 import { queryString } from './query.ts';
 import { table } from './table.ts';
 
+/** What a table shows of an item, by the name of the column. */
+export type Columns<Item> = Readonly<Record<string, (item: Item) => unknown>>;
+
 type Described = readonly [placeholder: string, description: string];
 
 /** Filters that mean the same in every list that takes them. */
@@ -27,7 +30,7 @@ const PAGED = {
 /** The filters of each list, and the fields it can be ordered by; test/unit/cli-lists.test.ts holds them against the API. */
 export const LISTS = {
   '/messages': { instance: SHARED.instance, conversation: SHARED.conversation, outcome: ['<outcome>', 'only with this outcome, for example answered, denied or dead-lettered'], direction: SHARED.direction, since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at or -at (newest first, as without it)'] },
-  '/deliveries': { instance: SHARED.instance, conversation: SHARED.conversation, state: ['<state>', 'waiting (as without it), delivered, dead-lettered, sent-unconfirmed or dropped'], since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at (oldest first, as without it) or -at'] },
+  '/deliveries': { instance: SHARED.instance, conversation: SHARED.conversation, state: ['<state>', 'waiting (as without it), delivered, dead-lettered or dropped'], since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at (oldest first, as without it) or -at'] },
   '/dead-letters': { instance: SHARED.instance, conversation: SHARED.conversation, code: ['<code>', 'only with this code, for example DELIVERY_FAILED'], stage: ['<stage>', 'only those that ended in this stage'], direction: SHARED.direction, since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at or -at (newest first, as without it)'] },
   '/audit': { action: ['<action>', 'only this action; with a dot at the end, all that begin with it'], actor: ['<actor>', 'only by this actor: host, file, token:<id>, reviewer:<name>, "command line"'], resource: ['<resource>', 'only about this, for example an instance'], outcome: ['<outcome>', 'only what ended so'], since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at or -at (newest first, as without it)'] },
   '/sessions': { instance: SHARED.instance, conversation: SHARED.conversation, since: ['<moment>', 'only where somebody wrote then or later'], until: ['<moment>', 'only where nobody has written since'], sort: ['<order>', 'key or -key'] },
@@ -58,7 +61,7 @@ export const isFiltered = (options: ListOptions, ...known: readonly string[]): b
 export const pageOf = async <Item>(host: HostClient, path: ListPath, options: ListOptions): Promise<Page<Item>> => await host.get<Page<Item>>(`${path}${queryString(options)}`);
 
 /** One page on stdout; how to come to the next on stderr. */
-export function printPage<Item>(io: Io, page: Page<Item>, columns: Readonly<Record<string, (item: Item) => unknown>>, whenEmpty: string): void {
+export function printPage<Item>(io: Io, page: Page<Item>, columns: Columns<Item>, whenEmpty: string): void {
   io.print(page, () => table(io, page.items, columns, whenEmpty));
   if (page.cursor !== null && !io.options.json) io.say(`More: --cursor ${plain(page.cursor)}`);
 }

@@ -4,27 +4,39 @@ import type { DeadLetterDetail, DeadLetterView } from '../../../schemas/control.
 import { GatehouseError } from '../../errors.ts';
 import type { Marked, Replayed } from '../../pipeline/letters/letter-replays.ts';
 import { connect } from '../client.ts';
+import { followList, type FollowedList } from '../follow.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
-import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { pageOf, printPage, withListOptions, type Columns, type ListOptions } from '../listing.ts';
 import { facts } from '../table.ts';
 import { walkTable } from '../walk-lines.ts';
+
+const COLUMNS: Columns<DeadLetterView> = {
+  id: ({ id }) => id,
+  at: ({ at }) => at,
+  instance: ({ instance }) => instance,
+  stage: ({ stage }) => stage,
+  code: ({ code }) => code,
+  attempts: ({ attempts }) => attempts,
+  reason: ({ reason }) => reason,
+};
+
+const FOLLOWED: Pick<FollowedList<DeadLetterView, DeadLetterDetail>, 'types' | 'idOf' | 'viewOf' | 'faceOf'> = {
+  types: 'dead-letter.created',
+  idOf: ({ id }) => id,
+  viewOf: ({ text: _text, message: _message, ...view }) => view,
+  faceOf: ({ attempts }) => String(attempts),
+};
 
 export function register(program: Command, io: Io): void {
   const deadLetters = program.command('dead-letters').description('list, show, replay and drop work that failed').addHelpText('after', example('gatehouse dead-letters list'));
   withListOptions(deadLetters.command('list', { isDefault: true }), '/dead-letters')
     .description('dead letters, newest first')
     .addHelpText('after', example('gatehouse dead-letters list --code DELIVERY_FAILED --limit 20'))
-    .action(async (options: ListOptions) => {
-      printPage(io, await pageOf<DeadLetterView>(connect(io), '/dead-letters', options), {
-        id: ({ id }) => id,
-        at: ({ at }) => at,
-        instance: ({ instance }) => instance,
-        stage: ({ stage }) => stage,
-        code: ({ code }) => code,
-        attempts: ({ attempts }) => attempts,
-        reason: ({ reason }) => reason,
-      }, 'No dead letters.');
+    .option('--follow', 'then each dead letter as it comes, until interrupted')
+    .action(async ({ follow = false, ...options }: ListOptions & { readonly follow?: boolean }) => {
+      if (follow) await followList(io, { path: '/dead-letters', options, columns: COLUMNS, ...FOLLOWED });
+      else printPage(io, await pageOf<DeadLetterView>(connect(io), '/dead-letters', options), COLUMNS, 'No dead letters.');
     });
   deadLetters
     .command('show <id>')

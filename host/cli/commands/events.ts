@@ -1,13 +1,9 @@
 // `gatehouse events`: what the host tells of itself, from what it kept to what comes.
 import type { Command } from 'commander';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { EventEnvelope } from '../../../schemas/event.ts';
-import { GatehouseError } from '../../errors.ts';
-import { connect, type HostClient } from '../client.ts';
-import { readEvents } from '../event-stream.ts';
+import { followEvents } from '../follow.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
-import { queryString } from '../query.ts';
 
 interface Options {
   readonly follow?: boolean;
@@ -15,11 +11,6 @@ interface Options {
   readonly instance?: string;
   readonly after?: string;
 }
-
-/** Between two tries to reach a host that went away. */
-const AGAIN_MS = 1000;
-/** So many in a row, and it is not coming back. */
-const TRIES = 30;
 
 export function register(program: Command, io: Io): void {
   program
@@ -31,29 +22,8 @@ export function register(program: Command, io: Io): void {
     .option('--after <id>', 'only what came after this event')
     .addHelpText('after', example('gatehouse events --follow', 'gatehouse events --types plugin.*,dead-letter.created --json'))
     .action(async ({ follow = false, after = '', ...filter }: Options) => {
-      let last = after;
-      for (let failures = 0; ; failures += 1) {
-        try {
-          for await (const told of tell(connect(io), filter, last)) {
-            failures = 0;
-            if (told !== 'caught up') {
-              last = told.event.id;
-              io.line(io.options.json ? JSON.stringify(told.event) : lineOf(io, told.event));
-            } else if (!follow) return;
-          }
-          if (!follow) throw new GatehouseError('REMOTE_UNREACHABLE', { address: connect(io).address, problem: 'it ended the stream' });
-        } catch (thrown) {
-          const isAway = thrown instanceof GatehouseError && (thrown.code === 'HOST_UNREACHABLE' || thrown.code === 'REMOTE_UNREACHABLE');
-          if (!follow || !isAway || last === after || failures >= TRIES) throw thrown;
-          if (failures === 0) io.say('The host is not there; waiting for it.');
-        }
-        await pause(AGAIN_MS);
-      }
+      await followEvents(io, { filter, after, follow, event: (event) => io.line(io.options.json ? JSON.stringify(event) : lineOf(io, event)) });
     });
-}
-
-async function* tell(host: HostClient, filter: Omit<Options, 'follow' | 'after'>, last: string) {
-  yield* readEvents(await host.stream(`/events${queryString({ ...filter })}`, { accept: 'text/event-stream', 'last-event-id': last }));
 }
 
 /** `10:15:02.123 plugin.state instance=echo plugin=gatehouse.echo from=active to=quarantined …` */
