@@ -12,7 +12,8 @@ import { examineConfinement } from '../sandbox/demand.ts';
 import { PROVIDERS, WALLS } from '../sandbox/walls.ts';
 import { loadTrust } from '../trust/trust-store.ts';
 import { storeFolder, surveyFiles } from './files-survey.ts';
-import { clockBehindMs, openFilesLimit } from './machine-state.ts';
+import { examineStore } from './doctor-store.ts';
+import { clockBehindMs, clockJumpMs, openFilesLimit } from './machine-state.ts';
 import { isAlive, readRunFile } from './run-file.ts';
 import { looseAdminToken, looseData } from './security/file-modes.ts';
 import { certificateTroubles } from './security/network.ts';
@@ -30,12 +31,14 @@ export interface Patient {
   readonly config: ResolvedConfig;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  /** Every row of the store, however long it takes. */
+  readonly deep?: boolean;
 }
 
 type Examination = (patient: Patient) => Promise<Finding[]> | Finding[];
 
 /** In the order a person would look. */
-const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, tls, home: startWouldSucceed, trust, data: dataDirectory, disk, clock: clockGoesOn, limits, confinement, host: runningHost };
+const EXAMINATIONS: Readonly<Record<string, Examination>> = { node: nodeVersion, settings, address, tls, home: startWouldSucceed, trust, data: dataDirectory, store: ({ config: { dataDir }, clock, deep = false }) => examineStore(storeFolder(dataDir), { clock, deep }), disk, clock: clockGoesOn, limits, confinement, host: runningHost };
 
 /** Every finding; a question that cannot be answered is a failure of its own. */
 export async function examine(patient: Patient): Promise<Finding[]> {
@@ -184,10 +187,16 @@ async function confinement({ config }: Patient): Promise<Finding[]> {
   ];
 }
 
-function runningHost({ config: { dataDir } }: Patient): Finding[] {
+function runningHost({ config: { dataDir }, clock }: Patient): Finding[] {
   const run = readRunFile(dataDir);
   if (!run) return [ok('host', 'no host is running')];
-  if (isAlive(run.pid)) return [ok('host', `running at ${run.address}, process ${run.pid}`)];
+  if (isAlive(run.pid)) {
+    const jumpMs = clockJumpMs(run.pid, Date.parse(run.startedAt), clock);
+    return [
+      ok('host', `running at ${run.address}, process ${run.pid}`),
+      ...(jumpMs === undefined ? [] : [warning('clock', `it was set ${jumpMs > 0 ? 'forward' : 'back'} by ${Math.abs(Math.round(jumpMs / 1000))} s since the host started`, 'Have it kept by NTP (`timedatectl set-ntp true`), see that keys and tokens have not ended before their time, and restart the host when the clock is right.')]),
+    ];
+  }
   return [warning('host', `process ${run.pid} ended without a goodbye`, 'Nothing to do: the next start takes over what it left.')];
 }
 

@@ -24,7 +24,7 @@ export interface Followed {
 /** Between two tries to reach a host that went away. */
 const AGAIN_MS = 1000;
 /** So many in a row, and it is not coming back. */
-const TRIES = 30;
+const TRIES = 120;
 
 /** Tells one event after the other. Throws HOST_UNREACHABLE and REMOTE_UNREACHABLE: at once where there was no host, later when it does not come back. */
 export async function followEvents(io: Io, { filter, after, follow, event, caughtUp }: Followed): Promise<void> {

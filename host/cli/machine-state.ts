@@ -13,6 +13,22 @@ export function clockBehindMs(storeDir: string, clock: Clock): number | undefine
   return behind > SET_BACK_MS ? behind : undefined;
 }
 
+/** How far the clock was set since a process started, by the one that nobody sets; undefined where it was not, or the system does not say (Linux does, proc(5)). */
+export function clockJumpMs(pid: number, startedAtMs: number, clock: Clock): number | undefined {
+  try {
+    // Behind the name of the program, which may hold anything: field 22 is the start, in ticks since boot.
+    const startTicks = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]);
+    const upSeconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+    const jump = Math.round(clock.now() - startedAtMs - (upSeconds - startTicks / TICKS_PER_SECOND) * 1000);
+    return Math.abs(jump) > SET_BACK_MS ? jump : undefined;
+  } catch {
+    return undefined; // no /proc, or not ours to read
+  }
+}
+
+/** USER_HZ, the same on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
 /** What this process, and a host started the same way, may have open; undefined where the system does not say (Linux does, proc(5)). */
 export function openFilesLimit(): number | undefined {
   try {

@@ -42,6 +42,8 @@ export interface StoreOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly migrations?: readonly Migration[];
+  /** For whoever only looks: whatever its schema, it stays. */
+  readonly asFound?: boolean;
 }
 
 /** Where the map begins; LMDB grows it by itself. Written as a power because `2 << 30` is negative, which LMDB takes for a size. */
@@ -52,14 +54,14 @@ const PAGE_BYTES = 8192;
 const MAX_TABLES = 64;
 
 /** Takes the directory, looks whether its store is sound, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_UNWRITABLE, STORE_DAMAGED, STORE_VERSION, STORE_MIGRATION, STORE_FAILED. */
-export async function openStore({ dir, clock, migrations }: StoreOptions): Promise<LmdbStore> {
+export async function openStore({ dir, clock, migrations, asFound = false }: StoreOptions): Promise<LmdbStore> {
   const lock = await writable(dir, () => takeOwnerLock(dir));
   let store: LmdbEngine | undefined;
   try {
     const room = await openRoom(dir, clock);
     await refuseDamaged(dir, lock.wasReleased ? 'branches' : 'leaves');
     store = new LmdbEngine(openEnvironment(dir), lock, { clock, room });
-    await migrate({ store, dir, clock, migrations });
+    if (!asFound) await migrate({ store, dir, clock, migrations });
     await writable(dir, () => markBegun(dir));
     return store;
   } catch (error) {

@@ -22,6 +22,19 @@ describe('doctor', () => {
     expect(await ask()).toMatchObject([{ state: 'warning', detail: expect.stringMatching(/^it is 3[56]\d\d s behind/), fix: expect.stringContaining('NTP') }]);
   });
 
+  it.skipIf(process.platform !== 'linux')('says how far the clock was set since the host started', async () => {
+    await using home = await aHome();
+    const config = loadConfig({ home: home.path, env: {}, cwd: home.path });
+    const said = async (startedAtMs: number) => {
+      await home.write('data/run.json', { pid: process.pid, address: 'http://127.0.0.1:1', startedAt: new Date(startedAtMs).toISOString() });
+      return (await examine({ config, env: {}, clock: systemClock })).filter(({ check, detail }) => check === 'clock' && detail.includes('since the host started'));
+    };
+    const began = systemClock.now() - process.uptime() * 1000;
+    expect(await said(began)).toEqual([]);
+    expect(await said(began - 3_600_000)).toMatchObject([{ state: 'warning', detail: expect.stringMatching(/^it was set forward by 3[56]\d\d s/), fix: expect.stringContaining('NTP') }]);
+    expect(await said(began + 3_600_000)).toMatchObject([{ state: 'warning', detail: expect.stringMatching(/^it was set back by 3[56]\d\d s/) }]);
+  });
+
   it('warns when few files may be open', async () => {
     await using home = await aHome();
     const { stdout } = spawnSync('bash', ['-c', `ulimit -n 512; exec "${process.execPath}" "${LAUNCHER}" doctor --json`], { cwd: home.path, encoding: 'utf8', env: { PATH: process.env['PATH'] ?? '' } });

@@ -10,10 +10,11 @@ export function register(program: Command, io: Io): void {
   program
     .command('doctor')
     .description('examine machine, home and data directory')
+    .option('--deep', 'compare every row of the store, however long that takes')
     .addHelpText('after', example('gatehouse doctor --home my-home'))
-    .action(async () => {
+    .action(async ({ deep = false }: { deep?: boolean }) => {
       const config = configOf(io);
-      const findings = await examine({ config, env: io.env, clock: systemClock });
+      const findings = await examine({ config, env: io.env, clock: systemClock, deep });
       const failures = findings.filter(({ state }) => state === 'failure').length;
       io.print({ ok: failures === 0, findings, config }, () => findings.map((finding) => lineOf(finding, io)).join('\n'));
       if (failures > 0) io.exitWith(1);
