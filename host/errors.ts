@@ -259,7 +259,7 @@ export const ERRORS = {
   URL_TOO_LONG: row('remote', 414, 1, 'A part of the address is too long.', 'Shorten it.'),
   ORIGIN_REFUSED: row('remote', 403, 3, "A socket of '{instance}' may not be opened from {origin}.", 'Open it from a page of this host, under the name the page was loaded from.'),
   UPGRADE_REQUIRED: row('remote', 426, 1, '{path} is a WebSocket.', 'Connect with a WebSocket client.'),
-  SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets open, which is the most it may have.", 'Try again later.', true),
+  SOCKETS_FULL: row('remote', 503, 1, "The channel '{instance}' has {depth} sockets of {whose} open, which is the most it may have.", 'Try again later.', true),
   REQUEST_INVALID: row('remote', 400, 2, 'The request is wrong at {path}: {problem}.', 'Correct the request.'),
   CURSOR_INVALID: row('remote', 400, 2, 'The request is wrong at ?cursor: it is not one that this list gave in this order.', 'Begin again without a cursor, and pass on the one that a page names.'),
   IDEMPOTENCY_REUSED: row('remote', 409, 2, 'The key in the header idempotency-key was used at {at} for {method} {path}, and asked for something else there.', 'Use a new key for every new request.'),

@@ -1,8 +1,8 @@
 // Credentials that are known by their shape are masked in every line of the log, wherever in it they stand: in an error of a library, in what a plugin says. Used by log.ts, and for texts by problem.ts, mutations.ts and request-observer.ts.
 import { SECRET_FORMATS } from './secret-formats.ts';
 
-/** An id is no secret, and says which token it was. */
-const OWN_TOKEN = /\bght_([0-9a-f]{16})_[\w-]{8,}/g;
+/** Tokens and invites. An id is no secret, and says which it was. */
+const OWN_TOKEN = /\b(gh[ti])_([0-9a-f]{16})_[\w-]{8,}/g;
 /** RFC 7235 credentials, also as a part of an address. */
 const CREDENTIALS = /\b(bearer|basic)(?: +|%20)[\w.~+/=-]{8,2000}/gi;
 const ADDRESS_WITH_PASSWORD = /:\/\/([^\s/:@"]{0,100}):[^\s/@"]{1,200}@/g;
@@ -31,7 +31,7 @@ export function masked(text: string): string {
   if (!HINT.test(text)) return text;
   const own = text
     .replace(PRIVATE_KEY, '[redacted: a private key]')
-    .replace(OWN_TOKEN, 'ght_$1_[redacted]')
+    .replace(OWN_TOKEN, '$1_$2_[redacted]')
     .replace(CREDENTIALS, '$1 [redacted]')
     .replace(ADDRESS_WITH_PASSWORD, '://$1:[redacted]@');
   return SECRET_FORMATS.reduce((left, [what, shape]) => left.replace(shape, `[redacted: ${what}]`), own);

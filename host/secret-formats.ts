@@ -16,7 +16,7 @@ export const SECRET_FORMATS: readonly (readonly [what: string, pattern: RegExp])
   ['a key of Google', /(?<![A-Za-z0-9_-])AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])/g],
   ['a secret of Google', /(?<![A-Za-z0-9_-])(?:GOCSPX-[0-9A-Za-z_-]{28}|ya29\.[0-9A-Za-z_-]{40,300})/g],
   ['a key of SendGrid', /(?<![A-Za-z0-9_-])SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}/g],
-  ['a token of this host', /(?<![A-Za-z0-9_-])ght_[A-Za-z0-9-]{8,64}_[A-Za-z0-9_-]{32,64}/g],
+  ['a token of this host', /(?<![A-Za-z0-9_-])gh[ti]_[A-Za-z0-9-]{8,64}_[A-Za-z0-9_-]{32,64}/g],
   ['a signed token', /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{12,2000}\.eyJ[A-Za-z0-9_-]{12,4000}\.[A-Za-z0-9_-]{32,1000}/g],
 ];
 

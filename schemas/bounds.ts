@@ -133,6 +133,8 @@ export const BOUNDS = {
   deliveriesInFlightPerInstance: 64,
   offersPerInstance: 128,
   socketsPerInstance: 1000,
+  socketsPerConversation: 8,
+  socketsPerAddress: 250,
   /** Requests to be let in: of one instance at once, the life of a code, codes told within a minute, and how long a refusal is remembered. */
   pairingPending: 3,
   pairingCodeMs: 3600 * 1000,

@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GatehouseError } from '../errors.ts';
+import { plainAddress, senderKey } from '../network/addresses.ts';
 
 export interface ConnectionLimits {
   /** From the first byte, or from connecting, until the headers are complete. */
@@ -16,11 +17,13 @@ export interface ConnectionLimits {
   readonly checkMs: number;
   /** Beyond it a connection is closed as soon as it is made: more than every channel's sockets together should need. */
   readonly connections: number;
+  /** The same of one address; trusted proxies have no such bound. */
+  readonly perAddress: number;
   /** Of the request line and all headers. */
   readonly headerBytes: number;
 }
 
-export const CONNECTION_LIMITS: ConnectionLimits = { headersMs: 10_000, requestMs: 30_000, idleMs: 72_000, silentMs: 120_000, checkMs: 2000, connections: 10_000, headerBytes: 16 * 1024 };
+export const CONNECTION_LIMITS: ConnectionLimits = { headersMs: 10_000, requestMs: 30_000, idleMs: 72_000, silentMs: 120_000, checkMs: 2000, connections: 10_000, perAddress: 1000, headerBytes: 16 * 1024 };
 
 /** The part of Fastify's options that is about connections. */
 export function connectionOptions(limits: ConnectionLimits) {
@@ -37,8 +40,25 @@ export function connectionOptions(limits: ConnectionLimits) {
   };
 }
 
-export function guardConnections(server: Server, limits: ConnectionLimits): void {
+export function guardConnections(server: Server, limits: ConnectionLimits, isProxy: (address: string) => boolean = () => true): void {
   server.maxConnections = limits.connections;
+  const byAddress = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    if (isProxy(address)) return;
+    const sender = senderKey(address);
+    const own = byAddress.get(sender) ?? 0;
+    if (own >= limits.perAddress) {
+      socket.destroy();
+      return;
+    }
+    byAddress.set(sender, own + 1);
+    socket.once('close', () => {
+      const left = (byAddress.get(sender) ?? 1) - 1;
+      if (left > 0) byAddress.set(sender, left);
+      else byAddress.delete(sender);
+    });
+  });
   server.on('request', ({ socket }, response) => {
     const answers = underWay.get(socket) ?? new Set();
     underWay.set(socket, answers.add(response));

@@ -61,11 +61,13 @@ function actionOf({ method, path }: Pick<Mutation, 'method' | 'path'>): string {
   return ['api', ...words, ...(method === 'POST' ? [] : [method.toLowerCase()])].join('.');
 }
 
-/** The path as it was called, without credentials that somebody put there: this log forgets nothing. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. So is a pairing code, unlike the id that may stand in its place. */
+/** The path as it was called, without credentials that somebody put there: this log forgets nothing. A session's key names a person or is a secret of theirs (webchat), so it is told as the log tells it: by its hash. So is a pairing code, unlike the id that may stand in its place, and what begins like a secret of ours and was mistyped. */
 function resourceOf({ path, params }: Pick<Mutation, 'path' | 'params'>): string {
   return path.replaceAll(/:(\w+)/g, (_, name: string) => {
     const value = params[name] ?? '';
-    return name === 'key' || (name === 'code' && !/^[0-9a-f]{32}$/.test(value)) ? hash('sha256', value).slice(0, 16) : encodeURIComponent(masked(value));
+    const shown = masked(value);
+    const isSecret = name === 'key' || (name === 'code' && !/^[0-9a-f]{32}$/.test(value)) || (shown === value && /gh[ti]_/.test(value));
+    return isSecret ? hash('sha256', value).slice(0, 16) : encodeURIComponent(shown);
   });
 }
 

@@ -7,6 +7,10 @@ import type { Log } from '../log.ts';
 
 export interface SocketLimits {
   readonly perInstance: number;
+  /** Tabs and devices of one conversation; one guest is to keep no other out. */
+  readonly perConversation: number;
+  /** Of one address on one instance. */
+  readonly perAddress: number;
   /** A socket that has not answered the previous ping when the next is due is dropped. */
   readonly pingMs: number;
   /** Bytes a peer may leave unread before its socket is cut. */
@@ -15,7 +19,7 @@ export interface SocketLimits {
   readonly closeMs: number;
 }
 
-export const SOCKET_LIMITS: SocketLimits = { perInstance: BOUNDS.socketsPerInstance, pingMs: 30_000, unreadBytes: 1024 * 1024, closeMs: 1000 };
+export const SOCKET_LIMITS: SocketLimits = { perInstance: BOUNDS.socketsPerInstance, perConversation: BOUNDS.socketsPerConversation, perAddress: BOUNDS.socketsPerAddress, pingMs: 30_000, unreadBytes: 1024 * 1024, closeMs: 1000 };
 
 // RFC 6455 §7.4.1
 const GOING_AWAY = 1001;
@@ -37,8 +41,17 @@ const FRAGMENTS = 1024;
 /** What the WebSocket library is told. No compression: a small frame would not stay small. */
 export const handshakeOptions = ({ closeMs }: SocketLimits) => ({ maxPayload: FRAME_BYTES, maxBufferedChunks: PIECES, maxFragments: FRAGMENTS, perMessageDeflate: false, closeTimeout: closeMs });
 
+/** What a socket is counted by. */
+export interface SocketOwner {
+  readonly instance: string;
+  readonly conversation: string;
+  /** As `senderOf` says. */
+  readonly sender: string | undefined;
+}
+
 export interface OpenSocket {
   readonly face: ChannelFace;
+  readonly sender: string | undefined;
   readonly maxFrameBytes: number;
   readonly conversation: string;
   readonly query: Record<string, string>;
@@ -48,13 +61,19 @@ export interface OpenSocket {
 
 export interface Sockets {
   /** Throws SOCKETS_FULL; asked before the handshake, so that a refusal is an HTTP answer. */
-  requireRoom(instance: string): void;
+  requireRoom(owner: SocketOwner): void;
   /** Joins an open WebSocket to its channel until either ends. */
   attach(socket: WebSocket, open: OpenSocket): Promise<void>;
   /** Ends every socket; whoever still may is welcome to come again. */
   restart(): void;
   /** Tells every peer that the host goes away; ends those that do not answer in time. */
   close(): Promise<void>;
+}
+
+interface Bound {
+  readonly key: string;
+  readonly most: number;
+  readonly whose: string;
 }
 
 interface Peer {
@@ -64,7 +83,7 @@ interface Peer {
 
 export function createSockets(log: Log, limits: SocketLimits): Sockets {
   const open = new Map<WebSocket, Peer>();
-  const perInstance = new Map<string, number>();
+  const counts = new Map<string, number>();
   let emptied: (() => void) | undefined;
 
   const keepalive = setInterval(() => {
@@ -83,27 +102,38 @@ export function createSockets(log: Log, limits: SocketLimits): Sockets {
     if (!(await stillMay().catch(() => true))) socket.close(POLICY_VIOLATION, 'no longer let in');
   };
 
-  const enter = (socket: WebSocket, { face: { instance }, stillMay }: OpenSocket) => {
+  const boundsOf = ({ instance, conversation, sender = '' }: SocketOwner): readonly Bound[] => [
+    { key: instance, most: limits.perInstance, whose: 'everybody' },
+    { key: `${instance}\nconversation ${conversation}`, most: limits.perConversation, whose: 'this conversation' },
+    { key: `${instance}\naddress ${sender}`, most: limits.perAddress, whose: 'this address' },
+  ];
+
+  const enter = (socket: WebSocket, { face: { instance }, conversation, sender, stillMay }: OpenSocket) => {
     const peer: Peer = { answered: true, stillMay };
     open.set(socket, peer);
-    perInstance.set(instance, (perInstance.get(instance) ?? 0) + 1);
+    const bounds = boundsOf({ instance, conversation, sender });
+    for (const { key } of bounds) counts.set(key, (counts.get(key) ?? 0) + 1);
     socket.on('pong', () => {
       peer.answered = true;
     });
     socket.once('close', () => {
       open.delete(socket);
-      const left = (perInstance.get(instance) ?? 1) - 1;
-      if (left > 0) perInstance.set(instance, left);
-      else perInstance.delete(instance);
+      for (const { key } of bounds) {
+        const left = (counts.get(key) ?? 1) - 1;
+        if (left > 0) counts.set(key, left);
+        else counts.delete(key);
+      }
       if (open.size === 0) emptied?.();
     });
     return peer;
   };
 
   return {
-    requireRoom(instance) {
-      const depth = perInstance.get(instance) ?? 0;
-      if (depth >= limits.perInstance) throw new GatehouseError('SOCKETS_FULL', { instance, depth });
+    requireRoom(owner) {
+      for (const { key, most, whose } of boundsOf(owner)) {
+        const depth = counts.get(key) ?? 0;
+        if (depth >= most) throw new GatehouseError('SOCKETS_FULL', { instance: owner.instance, depth, whose });
+      }
     },
 
     async attach(socket, opening) {

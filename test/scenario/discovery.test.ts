@@ -1,6 +1,7 @@
 // Discovery with real sockets: another mDNS implementation of the same machine finds the host, and no longer once it stopped. Multicast stays on the loopback interface.
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createSocket } from 'node:dgram';
+import { EventEmitter } from 'node:events';
 import { delimiter, join } from 'node:path';
 import { Bonjour, type Service } from 'bonjour-service';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -126,6 +127,28 @@ describe('discovery', () => {
       expect(JSON.stringify(neighbour.seen.get('Reception'))).not.toContain(control.adminToken);
       await control[Symbol.asyncDispose]();
       await eventually(() => expect([...neighbour.seen.keys()]).toEqual([]));
+    });
+
+    it('is announced, and writes nothing to its output, though somebody says of every name that it is theirs', async () => {
+      const liar = new Bonjour({ interface: '127.0.0.1', bind: '0.0.0.0' } as object, () => undefined);
+      const socket: unknown = Reflect.get(Object(Reflect.get(liar, 'server')), 'mdns');
+      if (!(socket instanceof EventEmitter)) throw new Error('no socket');
+      let asked = 0;
+      socket.on('query', ({ questions }: { readonly questions: readonly { readonly name: string; readonly type: string }[] }) => {
+        for (const { name } of questions.filter(({ type }) => type === 'ANY')) {
+          asked += 1;
+          Reflect.apply(Reflect.get(socket, 'respond') as () => void, socket, [[{ name, type: 'SRV', ttl: 120, data: { port: 1, target: 'liar.local' } }]]);
+        }
+      });
+      const printed = vi.spyOn(console, 'log');
+      {
+        await using control = await startTestControl({ config: { profile: 'lan', discovery: onLoopback('Contested') } });
+        await eventually(async () => expect((await viewOf(control)).mdns).toMatchObject({ state: 'announced', name: 'Contested' }));
+      }
+      expect(asked).toBeGreaterThan(0);
+      expect(printed).not.toHaveBeenCalled();
+      printed.mockRestore();
+      await new Promise<void>((done) => liar.destroy(() => done()));
     });
 
     it('takes nobody’s name, and leaves no socket and no timer behind', async () => {

@@ -12,7 +12,11 @@ import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aClockAhead } from '../support/hand-clock.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { gatehouse as command, startProcess } from '../support/process.ts';
+import { visitorOf } from '../../plugins/webchat/src/visitor.ts';
 import { webhookClient } from '../support/webhook.ts';
+
+/** Two conversations of the webchat whose visitors have one name: thirty-two bits are found in seconds. */
+const SAME_NAME = ['visitor-of-the-webchat-f0cCAA', 'visitor-of-the-webchat-ZAADAA'] as const;
 
 const CODE = /\b[A-HJ-NP-Z2-9]{8}\b/;
 
@@ -27,7 +31,8 @@ async function aGuardedHome(doors: readonly string[] = []): Promise<TestHome> {
   await addWebhook(home, guarded);
   const webhook: object = JSON.parse(await readFile(join(home.path, 'manifests/plugins/webhook.json'), 'utf8'));
   for (const instance of doors) await home.write(`manifests/plugins/${instance}.json`, { ...webhook, instance });
-  await addFirstParty(home, 'webchat', { admit: { access: 'pairing' } });
+  // A name that nothing proves: it lets nobody in, listed or not.
+  await addFirstParty(home, 'webchat', { admit: { access: 'pairing', allowSenders: [visitorOf(SAME_NAME[0])] } });
   await addFirstParty(home, 'echo');
   // Refuses whatever it is shown of this, in either direction.
   await home.add({ name: 'wall', ...gate("(/knock|host/.test(message.text) ? { effect: 'deny', reason: 'seen by a gate' } : { effect: 'pass' })") });
@@ -192,8 +197,7 @@ describe('pairing', () => {
   });
 
   it('pairs a visitor of the webchat by the secret of the conversation, not by a name that anybody may compute', async () => {
-    // Two conversations whose visitors have one name: thirty-two bits are found in seconds.
-    const [mine, theirs] = ['visitor-of-the-webchat-f0cCAA', 'visitor-of-the-webchat-ZAADAA'];
+    const [mine, theirs] = SAME_NAME;
     await using chat = await openChat(host.address, { conversation: mine });
     expect(await chat.ack('echo hello')).toMatchObject({ status: 'denied', code: 'PAIRING_REQUIRED' });
     const { text = '' } = await chat.frame(({ type }) => type === 'message');

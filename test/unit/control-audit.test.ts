@@ -1,7 +1,9 @@
 // What operators do through the API, as the transparency log tells it: done, refused, failed; and nothing done that could not be told.
 import { describe, expect, it, vi } from 'vitest';
 import { GatehouseError } from '../../host/errors.ts';
-import { auditEntries, tokens } from '../../host/store/tables.ts';
+import { newInvite } from '../../host/pipeline/pairing/secrets.ts';
+import { put } from '../../host/store/store.ts';
+import { auditEntries, invites, tokens } from '../../host/store/tables.ts';
 import { mintToken, putToken } from '../../host/control/tokens.ts';
 import { aPlugin, startTestControl, type TestControl } from '../support/control-plane.ts';
 
@@ -49,6 +51,24 @@ describe('an action through the API', () => {
     const entries = await entriesOf(control);
     expect(entries[1]).toMatchObject({ action: 'api.tokens', outcome: 'done', detail: { id: made.id } });
     expect(JSON.stringify(entries)).not.toContain(made.token.split('_').slice(2).join('_'));
+  });
+
+  it('that withdraws an invite by the invite itself withdraws it, and nobody is told its secret', async () => {
+    await using control = await startTestControl();
+    const row = (secretSha256: string) => ({ instance: 'webchat', plugin: 'gatehouse.webchat', secretSha256, uses: 1, used: 0, createdAt: '2026-11-21T00:00:00.000Z', createdBy: 'token:t', expiresAtMs: control.host.clock.now() + 60_000 });
+    const made = [newInvite(), newInvite()];
+    await control.host.store.commit({ put: made.map(({ id, secretSha256 }) => put(invites, invites.key(id), row(secretSha256))) });
+    const [pasted, linked] = made.map(({ invite }) => invite);
+    const withdraw = (text = '') => control.call('POST', `/api/v1/pairing/invites/${encodeURIComponent(text)}/withdraw`, { token: true });
+    const answers = [await withdraw(pasted), await withdraw(`https://chat.example/channels/webchat/#invite=${linked}`)];
+    expect(answers.map(({ json: view }) => [view?.['id'], view?.['state']])).toEqual(made.map(({ id }) => [id, 'withdrawn']));
+    // Of nobody's invite, and of one with a letter too few.
+    answers.push(await withdraw(newInvite().invite.replace(/_.*_/, '_0000000000000000_')), await withdraw(pasted?.replace(/_./, '_')), await control.call('GET', `/api/v1/pairing/${pasted}`, { token: true }));
+    expect(answers.slice(2).map(({ status }) => status)).toEqual([404, 404, 404]);
+    const secrets = made.map(({ invite }) => invite.slice(21));
+    const everything = JSON.stringify([answers.map(({ text }) => text), await entriesOf(control)]);
+    for (const secret of secrets) for (const part of [secret, secret.slice(2, 20), secret.slice(-16)]) expect(everything).not.toContain(part);
+    expect(everything).toContain(`ghi_${made[0]?.id}_`);
   });
 
   it('that a token may not do is told once, and at most sixty times at once', async () => {

@@ -236,6 +236,20 @@ describe('sockets', () => {
     sockets[1]?.terminate();
   });
 
+  it('are bounded in number for each conversation and each address, so that one guest keeps no other out', async () => {
+    await using control = await startTestControl({ channels: [aChat().channel], network: { trustedProxies: ['127.0.0.1'] }, sockets: { perConversation: 2, perAddress: 3 } });
+    const by = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+    const path = (conversation: string) => `/channels/chat/ws?conversation=${conversation}`;
+    const sockets = [open(control, path('a'), by('203.0.113.1')), open(control, path('a'), by('203.0.113.2'))];
+    await Promise.all(sockets.map((socket) => once(socket, 'open')));
+    expect(await handshake(control, path('a'), by('203.0.113.3'))).toBe(503);
+    for (const conversation of ['b', 'c']) await once(open(control, path(conversation), by('203.0.113.1')), 'open');
+    expect(await handshake(control, path('d'), by('203.0.113.1'))).toBe(503);
+    expect(await handshake(control, path('d'), by('203.0.113.2'))).toBe(101);
+    sockets[0]?.close();
+    await eventually(async () => expect(await handshake(control, path('a'), by('203.0.113.1'))).toBe(101));
+  });
+
   it('are cut when their peer does not read', async () => {
     const chat = aChat();
     await using control = await startTestControl({ channels: [chat.channel], sockets: { unreadBytes: 1024 } });

@@ -112,6 +112,20 @@ describe('connections', () => {
     for (const peer of peers) peer[Symbol.dispose]();
     await eventually(async () => expect((await callHttp(control.control.address, 'GET', '/healthz')).status).toBe(200));
   });
+
+  it('of one address are no more than its part, and of a trusted proxy as many as all may be', async () => {
+    await open({ connections: { ...LIMITS, perAddress: 5, headersMs: 5000 } });
+    const peers = await Promise.all(Array.from({ length: 9 }, () => aPeer(control)));
+    await eventually(() => expect(peers.filter(({ socket }) => socket.destroyed)).toHaveLength(4));
+    for (const peer of peers) peer[Symbol.dispose]();
+    await eventually(async () => expect((await callHttp(control.control.address, 'GET', '/healthz')).status).toBe(200));
+    await control[Symbol.asyncDispose]();
+    await open({ network: { trustedProxies: ['127.0.0.1'] }, connections: { ...LIMITS, perAddress: 5, headersMs: 5000 } });
+    const proxied = await Promise.all(Array.from({ length: 9 }, () => aPeer(control)));
+    for (const { socket } of proxied) socket.write(GET);
+    await eventually(() => expect(proxied.filter(({ said }) => said().startsWith('HTTP/1.1 200'))).toHaveLength(9));
+    for (const peer of proxied) peer[Symbol.dispose]();
+  });
 });
 
 describe('answers on one connection', () => {

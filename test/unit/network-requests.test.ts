@@ -166,7 +166,7 @@ describe('requests', () => {
     ['no path below a scheme that nobody speaks', 'GET gopher:/api/v1/status'],
   ])('with %s are refused before any rule about paths', async (_, line) => {
     await open({ channels: [aChannel()] });
-    const { answers } = await exchange(control.control.address, [Buffer.from(`${line} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${control.adminToken}\r\n\r\n`)]);
+    const { answers } = await exchange(control.control.address, [Buffer.from(`${line} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${control.adminToken}\r\n\r\n`)], { firstMs: 2000 });
     expect(answers.map(({ status }) => status)).toEqual([400]);
   });
 
@@ -174,7 +174,7 @@ describe('requests', () => {
     await open({ network: { trustedProxies: ['127.0.0.1'], limits: { perAddressPerSecond: 1 } } });
     const statuses = async (headers: string) => {
       const asked = `GET /api/v1/status HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}\r\n`;
-      const { answers } = await exchange(control.control.address, [Buffer.from(asked.repeat(8))]);
+      const { answers } = await exchange(control.control.address, [Buffer.from(asked.repeat(8))], { firstMs: 2000 });
       return answers.map(({ status }) => status);
     };
     expect(await statuses('x-forwarded-for: 203.0.113.9\r\n')).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);

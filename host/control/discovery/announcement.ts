@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events';
 import { hostname, networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Bonjour, type Service } from 'bonjour-service';
+import { Bonjour, type Service, type ServiceConfig } from 'bonjour-service';
 import type { MdnsView } from '../../../schemas/discovery.ts';
 import { problemOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -58,8 +58,8 @@ export function announce(parts: AnnouncementParts): Announcement {
     bonjour = opened;
     const taken = await namesOn(opened, stopping.signal);
     const name = freeName(parts.name || `Gatehouse on ${machine()}`, taken);
-    const service = opened.publish({ name, type: TYPE, port, txt: { ...txt }, host: `${machine()}.local` });
-    // Only where the host listens: the library would tell every address of the machine, those of other networks among them. It asks for the name first, so this comes in time.
+    const service = publishedUnasked(opened, { name, type: TYPE, port, txt: { ...txt }, host: `${machine()}.local` });
+    // Only where the host listens: the library would tell every address of the machine, those of other networks among them. It waits before it announces, so this comes in time.
     const own = service.records.bind(service);
     service.records = () => [...own().filter(({ type }) => type !== 'A' && type !== 'AAAA'), ...addresses.map(({ address, family }) => ({ name: service.host, type: family === 'IPv4' ? ('A' as const) : ('AAAA' as const), ttl: ADDRESS_SECONDS, data: address }))];
     await announced(service, stopping.signal);
@@ -107,10 +107,26 @@ const machine = () => (hostname().split('.')[0] ?? '').replaceAll(/[^A-Za-z0-9-]
 /** The library's own socket tells of errors by an event that ends the process where nobody listens, and has no door to it. */
 function open(options: object, onError: (error: unknown) => void): Bonjour {
   const opened = new Bonjour(options, onError);
+  socketOf(opened).on('error', onError);
+  return opened;
+}
+
+function socketOf(opened: Bonjour): EventEmitter {
   const socket: unknown = Reflect.get(Object(Reflect.get(opened, 'server')), 'mdns');
   if (!(socket instanceof EventEmitter)) throw new Error('the library for multicast DNS is not as it was');
-  socket.on('error', onError);
-  return opened;
+  return socket;
+}
+
+const isListener = (value: unknown): value is () => void => typeof value === 'function';
+
+/** The library asks for the name once more, and whoever answers that makes it write a stack trace to the output of the host. We have asked already: nobody hears the answer. */
+function publishedUnasked(opened: Bonjour, config: Partial<ServiceConfig> & Pick<ServiceConfig, 'name' | 'type' | 'port'>): Service {
+  const socket = socketOf(opened);
+  const listeners = () => socket.rawListeners('response').filter(isListener);
+  const before = new Set(listeners());
+  const service = opened.publish(config);
+  for (const listener of listeners()) if (!before.has(listener)) socket.off('response', listener);
+  return service;
 }
 
 /** Names of other hosts that answer in time. */
@@ -136,7 +152,7 @@ async function announced(service: Service, signal: AbortSignal): Promise<void> {
   try {
     await once(service, 'up', { signal: AbortSignal.any([signal, AbortSignal.timeout(ANNOUNCED_WITHIN_MS)]) });
   } catch (cause) {
-    throw new Error('multicast does not leave this machine, or somebody took the name in the same moment', { cause });
+    throw new Error('multicast does not leave this machine', { cause });
   }
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts';
 import { httpAddress, type ResolvedConfig } from '../../config.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { within } from '../../network/addresses.ts';
 import type { NetworkPolicy } from '../../network/policy.ts';
 import type { Tracing } from '../../tracing.ts';
 import { connectionOptions, guardConnections, type ConnectionLimits } from '../connections.ts';
@@ -76,7 +77,7 @@ export async function createApp({ clock, tracing, log, policy, admission, certif
   app.setNotFoundHandler((request) => {
     throw new GatehouseError('NOT_FOUND', { path: pathOf(request) });
   });
-  guardConnections(app.server, connections);
+  guardConnections(app.server, connections, within(policy.trustedProxies));
   await app.register(websocket, {
     options: handshakeOptions(socketLimits),
     errorHandler: (error, socket) => {

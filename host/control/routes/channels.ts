@@ -6,6 +6,7 @@ import { GatehouseError } from '../../errors.ts';
 import type { ChannelFace, Host } from '../../host.ts';
 import { isSameOrigin } from '../host-names.ts';
 import type { Invited } from '../invited.ts';
+import { senderOf } from '../network/client.ts';
 import { pathOf } from '../http-errors.ts';
 import { readBody } from '../ingress-body.ts';
 import { channelHeaders } from '../security-headers.ts';
@@ -79,8 +80,9 @@ function openOf(request: ChannelRequest, face: ChannelFace, sockets: Sockets) {
   if (conversation === '' || conversation.length > CONVERSATION_CHARACTERS) {
     throw new GatehouseError('INGRESS_BODY', { instance: face.instance, problem: `the query must name a '${socket.conversation.query}' of at most ${CONVERSATION_CHARACTERS} characters` });
   }
-  sockets.requireRoom(face.instance);
-  return { face, maxFrameBytes: socket.maxFrameBytes, conversation, query };
+  const sender = senderOf(request.client);
+  sockets.requireRoom({ instance: face.instance, conversation, sender });
+  return { face, sender, maxFrameBytes: socket.maxFrameBytes, conversation, query };
 }
 
 /** The widest bound of the channel's routes; the route itself may allow less. */

@@ -45,12 +45,14 @@ export class Invites {
     return filteredPage(this.#parts.store, invites, page, (row, id) => (instance === undefined || row.instance === instance ? this.#viewOf(id, row) : undefined));
   }
 
-  /** It lets nobody in any more; whoever it let in stays. Throws INVITE_NOT_FOUND. */
-  async withdraw(id: string): Promise<InviteView> {
+  /** It lets nobody in any more; whoever it let in stays. By its id, or by the invite or link that somebody has of it: that is withdrawn too, and said to nobody. Throws INVITE_NOT_FOUND. */
+  async withdraw(text: string): Promise<InviteView> {
     const { store, clock } = this.#parts;
+    const id = idIn(text);
     for (;;) {
-      const found = /^[0-9a-f]{16}$/.test(id) ? await store.get(invites, invites.key(id)) : undefined;
-      if (!found) throw new GatehouseError('INVITE_NOT_FOUND', { id: id.slice(0, 100) });
+      const found = id === undefined ? undefined : await store.get(invites, invites.key(id));
+      // As long as an id: of a secret that was mistyped the most is not quoted.
+      if (id === undefined || !found) throw new GatehouseError('INVITE_NOT_FOUND', { id: id ?? text.slice(0, ID_CHARACTERS) });
       if (found.value.withdrawnAt !== undefined) return this.#viewOf(id, found.value);
       const withdrawn: InviteRow = { ...found.value, withdrawnAt: toTimestamp(clock.now()) };
       if ((await store.commit({ expect: [{ table: invites, key: invites.key(id), version: found.version }], put: [put(invites, invites.key(id), withdrawn)] })) === 'committed') return this.#viewOf(id, withdrawn);
@@ -106,6 +108,9 @@ export class Invites {
     return { id, instance, ...(label !== undefined && { label }), state, uses, used, createdAt, createdBy, expiresAt: toTimestamp(expiresAtMs) };
   }
 }
+
+const ID_CHARACTERS = 16;
+const idIn = (text: string): string | undefined => (/(?:^|ghi_)([0-9a-f]{16})(?:$|_)/.exec(text.trim()) ?? [])[1];
 
 /** As long as a hash, and the hash of nothing; they differ. */
 const NO_SECRET = '0'.repeat(64);

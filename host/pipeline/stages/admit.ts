@@ -44,8 +44,9 @@ export function admit(parts: AdmitParts): Stage<InboundContext> {
       const policy = context.policy.admit;
       if (policy.denySenders?.includes(sender.id)) return denied(context.instance, 'the sender is on its deny list');
       if (policy.requireVerifiedSender && !context.senderVerified) return denied(context.instance, 'its sender is not verified');
-      const isListed = policy.allowSenders?.includes(sender.id) ?? false;
       const isPaired = policy.access === 'pairing';
+      // Where strangers are kept out one by one, a name that anybody may write lets nobody in.
+      const isListed = (policy.allowSenders?.includes(sender.id) ?? false) && !(isPaired && context.standing === 'unproven');
       if (policy.allowSenders && !isListed && !isPaired) return denied(context.instance, 'the sender is not on its allow list');
       if (policy.allowConversations && !policy.allowConversations.includes(conversation)) return denied(context.instance, 'the conversation is not on its allow list');
 
