@@ -177,7 +177,7 @@ export const ERRORS = {
   CAPABILITY_DENIED: row('plugin', 403, 3, "'{instance}' may not use {capability}{value}.", 'Ask for it in plugin.json; the operator grants it in manifests/plugins/{instance}.json, or with `gatehouse plugins enable <package> --grants requested`.'),
   CAPABILITY_ARGUMENT: row('plugin', 400, 3, "'{capability}' was called with a wrong argument at {path}: {problem}.", 'See the capability in docs/write-a-plugin.md.'),
   QUOTA_EXCEEDED: row('plugin', 429, 3, "'{instance}' has used up its quota for {capability}: {quota}.", 'Wait, or have the operator raise the quota in `grants`.', true),
-  BUDGET_EXCEEDED: row('plugin', 429, 3, "'{instance}' may spend {most} {resource} {period} and has spent {spent}.", 'Wait for the next day (UTC), or raise `budgets` in the enablement, or `costs` in manifests/host.json; `gatehouse costs {instance}` shows them.', true),
+  BUDGET_EXCEEDED: row('plugin', 429, 3, "'{instance}' may spend {most} {resource} {period} and has spent {spent}.", 'Wait for the next day (UTC), or raise `budgets` in the enablement, or `costs` in manifests/host.json; `gatehouse costs show {instance}` shows them.', true),
   EGRESS_DENIED: row('plugin', 403, 3, "'{instance}' may not fetch this: {problem}.", 'See “Fetching” in docs/write-a-plugin.md; operators except what is not public by egress.allow in manifests/host.json.'),
   EGRESS_FAILED: row('remote', 502, 1, "'{instance}' got no answer from {origin}.", 'Try again later; the host’s log says why at level debug.', true),
   EGRESS_TIMEOUT: row('remote', 504, 1, "'{instance}' got no whole answer from {origin} within {limitMs} ms.", 'Try again later, or ask for less.', true),

@@ -41,6 +41,7 @@ export const LISTS = {
   '/plugins': { state: ['<state>', 'only those in this state'], kind: ['<kind>', 'only of this kind'], plugin: SHARED.plugin, required: ['<bool>', 'true: only those that must run; false: only the others'], sort: ['<order>', 'instance, plugin, state, restarts or cpuMs, or with - in front'] },
   '/packages': { plugin: SHARED.plugin, outcome: ['<outcome>', 'only those whose newest scan ended in pass, warn or block'], used: ['<bool>', 'true: only those that an instance has now; false: only the others'], sort: ['<order>', 'plugin or scannedAt, or with - in front'] },
   '/scans': { plugin: SHARED.plugin, digest: ['<digest>', 'only of this package'], outcome: ['<outcome>', 'pass, warn or block'], since: SHARED.since, until: SHARED.until, sort: ['<order>', 'at or -at (newest first, as without it)'] },
+  '/costs': { state: ['<state>', 'unbounded, within, warned or exceeded'], sort: ['<order>', 'instance, cpuMs, calls or egressBytes, or with - in front'] },
   '/backups': { state: ['<state>', 'running, done or failed'], since: SHARED.since, until: SHARED.until, sort: ['<order>', 'name or bytes, or with - in front'] },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Described>>>>;
 

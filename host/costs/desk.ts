@@ -4,10 +4,22 @@ import type { Budgets, CostView, Grain, Resource, StatKind, StatView } from '../
 import { RESOURCES } from '../../schemas/costs.ts';
 import { GatehouseError } from '../errors.ts';
 import { pageSize, type Page, type PageQuery } from '../store/page.ts';
+import { sortedPage, type Sorting } from '../store/sorted-page.ts';
 import type { Key, Store } from '../store/store.ts';
 import { rollups, type RollupRow } from '../store/tables.ts';
 import type { CostLedger } from './ledger.ts';
 import { purseOf } from './meter.ts';
+
+export interface CostQuery extends PageQuery {
+  readonly state?: CostView['state'] | undefined;
+  /** A field of ORDERS, with '-' in front the greatest first. */
+  readonly sort?: string | undefined;
+}
+
+const ORDERS: Sorting<CostView> = {
+  keyOf: ({ instance }) => instance,
+  fields: { instance: ({ instance }) => instance, cpuMs: ({ spent }) => spent.cpuMs, calls: ({ spent }) => spent.calls, egressBytes: ({ spent }) => spent.egressBytes },
+};
 
 export interface StatQuery extends PageQuery {
   readonly grain: Grain;
@@ -20,11 +32,11 @@ export interface StatQuery extends PageQuery {
 }
 
 export interface CostDesk {
-  /** Every enabled instance, by name. */
-  list(): Promise<readonly CostView[]>;
+  /** Every enabled instance. Throws CURSOR_INVALID. */
+  list(query?: CostQuery): Promise<Page<CostView>>;
   /** Throws PLUGIN_NOT_FOUND. */
   show(instance: string): Promise<CostView>;
-  /** Newest first. Throws REQUEST_INVALID for a cursor of another list. */
+  /** Newest first. Throws CURSOR_INVALID. */
   history(query: StatQuery): Promise<Page<StatView>>;
 }
 
@@ -49,7 +61,10 @@ export function costDesk({ store, ledger, instances, budgetsOf, kvHeldBytes }: C
     return { instance, day: date, spent: spentOf(row), kvHeldBytes: await kvHeldBytes(instance), budgets, state: stateOf(budgets, used), used, resetsAt: endsAt };
   };
   return {
-    list: () => Promise.all(instances().map(view)),
+    async list({ state, sort = 'instance', ...page } = {}) {
+      const views = await Promise.all(instances().map(view));
+      return sortedPage(views.filter((each) => state === undefined || each.state === state), { ...page, sort }, ORDERS);
+    },
     async show(instance) {
       if (!instances().includes(instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
       return await view(instance);
@@ -68,12 +83,12 @@ export function costDesk({ store, ledger, instances, budgetsOf, kvHeldBytes }: C
           const [, , start, kind, owner] = key;
           if ((by !== undefined && kind !== by) || (name !== undefined && owner !== name)) continue;
           if (kind === 'plugin' || kind === 'tool' || kind === 'channel') items.push(statOf(grain, String(start), kind, String(owner), value));
-          if (items.length === most) return { items, cursor: writeCursor(key) };
+          if (items.length === most) return { items, cursor: placeOf(key) };
         }
         if (rows.length < chunk) return { items, cursor: null };
         await setImmediate(); // a rare filter reads many pages, and others want to run
       }
-      return { items, cursor: to ? writeCursor(to) : null };
+      return { items, cursor: to ? placeOf(to) : null };
     },
   };
 }
@@ -99,13 +114,11 @@ function stateOf({ perDay = {}, warnAt = 0.8 }: Budgets, used: Partial<Record<Re
 
 const statOf = (grain: Grain, at: string, by: StatKind, name: string, { ok, failed, denied, codes, wallUs, cpuUs, hostCalls, egressBytes, kvBytes }: RollupRow): StatView => ({ grain, at, by, name, ok, failed, denied, codes, hostCalls, egressBytes, kvBytes, cpuMs: cpuUs / 1000, wallMs: wallUs / 1000 });
 
-/** `<start> <kind> <name>`: none of them holds a space. */
-const writeCursor = ([, , start, kind, name]: Key) => `${String(start)} ${String(kind)} ${String(name)}`;
+/** `<grain> <start> <kind> <name>`: none of them holds a space. */
+const placeOf = ([, ...parts]: Key) => parts.map(String).join(' ');
 
 function readCursor(grain: Grain, cursor: string): Key {
-  const [start = '', kind, name = '', ...rest] = cursor.split(' ');
-  if (Number.isNaN(Date.parse(start)) || (kind !== 'plugin' && kind !== 'tool' && kind !== 'channel') || name === '' || rest.length > 0) {
-    throw new GatehouseError('REQUEST_INVALID', { path: '?cursor', problem: 'is no cursor of this list' });
-  }
+  const [itsGrain, start = '', kind, name = '', ...rest] = cursor.split(' ');
+  if (itsGrain !== grain || Number.isNaN(Date.parse(start)) || (kind !== 'plugin' && kind !== 'tool' && kind !== 'channel') || name === '' || rest.length > 0) throw new GatehouseError('CURSOR_INVALID');
   return rollups.key(grain, start, kind, name);
 }

@@ -212,7 +212,7 @@ export async function startTestControl(script: Script = {}): Promise<TestControl
     backups,
     settings,
     costs: {
-      list: async () => [],
+      list: async (query) => (act('list-costs', JSON.stringify(query)), { items: [], cursor: null }),
       show: async (instance) => {
         throw new GatehouseError('PLUGIN_NOT_FOUND', { instance: plugin(instance).instance });
       },

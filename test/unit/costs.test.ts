@@ -169,7 +169,7 @@ describe('the ledger of costs', () => {
     expect(seen).toEqual(seen.toSorted().toReversed());
     const some = await desk.history({ grain: 'hour', by: 'plugin', name: 'b', since: '2026-01-15T03:00:00.000Z', until: '2026-01-15T06:00:00.000Z' });
     expect(some.items.map(({ ok }) => ok)).toEqual([5, 4, 3]);
-    await expect(desk.history({ grain: 'hour', cursor: 'not one' })).rejects.toMatchObject({ code: 'REQUEST_INVALID', fields: { path: '?cursor' } });
+    for (const cursor of ['not one', 'day 2026-01-15T00:00:00.000Z plugin a']) await expect(desk.history({ grain: 'hour', cursor })).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
   });
 });
 

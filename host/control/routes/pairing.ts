@@ -3,10 +3,9 @@ import { text } from '../../../schemas/closed.ts';
 import { InviteView, NewInviteBody, NewInviteView, PairingState, PairingView } from '../../../schemas/pairing.ts';
 import { GatehouseError } from '../../errors.ts';
 import type { Host } from '../../host.ts';
-import { PAGE } from '../../../schemas/query.ts';
 import { createLockout } from '../lockout.ts';
-import { asPage, pageSchema, withBody, type ApiCall, type ApiRoute } from './api.ts';
-import { withQuery } from './query.ts';
+import { withBody, type ApiCall, type ApiRoute } from './api.ts';
+import { listRoute } from './listing.ts';
 
 const instance = text(64, { description: 'Only of this channel instance.' });
 
@@ -24,19 +23,19 @@ export function pairingRoutes(host: Host): readonly ApiRoute[] {
     }
   };
   return [
-    withQuery({
-      id: 'listPairings', method: 'GET', path: '/pairing', scope: 'pairing:read',
+    listRoute({
+      id: 'listPairings', path: '/pairing', scope: 'pairing:read',
       summary: 'Who asked to speak to a channel, and what an operator said. Never a code.',
-      query: { ...PAGE, instance, state: { ...PairingState, description: 'Only those that stand so.' } },
-      answer: pageSchema(PairingView),
-      run: async ({ query }) => asPage(await host.pairing.list(query)),
+      item: PairingView,
+      query: { instance, state: { ...PairingState, description: 'Only those that stand so.' } },
+      run: (query) => host.pairing.list(query),
     }),
-    withQuery({
-      id: 'listInvites', method: 'GET', path: '/pairing/invites', scope: 'pairing:read',
+    listRoute({
+      id: 'listInvites', path: '/pairing/invites', scope: 'pairing:read',
       summary: 'Every invite, without its secret.',
-      query: { ...PAGE, instance },
-      answer: pageSchema(InviteView),
-      run: async ({ query }) => asPage(await host.pairing.invites.list(query)),
+      item: InviteView,
+      query: { instance },
+      run: (query) => host.pairing.invites.list(query),
     }),
     withBody({
       answersOnce: true, id: 'createInvite', method: 'POST', path: '/pairing/invites', scope: 'pairing:write', errors: ['PLUGIN_NOT_FOUND', 'INVITE_USELESS'],
