@@ -94,6 +94,8 @@ describe('the socket of the data directory', () => {
       const answer = askSocket(localSocketPath(plane.dataDir), { path: '/channels/hook/messages', method: 'POST' }).then(({ status }) => status, (error: NodeJS.ErrnoException) => error.code);
       await eventually(() => expect(asked).toBe(n + 1));
       const stopped = plane.control.close(n === 0 ? 30_000 : 50);
+      // The name of a socket goes as it is closed.
+      await eventually(() => expect(existsSync(localSocketPath(plane.dataDir))).toBe(false));
       if (n === 0) gate.resolve();
       await stopped;
       expect(await answer).toBe(n === 0 ? 200 : 'ECONNRESET');
