@@ -62,6 +62,7 @@ export interface Events {
   'sandbox.ended': { instance: string; pid: number; cause: string };
   'sandbox.late-rejection': { instance: string; message: string };
   /** `copy`: where the store is as it was before. */
+  'store.unreadable': { table: string };
   'store.migrated': { from: number; to: number; copy: string };
   'store.commit': { rows: number; durationMs: number; outcome: 'committed' | 'conflict' | 'failed' };
   /** Entries of the transparency log that one commit wrote, or could not. `size`: of the whole log since. */

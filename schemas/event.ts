@@ -42,6 +42,7 @@ export const EVENTS = {
   'reload.judged': event('The home was looked at: what took effect, and what stands there and did not.', { changes: Type.Array(ReloadChange), refused: Type.Array(Diagnostic), durationMs: ms }),
   'worker.degraded': event('A worker of the host cannot go on; it is tried once a minute.', { worker: name, problem: reason }),
   'worker.recovered': event('A worker of the host goes on.', { worker: name }),
+  'store.unreadable': event('A row that cannot be read was met, and is told of once; lists and sweeps pass over it.', { table: name }),
   'store.migrated': event('The store was brought to another schema; `copy`: as it was before.', { from: count, to: count, copy: reason }),
   'host.ready': event('Every enablement has settled.', { address: name }),
   'host.stopping': event('The host is about to end.', { reason }),

@@ -59,9 +59,11 @@ export class LastHour {
     };
   }
 
-  /** The step of this moment. A clock that was set back goes on in the newest step; one set far ahead begins anew. */
+  /** The step of this moment. A clock that was set back by a step goes on in the newest one; by more it begins anew, as one set far ahead does. */
   #current(): Slot {
     const startMs = Math.floor(this.#clock.now() / STEP_MS) * STEP_MS;
+    const newest = this.#slots.at(-1);
+    if (newest && newest.startMs - startMs > STEP_MS) this.#slots.length = 0;
     const last = this.#slots.at(-1);
     if (last && startMs <= last.startMs) return last;
     const missing = last ? Math.min(STEPS, (startMs - last.startMs) / STEP_MS) : 1;

@@ -3,7 +3,7 @@ import type { MessageDetail, MessageView, PluginCost } from '../../schemas/contr
 import { GatehouseError } from '../errors.ts';
 import { unpackEnding, unpackMessage, type StoredMessage } from '../store/message-record.ts';
 import { companyOf, readMessage } from '../store/messages.ts';
-import { filteredPage, type Page, type PageQuery } from '../store/page.ts';
+import { filteredPage, idsOf, type Page, type PageQuery } from '../store/page.ts';
 import type { Store } from '../store/store.ts';
 import { conversations, packedEndings, packedMessages, type MessageRow } from '../store/tables.ts';
 import { judgedOf } from './gating/provenance.ts';
@@ -22,24 +22,13 @@ export interface MessageFilter extends PageQuery {
   readonly until?: string;
 }
 
-/** An id is made when its message comes, a moment before or after the time the message is given. After the clock was set back ids run ahead of it, and a span is one of ids. */
-const SLACK_MS = 60_000;
-
 export function listMessages(store: Store, { cursor, limit, sort, ...filter }: MessageFilter): Promise<Page<MessageView>> {
-  const span = { least: idAt(filter.since, -SLACK_MS), beyond: idAt(filter.until, SLACK_MS) };
-  return filteredPage(store, packedMessages, { cursor, limit, newestFirst: sort !== 'at', ...span }, async (stored) => {
+  return filteredPage(store, packedMessages, { cursor, limit, newestFirst: sort !== 'at', ...idsOf(filter) }, async (stored) => {
     if (!concerns(stored, filter)) return undefined;
     const ending = (await store.get(packedEndings, packedEndings.key(stored.id)))?.value;
     if (filter.outcome !== undefined && filter.outcome !== (ending ?? stored).outcome) return undefined;
     return messageView({ ...unpackMessage(stored), ...(ending && unpackEnding(ending)) });
   });
-}
-
-/** What every id of a moment begins with. */
-function idAt(time: string | undefined, slackMs: number): string | undefined {
-  if (time === undefined) return undefined;
-  const hex = Math.max(0, Date.parse(time) + slackMs).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
 /** Lines of its conversation behind a message that are looked through for its replies: they follow it at once, those of runs beside it in between. */

@@ -53,7 +53,7 @@ async function sweep({ clock, wallClock, store, held, bounded, deadLetters, rete
 }
 
 async function forget<Row>(store: Store, table: Table<Row>, prefix: Key, isOld: (row: Row) => boolean, signal: AbortSignal): Promise<void> {
-  for await (const page of scan(store, table, prefix, PAGE_ROWS)) {
+  for await (const page of scan(store, table, prefix, PAGE_ROWS, { passOver: true })) {
     if (signal.aborted) return;
     const old = page.filter(({ value }) => isOld(value));
     // Expected as read: a key written anew in between is a new message's. All at once, so that they share a flush.

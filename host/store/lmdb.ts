@@ -52,6 +52,8 @@ const INITIAL_MAP_BYTES = 2 ** 30;
 const PAGE_BYTES = 8192;
 /** Room for tables that migrations bring. */
 const MAX_TABLES = 64;
+/** Unreadable rows that are told of by their keys; more of them are a damaged store, and no longer rows. */
+const MOST_TOLD = 1000;
 
 /** Takes the directory, looks whether its store is sound, opens it, brings it to today's schema. Throws STORE_LOCKED, STORE_UNWRITABLE, STORE_DAMAGED, STORE_VERSION, STORE_MIGRATION, STORE_FAILED. */
 export async function openStore({ dir, clock, migrations, asFound = false }: StoreOptions): Promise<LmdbStore> {
@@ -87,6 +89,8 @@ class LmdbEngine implements LmdbStore {
   readonly #nextVersion: () => number;
   readonly #watches = new Watches();
   readonly #counts = { committed: 0, conflict: 0, failed: 0, inFlight: 0 };
+  /** Rows that were told of. */
+  readonly #unreadable = new Set<string>();
   #closing: Promise<void> | undefined;
 
   constructor(root: RootDatabase<Buffer, Buffer>, lock: OwnerLock, { clock, room }: { readonly clock: Clock; readonly room: WritableRoom }) {
@@ -103,13 +107,44 @@ class LmdbEngine implements LmdbStore {
 
   async get<Row>(table: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
     const bytes = this.#database(table).getBinary(encodeKey(table.name, key));
-    return bytes && decodeRow(table, bytes);
+    return bytes && this.#decoded(table, key, bytes);
   }
 
   async range<Row>(table: Table<Row>, prefix: Key, options: RangeOptions = {}): Promise<Entry<Row>[]> {
     const range = rangeOf(table.name, prefix, options);
     const database = this.#database(table);
-    return range ? Array.from(database.getRange(range), ({ key, value }) => ({ key: decodeKey(key), ...decodeRow(table, value) })) : [];
+    if (!range) return [];
+    const { onUnreadable } = options;
+    const row = ({ key: bytes, value }: { readonly key: Buffer; readonly value: Buffer }): Entry<Row> => {
+      const key = decodeKey(bytes);
+      return { key, ...this.#decoded(table, key, value) };
+    };
+    if (!onUnreadable) return Array.from(database.getRange(range), row);
+    const rows: Entry<Row>[] = [];
+    let at = 0;
+    for (const each of database.getRange(range)) {
+      try {
+        rows.push(row(each));
+      } catch {
+        onUnreadable(decodeKey(each.key), at); // `#decoded` has told of it
+      }
+      at += 1;
+    }
+    return rows;
+  }
+
+  /** Tells of a row that cannot be read, of each once, before it throws. */
+  #decoded<Row>(table: Table<Row>, key: Key, bytes: Buffer): Stored<Row> {
+    try {
+      return decodeRow(table, bytes);
+    } catch (thrown) {
+      const place = `${table.name} ${JSON.stringify(key)}`;
+      if (!this.#unreadable.has(place) && this.#unreadable.size < MOST_TOLD) {
+        this.#unreadable.add(place);
+        publish('store.unreadable', { table: table.name });
+      }
+      throw thrown;
+    }
   }
 
   async count(table: Table<unknown>): Promise<number> {

@@ -1,7 +1,8 @@
 // One page of a list, through a filter: message-queries.ts, delivery-queries.ts and dead-letters.ts page what operators see.
 import { setImmediate } from 'node:timers/promises';
 import { PAGE_ITEMS } from '../../schemas/query.ts';
-import type { Entry, Store } from './store.ts';
+import { GatehouseError } from '../errors.ts';
+import { readablePage, type RowPage, type Store } from './store.ts';
 import type { TableDeclaration } from './tables.ts';
 
 export interface Page<Item> {
@@ -41,7 +42,7 @@ export function fits<Item extends object>(item: Item, wanted: { readonly [Name i
   return Object.entries(wanted).every(([name, value]) => value === undefined || Reflect.get(item, name) === value);
 }
 
-/** Rows keyed by one id, in its order or against it; `pick` makes an item of a row, or leaves it out. */
+/** Rows keyed by one id, in its order or against it; `pick` makes an item of a row, or leaves it out. What cannot be read is left out too: one bad row hides no other (the event `store.unreadable` tells of it). */
 export async function filteredPage<Row, Item>(
   store: Store,
   table: TableDeclaration<Row, [id: string]>,
@@ -53,17 +54,40 @@ export async function filteredPage<Row, Item>(
   let last = cursor;
   let chunk = Math.max(LEAST_CHUNK, most);
   for (let scanned = 0; scanned < MOST_SCANNED; scanned += chunk, chunk = Math.min(MOST_CHUNK, chunk * 2)) {
-    const rows: readonly Entry<Row>[] = await store.range(table, table.prefix(), { reverse: newestFirst, limit: chunk, ...ends(table, { last, newestFirst, least, beyond }) });
-    for (const { key, value } of rows) {
+    const page: RowPage<Row> = await readablePage(store, table, table.prefix(), { reverse: newestFirst, limit: chunk, ...ends(table, { last, newestFirst, least, beyond }) });
+    for (const { key, value } of page.rows) {
       last = String(key.at(-1));
-      const item = await pick(value, last);
-      if (item !== undefined) items.push(item);
+      try {
+        const item = await pick(value, last);
+        if (item !== undefined) items.push(item);
+      } catch (thrown) {
+        if (!isUnreadable(thrown)) throw thrown;
+      }
       if (items.length === most) return { items, cursor: last };
     }
-    if (rows.length < chunk) return { items, cursor: null };
+    if (page.isEnd) return { items, cursor: null };
+    if (page.last) last = String(page.last.at(-1));
     await setImmediate(); // a rare filter reads many pages, and others want to run
   }
   return { items, cursor: last ?? null };
+}
+
+/** Whether somebody met a row that cannot be read; the store has told of it. */
+export const isUnreadable = (thrown: unknown): boolean => thrown instanceof GatehouseError && thrown.code === 'STORE_DAMAGED';
+
+/** An id is made when its row comes, a moment before or after the time the row is given. After the clock was set back ids run ahead of it, and a span is one of ids. */
+const SLACK_MS = 60_000;
+
+/** The ids of rows of a span of time, for rows whose ids are as old as they are. */
+export function idsOf({ since, until }: Span): { readonly least: string | undefined; readonly beyond: string | undefined } {
+  return { least: idAt(since, -SLACK_MS), beyond: idAt(until, SLACK_MS) };
+}
+
+/** What every id of a moment begins with. */
+function idAt(time: string | undefined, slackMs: number): string | undefined {
+  if (time === undefined) return undefined;
+  const hex = Math.max(0, Date.parse(time) + slackMs).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }
 
 /** Where a page begins: behind the last row looked at, and within the span. */

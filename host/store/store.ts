@@ -57,6 +57,8 @@ export interface RangeOptions {
   readonly to?: Key;
   readonly limit?: number;
   readonly reverse?: boolean;
+  /** Rows that cannot be read are left out instead of refusing the rest, and told with their place in the walk; without it they are STORE_DAMAGED. They count for `limit`. */
+  readonly onUnreadable?: (key: Key, at: number) => void;
 }
 
 export interface Store extends AsyncDisposable {
@@ -76,15 +78,41 @@ export function put<Row>(table: Table<Row>, key: Key, value: Row): Put {
   return { table, key, value };
 }
 
-/** Every row under `prefix` in order, page by page: between pages others run, so rows written meanwhile may or may not be seen. `pageRows` defaults to 1,000. */
-export async function* scan<Row>(store: Store, table: Table<Row>, prefix: Key, pageRows = 1000): AsyncGenerator<Entry<Row>[], void, void> {
+/** Every row under `prefix` in order, page by page: between pages others run, so rows written meanwhile may or may not be seen. `pageRows` defaults to 1,000; rows that cannot be read are STORE_DAMAGED, or passed over. */
+export async function* scan<Row>(store: Store, table: Table<Row>, prefix: Key, pageRows = 1000, { passOver = false }: { readonly passOver?: boolean } = {}): AsyncGenerator<readonly Entry<Row>[], void, void> {
   let after: Key | undefined;
   for (;;) {
-    const page = await store.range(table, prefix, { limit: pageRows, ...(after && { after }) });
-    if (page.length > 0) yield page;
+    const options = { limit: pageRows, ...(after && { after }) };
+    const { rows, last, isEnd } = passOver ? await readablePage(store, table, prefix, options) : pageOf(await store.range(table, prefix, options), pageRows);
+    if (rows.length > 0) yield rows;
     // Reads of an embedded engine resolve at once: without a pause nobody else would run between pages.
     await setImmediate();
-    if (page.length < pageRows) return;
-    after = page.at(-1)?.key;
+    if (isEnd) return;
+    after = last;
   }
 }
+
+/** Rows that were walked through. */
+export interface RowPage<Row> {
+  readonly rows: readonly Entry<Row>[];
+  /** Where the walk stopped, whether that row could be read or not. */
+  readonly last: Key | undefined;
+  /** Nothing follows. */
+  readonly isEnd: boolean;
+}
+
+/** A page without the rows that cannot be read: one of them hides no other, and nobody stops before it for good. */
+export async function readablePage<Row>(store: Store, table: Table<Row>, prefix: Key, options: RangeOptions & { readonly limit: number }): Promise<RowPage<Row>> {
+  let passed = 0;
+  let lastPassed: Key | undefined;
+  const rows = await store.range(table, prefix, {
+    ...options,
+    onUnreadable: (key, at) => {
+      passed += 1;
+      lastPassed = at === options.limit - 1 ? key : undefined;
+    },
+  });
+  return { rows, last: lastPassed ?? rows.at(-1)?.key, isEnd: rows.length + passed < options.limit };
+}
+
+const pageOf = <Row>(rows: readonly Entry<Row>[], limit: number): RowPage<Row> => ({ rows, last: rows.at(-1)?.key, isEnd: rows.length < limit });

@@ -40,6 +40,7 @@ export function logEvents(log: Log, clock: Clock = systemClock): Disposable {
     subscribe('lane.stuck', (fields) => log.error(fields, 'a lane is stuck')),
     subscribe('lane.freed', (fields) => log.warn(fields, 'a lane that was stuck goes on')),
     subscribe('dead-letter.created', (fields) => log.warn(fields, 'dead letter')),
+    subscribe('store.unreadable', (fields) => log.error(fields, 'a row of the store cannot be read: lists and sweeps pass over it')),
     subscribe('store.migrated', (fields) => log.warn(fields, 'store backed up before its migration')),
     subscribe('pressure.changed', (fields) => (fields.to === 'normal' ? log.info(fields, 'pressure is over') : log.warn(fields, 'queues fill'))),
     subscribe('worker.failed', (fields) => log.warn(fields, 'a pass of a worker failed')),

@@ -71,6 +71,14 @@ describe('letters', () => {
     expect(await world.ids()).toEqual(['d', 'c']);
   });
 
+  it('are counted beyond a thousand too', async () => {
+    await using world = await aWorld();
+    const [{ key: _, value: one } = { key: [], value: undefined }] = (await world.add('a'), await world.store.range(deadLetters, []));
+    if (!one) throw new Error('there is no letter');
+    await world.store.commit({ put: Array.from({ length: 1204 }, (__, n) => put(deadLetters, deadLetters.key(`b${n}`), { ...one, id: `b${n}` })) });
+    expect(await world.letters.count()).toBe(1205);
+  });
+
   it('whose work is under way are neither listed nor forgotten', async () => {
     await using world = await aWorld();
     await world.add('a');

@@ -7,7 +7,7 @@ import { clientAt } from '../../host/cli/client.ts';
 import { GatehouseError } from '../../host/errors.ts';
 import { KEPT_MS, createIdempotency } from '../../host/control/idempotency.ts';
 import { systemClock } from '../../host/clock.ts';
-import { put } from '../../host/store/store.ts';
+import { put, type Put } from '../../host/store/store.ts';
 import { requestKeys } from '../../host/store/tables.ts';
 import { eventually } from '../support/eventually.ts';
 import { aClockAhead } from '../support/hand-clock.ts';
@@ -157,5 +157,32 @@ describe('a command whose connection breaks before the answer', () => {
     expect(control.asked.filter((each) => each.startsWith('disable echo'))).toHaveLength(1);
     between.closeAllConnections();
     between.close();
+  });
+});
+
+describe('the end of a request with a key', () => {
+  it('does not free the key of what was made, though a refusal came after it', async () => {
+    await using control = await startTestControl();
+    const { store, log } = control.host;
+    await using keys = createIdempotency(store, systemClock, log);
+    const request = { tokenId: 't', key: 'made', method: 'POST', path: '/p', address: '/p', body: undefined };
+    const made = async (bind: (name: string) => Put) => {
+      await store.commit({ put: [bind('m1')] });
+      throw new GatehouseError('STOPPING');
+    };
+    await expect(keys.carryOut(request, {}, made)).rejects.toMatchObject({ code: 'STOPPING' });
+    expect(await keys.carryOut(request, { resume: (name) => `what became of ${name}` }, () => 'made twice')).toEqual({ answer: 'what became of m1', replayed: true });
+  });
+
+  it('keeps an answer of up to 64 KiB, and of a longer one only that it was given', async () => {
+    await using control = await startTestControl();
+    const { store, log } = control.host;
+    await using keys = createIdempotency(store, systemClock, log);
+    const request = (key: string) => ({ tokenId: 't', key, method: 'POST', path: '/p', address: '/p', body: undefined });
+    const answer = 'x'.repeat(64 * 1024 - 2);
+    await keys.carryOut(request('fits'), {}, () => answer);
+    expect(await keys.carryOut(request('fits'), {}, () => 'again')).toEqual({ answer, replayed: true });
+    expect(await keys.carryOut(request('longer'), {}, () => `${answer}x`)).toMatchObject({ replayed: false });
+    await expect(keys.carryOut(request('longer'), {}, () => 'again')).rejects.toMatchObject({ code: 'IDEMPOTENCY_ANSWER_GONE' });
   });
 });

@@ -1,5 +1,6 @@
 // The last hour of a host in memory: what is counted when, how exact latencies are, and that an hour is all there ever is.
 import { expect, it } from 'vitest';
+import { toTimestamp } from '../../host/clock.ts';
 import { LastHour } from '../../host/control/last-hour.ts';
 import { publish } from '../../host/events.ts';
 import { LastHourView, STEPS, STEP_MS } from '../../schemas/last-hour.ts';
@@ -28,13 +29,20 @@ it('counts into the step of the moment, keeps one hour, and has a step for time 
   expect(hour.view().counts.calls.every((each) => each === 0)).toBe(true);
 });
 
-it('goes on in its newest step when the clock is set back', () => {
+it('goes on in its newest step when the clock is set back a little, and begins anew when it is set back far', () => {
   const clock = aHandClock();
   const hour = new LastHour(clock);
   hour.count('denied');
-  clock.turn(-3_600_000);
+  clock.turn(-STEP_MS);
   hour.count('denied');
   expect(hour.view().counts.denied).toEqual([2]);
+  clock.turn(-3_600_000);
+  for (let step = 0; step < 3; step += 1) {
+    hour.count('denied');
+    clock.turn(STEP_MS);
+  }
+  const { at, counts } = hour.view();
+  expect([at.at(-1), counts.denied]).toEqual([toTimestamp(Math.floor(clock.now() / STEP_MS) * STEP_MS), [1, 1, 1, 0]]);
 });
 
 it('tells latencies to within a fifth, from microseconds to hours', () => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIds } from '../../host/ids.ts';
+import { listDeliveries } from '../../host/pipeline/delivery/delivery-queries.ts';
 import { listMessages, type MessageFilter } from '../../host/pipeline/message-queries.ts';
 import { openStore, type LmdbStore } from '../../host/store/lmdb.ts';
 import { endingOf } from '../../host/store/messages.ts';
@@ -51,6 +52,25 @@ describe('pages of messages', () => {
   it('are newest first, with the ending and the whole record of each', async () => {
     const { items } = await listMessages(store, { limit: 2 });
     expect(items).toMatchObject([{ text: `t${COUNT - 1}`, outcome: 'answered', stages: [{ stage: 'admit' }, { stage: 'respond' }] }, { text: `t${COUNT - 2}` }]);
+  });
+
+  it('newest first before a moment go on page by page to the end', async () => {
+    const until = toTimestamp(Date.parse(made[10]?.at ?? ''));
+    const texts: string[] = [];
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 10; pages += 1) {
+      const page = await listMessages(store, { until, limit: 3, ...(cursor === undefined ? {} : { cursor }) });
+      texts.push(...page.items.map(({ text }) => String(text)));
+      if (page.cursor === null) break;
+      ({ cursor } = page);
+    }
+    expect(texts).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0].map((at) => `t${at}`));
+  });
+
+  it('of deliveries that are over begin where their span begins, and not with the oldest of all', async () => {
+    const since = made[COUNT - 5]?.at ?? '';
+    const { items, cursor } = await listDeliveries(store, { state: 'dead-lettered', since });
+    expect([items.map(({ id }) => id), cursor]).toEqual([made.slice(-5).filter(({ direction }) => direction === 'outbound').map(({ id }) => id), null]);
   });
 
   it('go on where the page before ended, whatever came meanwhile', async () => {

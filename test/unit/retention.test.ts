@@ -1,13 +1,17 @@
 // Retention: what is over and old goes, whole; what is in work, or a dead letter needs, stays; a kill or a clock that was set harms nothing; traffic goes on beside it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock, toTimestamp } from '../../host/clock.ts';
+import { subscribe } from '../../host/events.ts';
 import { createIds, type Ids } from '../../host/ids.ts';
 import { forgetMessages, Retention } from '../../host/pipeline/retention.ts';
-import { SessionBook } from '../../host/pipeline/sessions/sessions.ts';
+import { listMessages } from '../../host/pipeline/message-queries.ts';
+import { counted, SessionBook, sessionOf } from '../../host/pipeline/sessions/sessions.ts';
 import { WallClock } from '../../host/pipeline/wall-clock.ts';
 import { openStore } from '../../host/store/lmdb.ts';
 import { endingOf } from '../../host/store/messages.ts';
@@ -148,6 +152,73 @@ describe('retention', () => {
     await retention.sweep(forever);
     expect(retention.view.last).toMatchObject({ messages: 0 });
     expect(await store.count(messages)).toBe(2);
+  });
+});
+
+describe('a row that cannot be read', () => {
+  it('stops neither retention nor the list, and is told of once', async () => {
+    await using dir = await tempDir();
+    const clock = aHandClock();
+    const ids = createIds(clock);
+    {
+      await using store = await openStore({ dir: dir.path, clock });
+      for (let n = 0; n < 250; n += 1) await store.commit({ put: aMessage({ ids, clock }, 'answered', 'c', { text: n % 50 === 49 || n === 99 ? 'BROKEN' : 'fine' }) });
+    }
+    const file = join(dir.path, 'data.mdb');
+    const bytes = await readFile(file);
+    for (let at = bytes.indexOf('"BROKEN"'); at !== -1; at = bytes.indexOf('"BROKEN"', at + 1)) bytes[at] = 0x21;
+    await writeFile(file, bytes);
+    clock.turn(DAY_MS);
+    await using store = await openStore({ dir: dir.path, clock });
+    const told: string[] = [];
+    const stop = subscribe('store.unreadable', ({ table }) => told.push(table));
+    let listed = 0;
+    for (const sort of ['at', '-at'] as const) {
+      let cursor: string | null | undefined;
+      do {
+        const page: Awaited<ReturnType<typeof listMessages>> = await listMessages(store, { sort, limit: 25, ...(cursor && { cursor }) });
+        listed += page.items.length;
+        cursor = page.cursor;
+      } while (cursor);
+    }
+    expect(listed).toBe(2 * 245);
+    expect(await forgetMessages({ store, clock: systemClock, beforeMs: clock.now(), most: Infinity, signal: forever })).toBe(245);
+    stop();
+    expect([told, await store.count(messages)]).toEqual([Array.from({ length: 5 }, () => 'messages'), 5]);
+  });
+});
+
+describe('a session that is forgotten', () => {
+  it('goes in commits of a hundred, and its id is never another session’s, also after a restart', async () => {
+    await using world = await aWorld();
+    const { store, clock } = world;
+    const book = new SessionBook(store);
+    const at = toTimestamp(clock.now());
+    await store.commit({ put: Array.from({ length: 250 }, (_, n) => put(sessions, sessions.key(`webhook:${n}`), { startedAt: at, lastAt: at, messages: 1, ...(n === 7 && { generation: 4 }) })) });
+    (await book.open('webhook:7'))[Symbol.dispose]();
+    clock.turn(DAY_MS);
+    const before = store.stats().committed;
+    expect(await book.forget({ clock, beforeMs: clock.now(), signal: forever })).toBe(250);
+    expect(store.stats().committed - before).toBe(3);
+    for (const each of [book, new SessionBook(store)]) {
+      using session = await each.open('webhook:7');
+      expect(session.row).toBeUndefined();
+      const row = counted(session.row, clock.now(), { policy: 'none' }, each.firstGeneration);
+      expect(sessionOf('webhook:7', row)).toMatchObject({ id: 'webhook:7#5', messages: 1 });
+    }
+  });
+
+  it('is reached in every pass, however many messages there are to forget', async () => {
+    await using world = await aWorld();
+    const { store, clock } = world;
+    const book = new SessionBook(store);
+    await store.commit({ put: [put(sessions, sessions.key('old'), { startedAt: toTimestamp(clock.now()), lastAt: toTimestamp(clock.now()), messages: 1 }), ...aMessage(world, 'answered'), ...aMessage(world, 'answered')] });
+    clock.turn(400 * DAY_MS);
+    await store.commit({ put: aMessage(world, 'answered') });
+    // Their time is over before the first of them.
+    const retention = new Retention({ store: { ...wrapped(store), count: async (table) => (await delay(20), await store.count(table)) }, clock, wallClock: { isBelieved: async () => true }, book, settings: RETENTION_DEFAULTS, times: { messages: 1, all: 60_000 } });
+    await retention.sweep(forever);
+    expect(retention.view.last).toMatchObject({ messages: 0, sessions: 1, complete: false });
   });
 });
 

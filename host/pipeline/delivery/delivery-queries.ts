@@ -3,7 +3,7 @@ import type { DeliveryView } from '../../../schemas/control.ts';
 import { toTimestamp } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
 import { readMessage } from '../../store/messages.ts';
-import { filteredPage, within, type Page, type PageQuery, type Span } from '../../store/page.ts';
+import { filteredPage, idsOf, within, type Page, type PageQuery, type Span } from '../../store/page.ts';
 import type { Store } from '../../store/store.ts';
 import { deliveries, packedMessages, type DeliveryRow, type MessageRow } from '../../store/tables.ts';
 
@@ -19,7 +19,7 @@ export interface DeliveryFilter extends PageQuery, Span {
 /** What waits is read from its queue, what is over from the messages that went out. */
 export function listDeliveries(store: Store, { state = 'waiting', sort, instance, conversation, since, until, ...page }: DeliveryFilter): Promise<Page<DeliveryView>> {
   const isOf = (row: Pick<DeliveryRow, 'instance' | 'conversation'>) => (instance === undefined || row.instance === instance) && (conversation === undefined || row.conversation === conversation);
-  const asked = { ...page, newestFirst: sort === '-at' };
+  const asked = { ...page, newestFirst: sort === '-at', ...idsOf({ since, until }) };
   if (state !== 'waiting') {
     return filteredPage(store, packedMessages, asked, async (stored, id) => {
       if (stored.direction !== 'outbound' || !isOf(stored) || !within(stored.at, { since, until })) return undefined;

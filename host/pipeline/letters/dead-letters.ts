@@ -4,7 +4,7 @@ import { GatehouseError, type ErrorCode } from '../../errors.ts';
 import { publish } from '../../events.ts';
 import { epochMsOf, type Ids } from '../../ids.ts';
 import { readMessage } from '../../store/messages.ts';
-import { filteredPage, type Page, type PageQuery } from '../../store/page.ts';
+import { filteredPage, idsOf, type Page, type PageQuery } from '../../store/page.ts';
 import { put, scan, type Put, type Removal, type Store } from '../../store/store.ts';
 import { deadLetters, deliveries, lanes, messages, letterReplays, type DeadLetterRow, type DeliveryProgress, type MessageRow } from '../../store/tables.ts';
 import { lineOf, placed } from '../conversation-order.ts';
@@ -82,6 +82,8 @@ export interface DeadLetterParts {
 
 /** Rows read at a time by what looks at all of them. */
 const CHUNK = 500;
+/** As many are read to be counted. */
+const MANY = 1000;
 
 export class DeadLetters {
   readonly #parts: DeadLetterParts;
@@ -91,8 +93,9 @@ export class DeadLetters {
   }
 
   /** Newest first unless said otherwise, without those whose work is under way again. */
+  // A letter that came back keeps its id and has a later time: only the end of a span is one of ids.
   list(filter: LetterFilter, { oldestFirst = false, ...page }: PageQuery & { readonly oldestFirst?: boolean }): Promise<Page<DeadLetterRow>> {
-    return filteredPage(this.#parts.store, deadLetters, { ...page, newestFirst: !oldestFirst }, (letter) => (fits(letter, filter) ? letter : undefined));
+    return filteredPage(this.#parts.store, deadLetters, { ...page, newestFirst: !oldestFirst, beyond: idsOf({ until: filter.until }).beyond }, (letter) => (fits(letter, filter) ? letter : undefined));
   }
 
   async show(id: string): Promise<{ readonly letter: DeadLetterRow; readonly message: MessageRow | undefined }> {
@@ -137,10 +140,9 @@ export class DeadLetters {
   /** Drops what is older than `beforeMs`, and the oldest beyond `most`; resolves with how many. Safe to repeat. */
   async forget(beforeMs: number, most: number, signal: AbortSignal): Promise<number> {
     const { store } = this.#parts;
-    const all = await this.count(most + 1);
-    let excess = all > most ? (await this.count(Infinity)) - most : 0;
+    let excess = (await store.count(deadLetters)) > most ? (await this.#kept()) - most : 0;
     let forgotten = 0;
-    for await (const page of scan(store, deadLetters, deadLetters.prefix(), CHUNK)) {
+    for await (const page of scan(store, deadLetters, deadLetters.prefix(), CHUNK, { passOver: true })) {
       for (const { value } of page) {
         if (signal.aborted) return forgotten;
         const isOld = Date.parse(value.at) < beforeMs;
@@ -156,13 +158,15 @@ export class DeadLetters {
     return forgotten;
   }
 
-  /** At most `most`, default 1,000: what matters is whether there are any, and whether there are many. */
-  async count(most = 1000): Promise<number> {
+  /** Those that are kept; beyond a thousand, where a few are nothing, with those whose work is under way again. Asked for every few seconds. */
+  async count(): Promise<number> {
+    const all = await this.#parts.store.count(deadLetters);
+    return all > MANY ? all : await this.#kept();
+  }
+
+  async #kept(): Promise<number> {
     let count = 0;
-    for await (const page of scan(this.#parts.store, deadLetters, deadLetters.prefix(), Math.min(most, CHUNK))) {
-      count += page.filter(({ value }) => value.replayedAt === undefined).length;
-      if (count >= most) return most;
-    }
+    for await (const page of scan(this.#parts.store, deadLetters, deadLetters.prefix(), CHUNK, { passOver: true })) count += page.filter(({ value }) => value.replayedAt === undefined).length;
     return count;
   }
 

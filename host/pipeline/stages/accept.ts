@@ -44,7 +44,7 @@ export function accept({ store, writes, book, ids, reach, rooms, laneRoom }: Acc
       const carried = await writes.of(context.scopes, context.heldBy === undefined ? context.instance : undefined);
       // From here to `commit` nothing awaits: places in a lane rise in the order of commits, and so does the order after a restart.
       const written = carried?.rows();
-      const session = known.become(own?.beginsSession ? begun(known.row, context.receivedAtMs) : counted(known.row, context.receivedAtMs, context.policy.session.reset));
+      const session = known.become(own?.beginsSession ? begun(known.row, context.receivedAtMs, book.firstGeneration) : counted(known.row, context.receivedAtMs, context.policy.session.reset, book.firstGeneration));
       const row = messageRow(context);
       const place = ids.next();
       const { debounceMs } = context.policy.queue;
