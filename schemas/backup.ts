@@ -36,7 +36,7 @@ export const BackupView = closed({
   path: Type.Optional(text(4096, { description: 'Where it lies, on the machine of the host.' })),
   at: Type.Optional(Timestamp),
   files: Type.Optional(count),
-  bytes: Type.Optional(count),
+  bytes: Type.Optional(whole(0, Number.MAX_SAFE_INTEGER, { description: 'While it is written: so far.' })),
   skipped: Type.Optional(count),
   problem: Type.Optional(text(4000)),
 });

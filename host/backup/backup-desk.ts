@@ -36,7 +36,7 @@ export class BackupDesk implements AsyncDisposable {
     });
     const { log } = this.#parts;
     this.#latest = { name, state: 'running' };
-    this.#writing = writeBackup(this.#parts, join(this.#folder, name)).then(
+    this.#writing = writeBackup(this.#parts, join(this.#folder, name), (bytes) => (this.#latest = { name, state: 'running', bytes })).then(
       (index) => {
         this.#latest = this.#viewOf(name, index);
         log.info({ name, actor, files: index.files.length }, 'backup written');

@@ -16,6 +16,9 @@ export interface Found {
   readonly others: readonly string[];
 }
 
+/** Told of every piece that is done. */
+export type OnBytes = (bytes: number) => void;
+
 const PIECE_BYTES = 256 * 1024;
 
 /** Everything below a folder; nothing where there is none. Hidden files are drafts of somebody, or an editor's. */
@@ -34,13 +37,13 @@ export async function filesBelow(folder: string): Promise<Found> {
 }
 
 /** Never over a file that is there. Undefined when the source is gone meanwhile. Folders are made with mode 0700. */
-export async function copyFile(from: string, to: string): Promise<Copied | undefined> {
+export async function copyFile(from: string, to: string, onBytes?: OnBytes): Promise<Copied | undefined> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   await using source = await openIfThere(from);
   if (!source) return undefined;
   const mode = (await source.stat()).mode & 0o777;
   await using target = await open(to, 'wx', mode);
-  const { bytes, sha256 } = await pump(source, (piece) => target.writeFile(piece)); // goes on until all of it is written, or throws
+  const { bytes, sha256 } = await pump(source, onBytes, (piece) => target.writeFile(piece)); // goes on until all of it is written, or throws
   await target.sync();
   return { bytes, sha256, mode };
 }
@@ -52,12 +55,12 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** Size and digest of a file as it is. */
-export async function digestOf(path: string): Promise<Pick<Copied, 'bytes' | 'sha256'>> {
+export async function digestOf(path: string, onBytes?: OnBytes): Promise<Pick<Copied, 'bytes' | 'sha256'>> {
   await using source = await open(path, 'r');
-  return await pump(source);
+  return await pump(source, onBytes);
 }
 
-async function pump(source: FileHandle, write?: (piece: Buffer) => Promise<unknown>): Promise<Pick<Copied, 'bytes' | 'sha256'>> {
+async function pump(source: FileHandle, onBytes?: OnBytes, write?: (piece: Buffer) => Promise<unknown>): Promise<Pick<Copied, 'bytes' | 'sha256'>> {
   const hash = createHash('sha256');
   const buffer = Buffer.allocUnsafe(PIECE_BYTES);
   let bytes = 0;
@@ -68,6 +71,7 @@ async function pump(source: FileHandle, write?: (piece: Buffer) => Promise<unkno
     hash.update(piece);
     await write?.(piece);
     bytes += bytesRead;
+    onBytes?.(bytesRead);
   }
 }
 

@@ -9,21 +9,26 @@ import { compileSchema, parseDocument } from '../schema.ts';
 import { openStore } from '../store/lmdb.ts';
 import { AuditLog } from '../trust/log/audit-log.ts';
 import { openLogKey } from '../trust/log/log-key.ts';
-import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder } from './copy-tree.ts';
-import { INDEX_FILE } from './write-backup.ts';
+import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder, type OnBytes } from './copy-tree.ts';
+import { INDEX_FILE, type OnDone } from './write-backup.ts';
 
 const INDEX_BYTES = 512 * 1024 * 1024;
 
 /** Reads a backup whole: everything it names is there as it was written, and nothing else is. Throws BACKUP_DAMAGED. */
-export async function checkBackup(from: string): Promise<BackupIndex> {
+export async function checkBackup(from: string, onDone?: OnDone): Promise<BackupIndex> {
   const index = await readIndex(from);
+  await holdAgainst(index, from, counting(onDone, bytesOf(index)));
+  return index;
+}
+
+async function holdAgainst(index: BackupIndex, from: string, onBytes: OnBytes): Promise<void> {
   const damaged = (file: string, problem: string, cause?: unknown) => new GatehouseError('BACKUP_DAMAGED', { file: join(from, file), problem }, { cause });
   const named = new Set<string>();
   for (const { path, bytes, sha256 } of index.files) {
     if (path.split('/').some((part) => part === '' || part === '.' || part === '..' || part.includes('\\') || part.includes('\0'))) throw damaged(path, 'it leads elsewhere');
     if (named.has(path)) throw damaged(path, 'it is named twice');
     named.add(path);
-    const found = await digestOf(join(from, path)).catch((cause: unknown) => {
+    const found = await digestOf(join(from, path), onBytes).catch((cause: unknown) => {
       throw damaged(path, problemOf(cause), cause);
     });
     if (found.bytes !== bytes) throw damaged(path, `it has ${found.bytes} bytes, and had ${bytes}`);
@@ -32,7 +37,15 @@ export async function checkBackup(from: string): Promise<BackupIndex> {
   const there = await filesBelow(from);
   const extra = [...there.files, ...there.others].find((path) => !named.has(path) && path !== INDEX_FILE);
   if (extra !== undefined) throw damaged(extra, 'it is not in the index');
-  return index;
+}
+
+/** Copies a backup to a place that is free, and holds what is there against its index. Throws BACKUP_DAMAGED, and what writing throws. */
+export async function carryBackup(from: string, to: string, onDone?: OnDone): Promise<void> {
+  const index = await readIndex(from);
+  const onBytes = counting(onDone, 2 * bytesOf(index));
+  for (const { path } of index.files) if (!(await copyFile(join(from, path), join(to, path), onBytes))) throw new GatehouseError('BACKUP_DAMAGED', { file: join(from, path), problem: 'it is gone' });
+  await copyFile(join(from, INDEX_FILE), join(to, INDEX_FILE));
+  await holdAgainst(index, to, onBytes);
 }
 
 export interface RestoreTarget {
@@ -49,8 +62,10 @@ export interface Restored extends RestoreTarget {
 }
 
 /** All or nothing; `targetOf` is asked once the backup is proven. Throws BACKUP_DAMAGED, RESTORE_NOT_EMPTY, and what opening the store throws (STORE_VERSION for one of a newer Gatehouse). */
-export async function restoreBackup(from: string, targetOf: () => RestoreTarget, clock: Clock): Promise<Restored> {
-  const index = await checkBackup(from);
+export async function restoreBackup(from: string, targetOf: () => RestoreTarget, clock: Clock, onDone?: OnDone): Promise<Restored> {
+  const index = await readIndex(from);
+  const onBytes = counting(onDone, 2 * bytesOf(index));
+  await holdAgainst(index, from, onBytes);
   const { dataDir, home } = targetOf();
   for (const path of home === undefined ? [dataDir] : [home, ...(isWithin(dataDir, home) ? [] : [dataDir])]) if (!(await isFree(path))) throw new GatehouseError('RESTORE_NOT_EMPTY', { path });
   const inHome = home !== undefined && isWithin(dataDir, home) ? dataDir.slice(home.length + 1) : undefined;
@@ -60,7 +75,7 @@ export async function restoreBackup(from: string, targetOf: () => RestoreTarget,
   for (const { path, sha256 } of index.files) {
     const [root = '', ...rest] = path.split('/');
     if (root === 'home' && home === undefined) continue;
-    const copied = await copyFile(join(from, path), join(root === 'data' ? dataIn : draft.path, ...rest));
+    const copied = await copyFile(join(from, path), join(root === 'data' ? dataIn : draft.path, ...rest), onBytes);
     if (copied?.sha256 !== sha256) throw new GatehouseError('BACKUP_DAMAGED', { file: join(from, path), problem: 'it changed while it was copied' });
   }
   const audit = await proveStore(dataIn, clock);
@@ -100,6 +115,14 @@ async function draftBeside(place: string) {
     },
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   };
+}
+
+const bytesOf = ({ files }: BackupIndex): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Adds up. */
+function counting(onDone: OnDone | undefined, total: number): OnBytes {
+  let done = 0;
+  return (bytes) => onDone?.((done += bytes), total);
 }
 
 const isWithin = (path: string, folder: string): boolean => path.startsWith(`${folder}${sep}`);

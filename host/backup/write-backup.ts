@@ -9,13 +9,16 @@ import { GatehouseError, problemOf } from '../errors.ts';
 import type { LmdbStore } from '../store/lmdb.ts';
 import { storeSchema } from '../store/migrations.ts';
 import { VERSION } from '../version.ts';
-import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder } from './copy-tree.ts';
+import { copyFile, digestOf, filesBelow, isFree, removeIfEmpty, syncFolder, type OnBytes } from './copy-tree.ts';
 
 export interface BackupParts {
   readonly store: LmdbStore;
   readonly config: Pick<ResolvedConfig, 'home' | 'dataDir' | 'manifestsDir'>;
   readonly clock: Clock;
 }
+
+/** Told again and again how many bytes are done, and of how many where that is known. */
+export type OnDone = (done: number, total?: number) => void;
 
 /** Beside the backup's other files. */
 export const INDEX_FILE = 'backup.json';
@@ -28,7 +31,9 @@ const DATA_FILES = ['admin-token', 'media.key', 'held.key'] as const;
  * `out` must be free; what it holds in the end is whole, or nothing is there. The store is taken first: a file that a message brings later is not missed, and one that
  * is swept meanwhile reads as missing, as it would have. Holds keys and the admin token: mode 0700. Throws BACKUP_FAILED, RESTORE_NOT_EMPTY.
  */
-export async function writeBackup({ store, config, clock }: BackupParts, out: string): Promise<BackupIndex> {
+export async function writeBackup({ store, config, clock }: BackupParts, out: string, onDone?: OnDone): Promise<BackupIndex> {
+  let done = 0;
+  const onBytes = (bytes: number) => onDone?.((done += bytes));
   if (!(await isFree(out))) throw new GatehouseError('RESTORE_NOT_EMPTY', { path: out });
   const draft = join(dirname(out), `.${basename(out)}.${randomUUID()}`);
   try {
@@ -36,7 +41,7 @@ export async function writeBackup({ store, config, clock }: BackupParts, out: st
     const at = toTimestamp(clock.now());
     await store.snapshot(join(draft, 'data', 'store'));
     const snapshot = 'data/store/data.mdb';
-    const files: BackupIndex['files'] = [{ path: snapshot, mode: 0o600, ...(await flushed(join(draft, snapshot))) }];
+    const files: BackupIndex['files'] = [{ path: snapshot, mode: 0o600, ...(await flushed(join(draft, snapshot), onBytes)) }];
     const skipped: string[] = [];
     const sources = [...DATA.map((name) => [`data/${name}`, join(config.dataDir, name)] as const), ['home/manifests', config.manifestsDir] as const, ['home/plugins', join(config.home, 'plugins')] as const];
     for (const [under, folder] of sources) {
@@ -53,7 +58,7 @@ export async function writeBackup({ store, config, clock }: BackupParts, out: st
     return index;
 
     async function keep(path: string, source: string): Promise<void> {
-      const copied = await copyFile(source, join(draft, path));
+      const copied = await copyFile(source, join(draft, path), onBytes);
       if (copied) files.push({ path, ...copied });
     }
   } catch (thrown) {
@@ -63,9 +68,9 @@ export async function writeBackup({ store, config, clock }: BackupParts, out: st
   }
 }
 
-async function flushed(path: string) {
+async function flushed(path: string, onBytes: OnBytes) {
   await using file = await open(path, 'r+');
   await file.chmod(0o600);
   await file.sync();
-  return await digestOf(path);
+  return await digestOf(path, onBytes);
 }

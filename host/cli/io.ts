@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import { systemClock } from '../clock.ts';
 import { GatehouseError } from '../errors.ts';
+import { progress, type Progress } from './progress.ts';
 
 /** Options every command has; `cli.ts` declares them once. */
 export interface GlobalOptions {
@@ -31,6 +33,8 @@ export interface Io {
   pour(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Talk for people, on stderr. */
   say(text: string): void;
+  /** A line that says how far long work has come, for a person at a terminal only; `what` as in `Checking`. Dispose of it before anything else is said. */
+  progress(what: string): Progress;
   /** Resolves once the person agreed, or at once with --yes. Throws NOT_CONFIRMED without a terminal to ask on, DECLINED on anything but yes. */
   confirm(question: string): Promise<void>;
   /** What a person types where nobody can read it, without the line's end. Throws NOT_CONFIRMED without a terminal to ask on. */
@@ -59,7 +63,7 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130 | 143;
 export interface IoStreams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 }
 
 export interface IoParts {
@@ -95,6 +99,7 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     say(text) {
       stderr.write(`${text}\n`);
     },
+    progress: (what) => progress(what, { stream: stderr, env, clock: systemClock, isWanted: !options().json }),
     async confirm(question) {
       if (options().yes) return;
       if (!stdin.isTTY || !stderr.isTTY) throw new GatehouseError('NOT_CONFIRMED', { question: `“${question}”` });

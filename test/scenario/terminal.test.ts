@@ -7,6 +7,7 @@ import { SKILL } from '../support/registry.ts';
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const ESCAPE = String.fromCharCode(27);
+const COLOURS = new RegExp(`${ESCAPE}\\[\\d+m`, 'g');
 
 let home: TestHome;
 let host: HostProcess;
@@ -64,6 +65,24 @@ describe.skipIf(!hasScript)(`in a terminal${hasScript ? '' : ' (not run: util-li
     expect((await onTerminal('gatehouse plugins show greeter --json')).shown).toContain('"state":"active"');
     const yes = await onTerminal(command, { type: { after: '[y/N]', keys: 'y\r' } });
     expect(yes).toMatchObject({ code: 0, shown: expect.stringContaining('greeter is quarantined') });
+  });
+
+  const LONG_WORK = ['backup create --out kept', 'backup check kept', 'restore kept elsewhere', 'audit verify', 'audit export --out audit.jsonl', 'audit verify audit.jsonl', 'export --out all.ndjson', 'import all.ndjson --home elsewhere'];
+  const PROGRESS = /(?:Writing|Copying and checking|Checking|Checking and restoring|Verifying|Exporting|Taking in): [\d.]+ (?:bytes|kB|MB)/;
+
+  it('says how far long work has come in one line, and takes it back', async () => {
+    for (const work of LONG_WORK) {
+      const { code, shown } = await onTerminal(`gatehouse ${work}`, { columns: 40 });
+      expect({ work, code, shown }).toEqual({ work, code: 0, shown: expect.stringMatching(PROGRESS) });
+      const left = shown.replace(COLOURS, '').split('\n').map((line) => line.split(`\r${ESCAPE}[K`).at(-1) ?? '');
+      const lines = shown.split('\n').flatMap((each) => each.split(`\r${ESCAPE}[K`)).filter((each) => PROGRESS.test(each));
+      expect({ work, left: left.filter((line) => PROGRESS.test(line) || line.includes(ESCAPE)), tooLong: lines.filter((line) => line.length >= 40) }).toEqual({ work, left: [], tooLong: [] });
+    }
+  });
+
+  it.each([['NO_COLOR', 'a', { NO_COLOR: '1' }, ''], ['a dumb terminal', 'b', { TERM: 'dumb' }, ''], ['--json', 'c', {}, ' --json'], ['a pipe', 'd', {}, ' 2>&1 | cat']])('says nothing of that for %s', async (_who, name, env, ending) => {
+    const { code, shown } = await onTerminal(`gatehouse backup create --out quiet-${name}${ending}`, { env });
+    expect({ code, shown }).toEqual({ code: 0, shown: expect.not.stringMatching(PROGRESS) });
   });
 
   it('leaves off following events at Ctrl-C, with 130 and without a complaint', async () => {

@@ -18,6 +18,7 @@ import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { watched } from '../progress.ts';
 import { readInput } from '../read-input.ts';
 import { facts } from '../table.ts';
 
@@ -81,7 +82,7 @@ export function register(program: Command, io: Io): void {
       const target = await openNew(file);
       let entries: number;
       try {
-        entries = await written(lines, target.createWriteStream({ flush: true }));
+        entries = await written(watched(lines, io.progress('Exporting')), target.createWriteStream({ flush: true }));
       } catch (thrown) {
         await rm(file, { force: true }); // half of a log would look like one that was cut
         if (thrown instanceof GatehouseError) throw thrown;
@@ -101,7 +102,7 @@ export function register(program: Command, io: Io): void {
       const remembered = head === undefined ? undefined : await rememberedHead(io, head);
       const options = { anchor, ...(remembered ? { remembered } : {}) };
       const proof = file === undefined ? undefined : await proofIn(io, file);
-      const verdict = proof ? verdictOn(proof, anchor, remembered) : await verifyExport(file === undefined ? await exported(io) : await readable(resolve(io.cwd, file), file), options);
+      const verdict = proof ? verdictOn(proof, anchor, remembered) : await verifyExport(await toVerify(io, file), options);
       io.print(verdict, () => told(io, verdict, file ?? 'the log of the running host'));
       if (!verdict.ok) io.exitWith(3);
     });
@@ -163,9 +164,12 @@ function verdictOn(proof: AuditProof | AuditConsistency, anchor: Anchor, remembe
   return verifyConsistency(proof, anchor, remembered);
 }
 
-async function readable(path: string, name: string): Promise<AsyncIterable<Uint8Array>> {
-  await sizeOf(path, name);
-  return createReadStream(path);
+/** The log of the running host, or an export. */
+async function toVerify(io: Io, file: string | undefined): Promise<AsyncIterable<Uint8Array>> {
+  if (file === undefined) return watched(await exported(io), io.progress('Verifying'));
+  const path = resolve(io.cwd, file);
+  const { size } = await sizeOf(path, file);
+  return watched(createReadStream(path), io.progress('Verifying'), size);
 }
 
 async function sizeOf(path: string, file: string): Promise<{ readonly size: number }> {

@@ -1,11 +1,11 @@
 // `gatehouse backup`: a copy of home and data directory from which everything can be brought back, while the host runs or not.
-import { cp, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BackupView } from '../../../schemas/backup.ts';
 import { backupNameAt } from '../../backup/backup-desk.ts';
-import { checkBackup } from '../../backup/restore-backup.ts';
+import { carryBackup, checkBackup } from '../../backup/restore-backup.ts';
 import { writeBackup } from '../../backup/write-backup.ts';
 import { systemClock } from '../../clock.ts';
 import { GatehouseError } from '../../errors.ts';
@@ -16,6 +16,7 @@ import { storeFolder } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
 import { pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { watching } from '../progress.ts';
 import { facts } from '../table.ts';
 
 const LOOK_MS = 100;
@@ -45,7 +46,7 @@ export function register(program: Command, io: Io): void {
     .description('hold a backup against its index, byte for byte')
     .addHelpText('after', example('gatehouse backup check /mnt/backups/monday'))
     .action(async (dir: string) => {
-      const index = await checkBackup(resolve(io.cwd, dir));
+      const index = await watching(io, 'Checking', ({ at }) => checkBackup(resolve(io.cwd, dir), at));
       io.print({ ok: true, at: index.at, gatehouse: index.gatehouse, files: index.files.length }, () => `Whole: ${index.files.length} files of ${index.at}, written by Gatehouse ${plain(index.gatehouse)}.`);
     });
   backup
@@ -63,15 +64,20 @@ async function byHost(io: Io, host: HostClient, target: string | undefined): Pro
   let view = await host.post<BackupView>('/backups');
   const { name } = view;
   io.say(`The host writes ${name}.`);
-  while (view.state === 'running') {
-    await pause(LOOK_MS);
-    view = await host.get<BackupView>(`/backups/${name}`);
-  }
+  view = await watching(io, 'Writing', async ({ at }) => {
+    let now = view;
+    while (now.state === 'running') {
+      await pause(LOOK_MS);
+      now = await host.get<BackupView>(`/backups/${name}`);
+      at(now.bytes ?? 0);
+    }
+    return now;
+  });
   if (view.state === 'failed' || view.path === undefined) throw new GatehouseError('BACKUP_FAILED', { path: name, problem: view.problem ?? 'the host says nothing' });
   if (target === undefined) return view;
   await mkdir(dirname(target), { recursive: true });
-  await cp(view.path, target, { recursive: true, errorOnExist: true, force: false, preserveTimestamps: true });
-  await checkBackup(target);
+  const { path } = view;
+  await watching(io, 'Copying and checking', ({ at }) => carryBackup(path, target, at));
   await host.delete(`/backups/${name}`);
   return { ...view, path: target };
 }
@@ -81,6 +87,6 @@ async function offline(io: Io, target: string | undefined): Promise<BackupView> 
   const name = backupNameAt(systemClock.now());
   const path = target ?? join(config.dataDir, 'backups', name);
   await using store = await openStore({ dir: storeFolder(config.dataDir), clock: systemClock });
-  const { files, at, skipped } = await writeBackup({ store, config, clock: systemClock }, path);
+  const { files, at, skipped } = await watching(io, 'Writing', ({ at }) => writeBackup({ store, config, clock: systemClock }, path, at));
   return { name, state: 'done', path, at, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), skipped: skipped.length };
 }

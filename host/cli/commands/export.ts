@@ -15,6 +15,7 @@ import { findHost, type HostClient } from '../client.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
+import { watched } from '../progress.ts';
 import { queryString } from '../query.ts';
 import { withStoreOffline } from '../store-offline.ts';
 
@@ -64,7 +65,7 @@ async function toFile(io: Io, lines: AsyncIterable<string | Uint8Array>, out: st
   const tail = new Tail();
   const target = await openNew(file);
   try {
-    await pipeline(Readable.from(tail.of(lines), { objectMode: false }), target.createWriteStream({ flush: true }));
+    await pipeline(Readable.from(watched(tail.of(lines), io.progress('Exporting')), { objectMode: false }), target.createWriteStream({ flush: true }));
     tail.last();
   } catch (thrown) {
     await rm(file, { force: true }); // no half of one is left behind

@@ -8,6 +8,7 @@ import { systemClock } from '../../clock.ts';
 import { GatehouseError, problemOf } from '../../errors.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
+import { watched } from '../progress.ts';
 import { hasStore, withStoreOffline } from '../store-offline.ts';
 import { table } from '../table.ts';
 
@@ -79,9 +80,11 @@ async function sourceOf(io: Io, file: string): Promise<ImportSource> {
     throw unreadable(problemOf(thrown), thrown);
   });
   if (!found.isFile()) throw unreadable('it is no file');
+  let passes = 0;
   const chunks = async function* () {
+    passes += 1;
     try {
-      yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>;
+      yield* watched(createReadStream(path, { highWaterMark: 256 * 1024 }), io.progress(passes === 1 ? 'Checking' : 'Taking in'), found.size);
     } catch (thrown) {
       throw unreadable(problemOf(thrown), thrown);
     }

@@ -8,6 +8,7 @@ import { GatehouseError } from '../../errors.ts';
 import { configOf } from '../context.ts';
 import { example } from '../help.ts';
 import { plain, type Io } from '../io.ts';
+import { watching } from '../progress.ts';
 
 export function register(program: Command, io: Io): void {
   program
@@ -18,7 +19,7 @@ export function register(program: Command, io: Io): void {
     .action(async (from: string, home: string | undefined, { dataOnly = false }: { dataOnly?: boolean }) => {
       const backup = resolve(io.cwd, from);
       if (dataOnly !== (home === undefined)) throw new GatehouseError('USAGE', { problem: 'Name a new home, or say --data-only' });
-      const { index, audit, ...target } = await restoreBackup(backup, () => targetOf(io, backup, home), systemClock);
+      const { index, audit, ...target } = await watching(io, 'Checking and restoring', ({ at }) => restoreBackup(backup, () => targetOf(io, backup, home), systemClock, at));
       io.print({ ...target, at: index.at, files: index.files.length, audit }, () => [
         `Restored as of ${index.at}: ${plain(target.home ?? target.dataDir)}`,
         `${index.files.length} files, each as it was written; the audit log holds ${audit.size} decisions, root ${audit.root}.`,
