@@ -1,6 +1,6 @@
 // Has a running host take up what a command wrote into the home, and says what became of it. Called by enable.ts.
 import type { PluginView } from '../../schemas/control.ts';
-import type { HostClient } from './client.ts';
+import { HostSaidNo, type HostClient } from './client.ts';
 import { plainLine, type Io } from './io.ts';
 
 /** States of an instance that serves, or is about to. */
@@ -8,13 +8,21 @@ const SERVES: ReadonlySet<PluginView['state']> = new Set(['approved', 'starting'
 
 /** The host looks at the home at once, with the operator's word for this instance, and answers when its first try has ended. Exit code 3 when it does not serve. */
 export async function takeUp(instance: string, host: HostClient, io: Io): Promise<PluginView> {
-  const view = await host.post<PluginView>(`/plugins/${encodeURIComponent(instance)}/enable`);
+  const path = `/plugins/${encodeURIComponent(instance)}`;
+  const view = await host.post<PluginView>(`${path}/enable`).catch(async (thrown: unknown) => {
+    if (!(thrown instanceof HostSaidNo) || thrown.code !== 'TRANSITION_ILLEGAL') throw thrown;
+    const now = await host.get<PluginView>(path);
+    if (now.state !== 'quarantined') throw thrown; // what it has read waits there for a reviewer
+    return now;
+  });
   if (!SERVES.has(view.state)) io.exitWith(3);
   return view;
 }
 
-/** One line for people. */
+/** For people: what it is now, and what is to be done where that is not enough. */
 export function becameOf(io: Io, { instance, version, state, code, message }: PluginView): string {
+  const why = message === undefined ? '.' : `: ${plainLine(message, 600)}${code === undefined ? '' : ` (${code})`}`;
+  if (state === 'quarantined') return `${io.tone('yellow', `${instance} stays quarantined`)}${why}\n${version ?? 'It'} waits: \`gatehouse plugins release ${instance} --reason …\`.`;
   const line = `${instance} is ${state}${version === null ? '' : ` (${version})`}`;
-  return message === undefined ? `${line}.` : `${io.tone('yellow', line)}: ${plainLine(message, 600)}${code === undefined ? '' : ` (${code})`}`;
+  return `${message === undefined ? line : io.tone('yellow', line)}${why}`;
 }

@@ -234,12 +234,30 @@ describe('plugins', () => {
       expect(host.lines[0]).toMatchObject({ plugins: { active: ['greeter'] } });
       expect(await older()).toMatchObject(refusal);
       await at.run('disable', 'greeter');
-      expect(await at.run('enable', newer, '--yes')).toMatchObject({ code: 0, stderr: expect.stringContaining('the next start judges it') });
+      // It runs no version now: the host, which remembers, judges what it takes up.
+      expect(await older()).toMatchObject({ state: 'rejected', code: 'ROLLBACK', message: expect.stringContaining('2.0.0') });
+      expect(await at.run('enable', newer, '--yes')).toMatchObject({ code: 0, stderr: expect.not.stringContaining('cannot be told') });
     }
     expect(await older()).toMatchObject(refusal);
     expect(await enablementIn(at.home, 'greeter')).toMatchObject({ version: '2.0.0' });
     await writeFile(join(at.home, 'manifests/plugins/greeter.json'), JSON.stringify({ ...(await enablementIn(at.home, 'greeter')), allowRollback: true }));
     expect((await at.run('enable', at.path, '--yes')).code).toBe(0);
+  });
+
+  it('enable on a quarantined instance writes the new version, which waits for a release', async () => {
+    await using at = await aPackage();
+    await at.run('enable', at.path, '--yes');
+    const mended = await at.add({ ...plugin, version: '1.0.1' });
+    await at.run('enable', at.path, '--yes');
+    await using _ = await startProcess(at.home);
+    await at.run('quarantine', 'greeter', '--reason', 'looks odd', '--yes');
+    const { code, stdout, stderr } = await at.run('enable', mended, '--yes');
+    expect({ code, stdout: stdout.split('\n').slice(1) }).toEqual({ code: 3, stdout: ['greeter stays quarantined: looks odd (PLUGIN_QUARANTINED)', '1.0.1 waits: `gatehouse plugins release greeter --reason …`.', ''] });
+    expect(stderr).not.toContain('cannot');
+    expect(await enablementIn(at.home, 'greeter')).toMatchObject({ version: '1.0.1' });
+    expect((await at.run('enable', mended, '--yes', '--json')).json()).toMatchObject({ version: '1.0.1', running: true, state: 'quarantined', code: 'PLUGIN_QUARANTINED' });
+    expect((await at.run('release', 'greeter', '--reason', 'mended', '--yes')).code).toBe(0);
+    expect((await at.run('show', 'greeter', '--json')).json()).toMatchObject({ version: '1.0.1', state: expect.stringMatching(/starting|active/) });
   });
 
   it('disable and enable switch an instance and leave the rest of its file alone', async () => {
