@@ -33,6 +33,8 @@ export interface Io {
   pour(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Talk for people, on stderr. */
   say(text: string): void;
+  /** A table says that the terminal is too narrow for all of it; `print` then adds how to see the rest. */
+  cut(): void;
   /** A line that says how far long work has come, for a person at a terminal only; `what` as in `Checking`. Dispose of it before anything else is said. */
   progress(what: string): Progress;
   /** Resolves once the person agreed, or at once with --yes. Throws NOT_CONFIRMED without a terminal to ask on, DECLINED on anything but yes. */
@@ -77,6 +79,7 @@ export interface IoParts {
 
 export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io {
   const { stdin, stdout, stderr } = streams;
+  let isCut = false;
   return {
     get options() {
       return options();
@@ -89,6 +92,8 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     },
     print(value, render) {
       stdout.write(`${options().json ? JSON.stringify(value) : render()}\n`);
+      if (isCut) stderr.write('Cut to fit: --json shows all.\n');
+      isCut = false;
     },
     line(text) {
       stdout.write(`${text}\n`);
@@ -99,6 +104,7 @@ export function createIo({ streams, env, cwd, options, exitWith }: IoParts): Io 
     say(text) {
       stderr.write(`${text}\n`);
     },
+    cut: () => void (isCut = true),
     progress: (what) => progress(what, { stream: stderr, env, clock: systemClock, isWanted: !options().json }),
     async confirm(question) {
       if (options().yes) return;

@@ -58,6 +58,21 @@ describe.skipIf(!hasScript)(`in a terminal${hasScript ? '' : ' (not run: util-li
     expect(shown.split('\n').filter((line) => line.length > columns && line.trim().includes(' ') && !line.startsWith('  gatehouse '))).toEqual([]);
   });
 
+  it.each([80, 40])('cuts tables to lines that fit %d columns, and no id before everything else', async (columns) => {
+    const made = await onTerminal(`gatehouse tokens create --label "${'for the people of the night shift '.repeat(2)}" --scope status:read --scope messages:read --json`);
+    const { id }: { id: string } = JSON.parse(made.shown);
+    for (const list of ['audit list', 'plugins list', 'packages list', 'config history']) {
+      const { code, shown } = await onTerminal(`gatehouse ${list}`, { columns });
+      const lines = shown.replace(COLOURS, '').trimEnd().split('\n');
+      expect({ list, code, tooLong: lines.filter((line) => line.length > columns) }).toEqual({ list, code: 0, tooLong: [] });
+    }
+    const tokens = (await onTerminal('gatehouse tokens list', { columns, env: { NO_COLOR: '1' } })).shown.trimEnd().split('\n');
+    expect(tokens).toEqual(expect.arrayContaining([expect.stringMatching(new RegExp(`^${id}.*…`)), 'Cut to fit: --json shows all.']));
+    const { shown } = await onTerminal('gatehouse tokens list 2>&1 | cat', { columns });
+    expect(shown).toContain('night shift for the people of the night shift');
+    expect(shown).not.toMatch(/…|Cut to fit/);
+  });
+
   it('asks before it acts, does nothing for no, and acts for yes', async () => {
     const command = 'gatehouse plugins quarantine greeter --reason "a look"';
     const no = await onTerminal(command, { type: { after: '[y/N]', keys: 'n\r' } });
