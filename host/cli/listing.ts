@@ -61,6 +61,17 @@ export const isFiltered = (options: ListOptions, ...known: readonly string[]): b
 
 export const pageOf = async <Item>(host: HostClient, path: ListPath, options: ListOptions): Promise<Page<Item>> => await host.get<Page<Item>>(`${path}${queryString(options)}`);
 
+/** All there are, page by page. */
+export async function allOf<Item>(host: HostClient, path: ListPath): Promise<readonly Item[]> {
+  const items: Item[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page: Page<Item> = await pageOf<Item>(host, path, { limit: '200', cursor: cursor ?? undefined });
+    items.push(...page.items);
+    cursor = page.cursor;
+  }
+  return items;
+}
+
 /** One page on stdout; how to come to the next on stderr. */
 export function printPage<Item>(io: Io, page: Page<Item>, columns: Columns<Item>, whenEmpty: string): void {
   io.print(page, () => table(io, page.items, columns, whenEmpty));

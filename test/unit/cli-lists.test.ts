@@ -51,6 +51,13 @@ describe('the lists of the API', () => {
     expect((await run('plugins', 'list', '--limit', '2', '--cursor', cursor)).stdout).toContain('second');
   });
 
+  it('show every instance there is, however many pages that takes', async () => {
+    const names = Array.from({ length: 450 }, (_, index) => `instance-${String(index).padStart(3, '0')}`);
+    await using many = await startTestControl({ plugins: names.map((instance) => aPlugin({ instance })) });
+    const listed = (await runCommand(['plugins', 'list', '--json', '--home', many.home])).json() as { items: readonly { instance: string }[]; cursor: null };
+    expect({ names: listed.items.map(({ instance }) => instance), cursor: listed.cursor }).toEqual({ names, cursor: null });
+  });
+
   it('need a host for what files alone do not answer', async () => {
     for (const name of ['plugins', 'quarantine', 'approvals']) expect(await runCommand([name, 'list', '--sort', 'x', '--home', control.home, '--data', '/nonexistent'])).toMatchObject({ code: 4 });
   });

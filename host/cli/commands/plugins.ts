@@ -14,7 +14,7 @@ import { requireEnablement } from '../enablement-files.ts';
 import { surveyFiles, viewsOf } from '../files-survey.ts';
 import { example } from '../help.ts';
 import { plainLine, type Io } from '../io.ts';
-import { isFiltered, pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
+import { allOf, isFiltered, pageOf, printPage, withListOptions, type ListOptions } from '../listing.ts';
 import { releaseOffline } from '../release-offline.ts';
 import { queryString } from '../query.ts';
 import { facts, table } from '../table.ts';
@@ -134,6 +134,6 @@ function channelFacts({ declared, effective, tries, limits, health }: ChannelVie
 /** From the running host, else from the files. */
 async function views(io: Io): Promise<readonly PluginView[]> {
   const host = findHost(io);
-  if (host) return (await host.get<Page<PluginView>>('/plugins?limit=200')).items;
+  if (host) return await allOf<PluginView>(host, '/plugins');
   return viewsOf(await surveyFiles(configOf(io), io.env));
 }
