@@ -191,7 +191,7 @@ describe('attack 14 proto-hijack-boot', () => {
     expect(value.values.map(({ op }) => op)).toEqual(['sleep', 'kv.get', 'kv.set', 'kv.list', 'http.fetch', 'message.send', 'message.list', 'tool.call']);
     expect(value.refused).toBe('NO never');
     expect(value.hijacked).toEqual([]);
-    expect(fight.logs).toEqual([{ level: 'info', text: 'hello', fields: { a: 1 } }]);
+    expect(fight.logs).toEqual([{ level: 'info', text: 'hello', fields: { a: 1 }, callId: expect.any(String) }]);
     expect(fight.hostCalls[2]?.args).toEqual({ key: 'k', value: { deep: [1, 2] } });
     await fight.neighbourUnharmed();
   });
