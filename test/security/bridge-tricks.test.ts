@@ -111,7 +111,7 @@ describe('answers', () => {
     await using fight = await battle(pool, { handler, serve: echoArguments });
     expect(await fight.value('x')).toEqual(['\udc00', '\ud800']);
     expect(await fight.call('throw')).toMatchObject({ ok: false, code: 'CALL_FAILED', message: '\udead: \ud83d', errorCode: '\ud83d' });
-    expect(fight.logs[0]).toEqual({ level: 'warn', text: 'half \ud800', fields: { '\udfff': '\ud800' } });
+    expect(fight.logs[0]).toEqual({ level: 'warn', text: 'half \ud800', fields: { '\udfff': '\ud800' }, callId: expect.any(String) });
     expect(await fight.value('x')).toBeDefined();
     await fight.neighbourUnharmed();
   });
