@@ -34,7 +34,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'heavy', include: HEAVY, exclude: [...EXCLUDE, ...ALONE], sequence: { groupOrder: 0 } } },
       // The others wait most of the time, for processes, disks and clocks.
-      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE], maxWorkers: 4, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE], maxWorkers: 3, sequence: { groupOrder: 1 } } },
       { extends: true, test: { name: 'alone', include: ALONE, exclude: EXCLUDE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
