@@ -101,13 +101,28 @@ async function writeDraft(dir: string, owner: Owner): Promise<string> {
   return draft;
 }
 
-/** A process that was killed a moment ago may still be waiting for the disk; one that lives stays. True once it is gone, false after a second. */
+/** A process that was killed a moment ago may still be waiting for the disk; one that lives stays, and nobody waits for it. True once it is gone, false after a second. */
 async function diesSoon(owner: Owner): Promise<boolean> {
   for (let look = 0; look < DYING_LOOKS; look += 1) {
     if (!(await isLive(owner))) return true;
+    if (!(await isDying(owner.pid))) break;
     await setTimeout(DYING_LOOK_MS);
   }
   return !(await isLive(owner));
+}
+
+/** Bit of SIGKILL in the masks of proc_pid_status(5). */
+const SIGKILL_BIT = 1n << 8n;
+/** PF_EXITING in field 9 of proc_pid_stat(5). */
+const EXITING = 0x4;
+
+/** Whether a SIGKILL waits for it, or it is on its way out already. True where there is no /proc, which tells. */
+async function isDying(pid: number): Promise<boolean> {
+  const fields = await statOf(pid);
+  const status = await readProc(`/proc/${pid}/status`);
+  if (!fields || status === null) return true;
+  const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].map(([, mask = '0']) => BigInt(`0x${mask}`));
+  return (Number(fields[6]) & EXITING) !== 0 || pending.some((mask) => (mask & SIGKILL_BIT) !== 0n);
 }
 
 async function isLive(owner: Owner): Promise<boolean> {
@@ -121,21 +136,26 @@ async function isLive(owner: Owner): Promise<boolean> {
   }
 }
 
-/** Field 22 of proc_pid_stat(5); the name in field 2 may hold spaces and brackets, so count from its last bracket. A zombie is dead. */
+/** Field 22 of proc_pid_stat(5). A zombie is dead. */
 async function startedTicks(pid: number): Promise<string | null> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
+  const fields = await statOf(pid);
+  return !fields || fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+}
+
+/** Fields 3 and on of proc_pid_stat(5); the name in field 2 may hold spaces and brackets, so count from its last bracket. */
+async function statOf(pid: number): Promise<readonly string[] | null> {
+  const stat = await readProc(`/proc/${pid}/stat`);
+  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 async function bootId(): Promise<string | null> {
+  const id = await readProc('/proc/sys/kernel/random/boot_id');
+  return id === null ? null : id.trim();
+}
+
+async function readProc(path: string): Promise<string | null> {
   try {
-    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    return await readFile(path, 'utf8');
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;
