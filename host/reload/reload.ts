@@ -75,6 +75,8 @@ export class Reload implements AsyncDisposable {
   #explained: () => Diagnostic[] = () => [];
   /** Instances whose change waits for the one that is under way, by the newest look. */
   #waiting: ReadonlySet<string> = new Set();
+  /** Instances whose files were still being written at the newest look. */
+  #settling: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #rounds: NodeJS.Timeout | undefined;
   #closed = false;
@@ -141,13 +143,17 @@ export class Reload implements AsyncDisposable {
     return { ...second, durationMs: first.durationMs + second.durationMs, changes: [...first.changes, ...second.changes] };
   }
 
-  /** An operator's word for one instance: looks now, with what is wider agreed to and what failed tried again; then switches it on if it is off. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
+  /** An operator's word for one instance: looks now, and again once its files have settled, with what is wider agreed to and what failed tried again; then switches it on if it is off. Throws PLUGIN_NOT_FOUND, TRANSITION_ILLEGAL. */
   async enable(instance: string, actor: string): Promise<PluginView> {
-    const { registry, life } = this.#parts;
-    do {
+    const { registry, life, clock, config: { reload: { quietMs, mostMs } } } = this.#parts;
+    const settledBy = clock.monotonicMs() + quietMs + mostMs;
+    for (let again = true; again && !this.#closed; ) {
       await this.#replacing.untilFree(instance);
       await this.#judge({ instance, actor });
-    } while (((await registry.scanned()) || this.#waiting.has(instance)) && !this.#closed);
+      const isSettling = this.#settling.has(instance) && clock.monotonicMs() < settledBy;
+      if (isSettling) await sleep(quietMs);
+      again = (await registry.scanned()) || this.#waiting.has(instance) || isSettling;
+    }
     const { state } = registry.get(instance);
     return isAvailable(state) || isComing(state) ? life.view(instance) : await life.enable(instance, actor);
   }
@@ -211,7 +217,9 @@ export class Reload implements AsyncDisposable {
     this.#suspects = new Map(since.filter(([, at]) => now - at < config.reload.quietMs - TIMER_MS));
     const changes = plan.map((change) => (this.#suspects.has(change.instance) ? ({ kind: 'wait', instance: change.instance, until: 'settled' } as const) : change));
 
-    this.#waiting = new Set(changes.flatMap((change) => (change.kind === 'wait' && change.until === 'free' ? [change.instance] : [])));
+    const waitingUntil = (until: 'free' | 'settled') => new Set(changes.flatMap((change) => (change.kind === 'wait' && change.until === until ? [change.instance] : [])));
+    this.#waiting = waitingUntil('free');
+    this.#settling = waitingUntil('settled');
     this.#explained = this.#explain(survey, changes);
     const steps = changes.map((change) => this.#carryOut(change));
     this.#watcher?.follow(this.#packages([...found.values(), ...registry.list().map(({ findings }) => findings)]));
