@@ -32,7 +32,7 @@ export interface StatQuery extends PageQuery {
 }
 
 export interface CostDesk {
-  /** Every enabled instance. Throws CURSOR_INVALID. */
+  /** Every instance, what is switched off or refused too: it may have cost something today. Throws CURSOR_INVALID. */
   list(query?: CostQuery): Promise<Page<CostView>>;
   /** Throws PLUGIN_NOT_FOUND. */
   show(instance: string): Promise<CostView>;

@@ -28,8 +28,8 @@ export interface LedgerParts {
   readonly dailyDays: number;
 }
 
-/** One row under way: `dirty` since it was last written. */
-export interface Book {
+/** One row under way. */
+interface Book {
   readonly grain: Grain;
   readonly start: string;
   readonly by: StatKind;
