@@ -3,11 +3,11 @@ import semver from 'semver';
 import type { PluginView } from '../../schemas/control.ts';
 import type { ResolvedConfig } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
-import type { Page } from '../host.ts';
 import type { VerifiedRelease } from '../trust/verify.ts';
 import { findHost, type HostClient } from './client.ts';
 import { historyOf } from './files-survey.ts';
 import type { Io } from './io.ts';
+import { allOf } from './listing.ts';
 
 interface Candidate {
   readonly release: VerifiedRelease;
@@ -30,7 +30,7 @@ export async function refuseRollback({ release: { manifest: { id, version } }, i
 const HAS_RUN: ReadonlySet<string> = new Set<PluginView['state']>(['active', 'impaired', 'backoff', 'hibernated', 'draining']);
 
 async function runningVersion(instance: string, plugin: string, host: HostClient | undefined): Promise<string | undefined> {
-  const page = await host?.get<Page<PluginView>>('/plugins?limit=200');
-  const view = page?.items.find((each) => each.instance === instance && each.plugin === plugin);
+  const views = host ? await allOf<PluginView>(host, '/plugins') : [];
+  const view = views.find((each) => each.instance === instance && each.plugin === plugin);
   return view?.version && HAS_RUN.has(view.state) ? view.version : undefined;
 }
