@@ -11,6 +11,9 @@ const LONG = [/test\/chaos\/(boundaries|kill-host|young-kill|queue-modes)\./, /t
 /** They keep the processor busy: no more of them at once than a small machine has cores. */
 const HEAVY = ['test/chaos/**/*.test.ts', 'test/security/**/*.test.ts'];
 
+/** They look at one part each and wait for little: loading the host anew for every file would take longer than they do. None of them may replace modules (`vi.mock`). */
+const SMALL = ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'];
+
 const EXCLUDE = ['**/node_modules/**', '**/dist/**'];
 
 /** Files in an order that follows from the seed, another one with each run, the long ones first. Tests within a file are shuffled by vitest. */
@@ -27,14 +30,15 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     sequence: { shuffle: { files: false, tests: true }, sequencer: LongFirst },
     reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'evidence/tests.json' }]] : ['default'],
     projects: [
       { extends: true, test: { name: 'heavy', include: HEAVY, exclude: [...EXCLUDE, ...ALONE], sequence: { groupOrder: 0 } } },
       // The others wait most of the time, for processes, disks and clocks.
-      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts', 'plugins/*/test/**/*.test.ts', 'plugin-sdk/test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE], maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'small', include: SMALL, exclude: [...EXCLUDE, ...ALONE], isolate: false, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE, ...SMALL.filter((each) => each.startsWith('test/'))], maxWorkers: 3, sequence: { groupOrder: 1 } } },
       { extends: true, test: { name: 'alone', include: ALONE, exclude: EXCLUDE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },

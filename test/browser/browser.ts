@@ -29,14 +29,14 @@ export interface Browser extends AsyncDisposable {
 export async function startBrowser({ colorScheme = 'light', viewport = { width: 1100, height: 800 }, isMobile = false }: BrowserOptions = {}): Promise<Browser> {
   const profile = await tempDir('gatehouse-browser-');
   const context = await chromium.launchPersistentContext(profile.path, { executablePath: EXECUTABLE, args: FLAGS, headless: true, colorScheme, viewport, ...(isMobile ? { isMobile, hasTouch: true, deviceScaleFactor: 2 } : {}) });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000);
   return {
     context,
     profile: profile.path,
     async open(url) {
       const page = await context.newPage();
       const complaints: string[] = [];
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      page.on('console', (message) => message.type() === 'error' && complaints.push(`${message.text()} ${message.location().url}`.trim()));
       page.on('pageerror', (error) => complaints.push(String(error)));
       await page.goto(url);
       return { page, complaints };

@@ -4,7 +4,8 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty } from '../support/first-party.ts';
 import { aHome } from '../support/home.ts';
 import { aGallery, post, startFileServer } from '../support/media-host.ts';
-import { gatehouse, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { hasChromium, startBrowser } from './browser.ts';
 
 async function aChattyHome() {
@@ -55,7 +56,7 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
     const { page, complaints } = await browser.open(`${host.address}/channels/webchat/`);
     await page.getByText('Connected', { exact: true }).waitFor();
     const { messageId } = await post(host, '1', [{ kind: 'image', url: `${server.origin}/cat.png`, name: 'cat.png' }]);
-    const outcome = async () => (await gatehouse(['messages', 'show', messageId, '--json', '--home', home.path])).json()['outcome'];
+    const outcome = async () => (await runCommand(['messages', 'show', messageId, '--json', '--home', home.path])).json()['outcome'];
     await eventually(async () => expect(await outcome()).toBe('unanswered'));
     await page.getByLabel('Message').fill('show me');
     await page.keyboard.press('Enter');
@@ -89,8 +90,8 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
 
     await using second = await startProcess(home.path, ['--listen', `127.0.0.1:${port}`]);
     expect(second.address).toBe(first.address);
-    await eventually(async () => expect(await page.locator('.own[data-status="accepted"]').count()).toBe(texts.length), 30_000);
-    await eventually(async () => expect((await page.locator('.reply .bubble').allTextContents()).toSorted()).toEqual(texts), 30_000);
+    await eventually(async () => expect(await page.locator('.own[data-status="accepted"]').count()).toBe(texts.length), 60_000);
+    await eventually(async () => expect((await page.locator('.reply .bubble').allTextContents()).toSorted()).toEqual(texts), 60_000);
 
     // What the page shows is what the host holds: a browser that knows only the conversation's id reads the same replies.
     await page.evaluate('for (const key of Object.keys(localStorage)) if (key.endsWith(":transcript")) localStorage.removeItem(key)');

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { WEBHOOK_SECRET } from '../support/first-party.ts';
-import { gatehouse, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
 import type { Ack, Delivery } from './records.ts';
@@ -23,14 +24,14 @@ describe('a backup under load', () => {
     const flowing = fire.traffic.flow(stop.signal);
     await eventually(async () => expect((await acks()).length).toBeGreaterThan(40));
     const before = await acks();
-    expect(await gatehouse(['backup', 'create', '--out', backup, '--home', fire.home.path])).toMatchObject({ code: 0 });
+    expect(await runCommand(['backup', 'create', '--out', backup, '--home', fire.home.path])).toMatchObject({ code: 0 });
     const during = (await acks()).length - before.length;
     stop.abort();
     await fire.through(flowing);
     await fire.kill();
     expect(during).toBeGreaterThan(5); // it was under load
 
-    expect(await gatehouse(['restore', backup, restored])).toMatchObject({ code: 0 });
+    expect(await runCommand(['restore', backup, restored])).toMatchObject({ code: 0 });
     for (const name of (await readdir(fire.home.path)).filter((each) => each.endsWith('.secret'))) await cp(join(fire.home.path, name), join(restored, name));
     await using host = await startProcess(restored);
     const exported = await exportMessages(host.address, restored);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sampler } from '../support/sampled.ts';
 import { BOUNDARIES, FAULTS, SLOW_FLUSH_MS, type Boundary, type Fault } from './faults.ts';
 import { underFire, type UnderFire } from './under-fire.ts';
 
@@ -9,9 +10,9 @@ import { underFire, type UnderFire } from './under-fire.ts';
 const BATCH = 8;
 /** How long a full disk stays full. */
 const FULL_MS = 300;
-/** A run tries a third of the cells, another third each time, every fault and every boundary among them; `GATEHOUSE_CHAOS_CELLS=all` tries all. */
-const SHIFT = randomInt(3);
-const isTried = (fault: Fault, boundary: Boundary) => process.env['GATEHOUSE_CHAOS_CELLS'] === 'all' || (FAULTS.indexOf(fault) + BOUNDARIES.indexOf(boundary)) % 3 === SHIFT;
+/** A run tries a sixth of the cells, every fault and every boundary among them. */
+const isSampled = sampler(6);
+const isTried = (fault: Fault, boundary: Boundary) => isSampled(FAULTS.indexOf(fault) + BOUNDARIES.indexOf(boundary));
 
 /** Where a kill follows whatever else happened, so that what memory alone held is gone before the verdict. */
 const KILLED_AFTERWARDS: ReadonlySet<Boundary> = new Set(['moderate', 'accept', 'offer', 'conclude', 'deliver']);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { underFire } from './under-fire.ts';
 
-const KILLS = Number(process.env['GATEHOUSE_CHAOS_KILLS'] ?? 15);
+const KILLS = Number(process.env['GATEHOUSE_CHAOS_KILLS'] ?? 8);
 const LONGEST_LIFE_MS = 700;
 
 describe('kill -9 under load', () => {

@@ -7,6 +7,7 @@ import type { QueuePolicy } from '../../schemas/policy.ts';
 import { eventually } from '../support/eventually.ts';
 import { aLaneHome, say } from '../support/lane-home.ts';
 import { startProcess, type HostProcess } from '../support/process.ts';
+import { sampler } from '../support/sampled.ts';
 import { judgeLanes, type Listed, type Said } from './lane-checker.ts';
 
 const WRITERS = 3;
@@ -24,8 +25,10 @@ const POLICIES: readonly (readonly [string, QueuePolicy])[] = [
   ['steer that drops the oldest', { mode: 'steer', cap: 2, drop: 'old' }],
 ];
 
+const isTried = sampler(2);
+
 describe('kill -9 under steady writers', () => {
-  it.each(POLICIES)('in %s', async (_, queue) => {
+  it.each(POLICIES.filter((__, place) => isTried(place)))('in %s', async (_, queue) => {
     await using home = await aLaneHome({ queue });
     const said: Said[] = [];
     let host: HostProcess = await startProcess(home.path);
@@ -42,7 +45,7 @@ describe('kill -9 under steady writers', () => {
     for (let kill = 0; kill < KILLS; kill += 1) {
       const before = said.length;
       const wanted = before + randomInt(10, BETWEEN);
-      await eventually(() => expect(said.length).toBeGreaterThan(wanted), 30_000);
+      await eventually(() => expect(said.length).toBeGreaterThan(wanted), 60_000);
       process.kill(host.pid, 'SIGKILL');
       await host.exited;
       host = await startProcess(home.path);
@@ -56,7 +59,7 @@ describe('kill -9 under steady writers', () => {
       return all;
     }, 60_000);
     expect(judgeLanes(said, listed)).toEqual([]);
-  }, 180_000);
+  });
 });
 
 describe('the checker', () => {

@@ -17,7 +17,7 @@ beforeAll(async () => {
   api = readApiDocument((await callHttp(address, 'GET', '/openapi.json')).text);
   admin = readFileSync(resolve(host.config.dataDir, 'admin-token'), 'utf8').trim();
   powerless = (await world.gatehouse.api('/tokens', { method: 'POST', body: { label: 'nothing', scopes: [] } })).json<{ token: string }>().token;
-}, 60_000);
+});
 afterAll(() => world[Symbol.asyncDispose]());
 
 interface Asked extends ApiCase {
@@ -164,5 +164,5 @@ describe('every operation of /openapi.json', () => {
       if (answer.text.startsWith('{') && !answer.text.includes('\n')) world.answers.set(id, JSON.parse(answer.text) as Record<string, string>);
     }
     expect(wrong).toEqual([]);
-  }, 60_000);
+  });
 });

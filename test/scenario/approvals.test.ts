@@ -158,7 +158,7 @@ describe('with a host and without', () => {
     await using gatehouse = await start(home);
     expect(stateOf(gatehouse)).toBe('pending-approval');
     const view = await post(gatehouse, { bytes: offline });
-    expect(view).toMatchObject({ ...(ran.json() as ApprovalView), status: 201 });
+    expect(view).toMatchObject({ ...(ran.json()), status: 201 });
     expect(await readdir(folder)).toEqual([name]);
     expect((await readFile(join(folder, name))).equals(offline)).toBe(true);
     expect(stateOf(gatehouse)).toBe('active');

@@ -11,6 +11,7 @@ import { addFirstParty, addWebhook } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 import { startTraffic } from '../support/traffic.ts';
 
@@ -43,18 +44,18 @@ describe('a backup', () => {
       await traffic.goesOn();
       before = traffic.accepted();
       expect(before).toBeGreaterThan(0);
-      const made = await gatehouse(['backup', 'create', '--out', out, '--json', '--home', home.path]);
+      const made = await runCommand(['backup', 'create', '--out', out, '--json', '--home', home.path]);
       expect(made).toMatchObject({ code: 0 });
       expect(made.json()).toMatchObject({ state: 'done', path: out });
       await traffic.goesOn();
       expect(traffic.refusals).toEqual([]);
       await traffic.finish();
-      expect((await gatehouse(['backup', 'list', '--json', '--home', home.path])).json()).toEqual({ items: [], cursor: null }); // it went where it was wanted
+      expect((await runCommand(['backup', 'list', '--json', '--home', home.path])).json()).toEqual({ items: [], cursor: null }); // it went where it was wanted
     }
     expect((await stat(out)).mode & 0o077).toBe(0);
-    expect(await gatehouse(['backup', 'check', out])).toMatchObject({ code: 0 });
+    expect(await runCommand(['backup', 'check', out])).toMatchObject({ code: 0 });
 
-    const back = await gatehouse(['restore', out, restored, '--json']);
+    const back = await runCommand(['restore', out, restored, '--json']);
     expect(back).toMatchObject({ code: 0 });
     expect(back.json()).toMatchObject({ home: restored, dataDir: join(restored, 'data') });
     await cp(join(home.path, 'webhook.secret'), join(restored, 'webhook.secret')); // secrets are references; their values are in no backup
@@ -86,7 +87,7 @@ describe('a backup', () => {
       await host.api('/plugins/echo/quarantine', { method: 'POST', body: { reason: 'for its evidence' } });
     }
     const whole = join(dir.path, 'whole');
-    expect(await gatehouse(['backup', '--out', whole, '--home', home.path])).toMatchObject({ code: 0 }); // with no host running
+    expect(await runCommand(['backup', '--out', whole, '--home', home.path])).toMatchObject({ code: 0 }); // with no host running
     const index = JSON.parse(await readFile(join(whole, 'backup.json'), 'utf8')) as BackupIndex;
     const paths = index.files.map(({ path }) => path);
     for (const wanted of ['data/store/data.mdb', 'data/admin-token', 'data/keys/log.key.json', 'home/manifests/host.json', 'home/manifests/plugins/echo.json']) expect(paths).toContain(wanted);
@@ -98,7 +99,7 @@ describe('a backup', () => {
       await cp(whole, copy, { recursive: true });
       await what(copy);
       const target = join(dir.path, 'target');
-      const { code, stdout } = await gatehouse(['restore', copy, target, '--json']);
+      const { code, stdout } = await runCommand(['restore', copy, target, '--json']);
       expect(existsSync(target)).toBe(false);
       return [code, (JSON.parse(stdout) as { error: { code: string; message: string } }).error] as const;
     };
@@ -124,12 +125,12 @@ describe('a backup', () => {
     await writeFile(join(leading, 'home/manifests/host.json'), settings);
     const files = index.files.map((file) => (file.path === 'home/manifests/host.json' ? { ...file, bytes: settings.length, sha256: createHash('sha256').update(settings).digest('hex') } : file));
     await writeFile(join(leading, 'backup.json'), JSON.stringify({ ...index, files }));
-    expect((await gatehouse(['restore', leading, join(dir.path, 'a/b/home'), '--json'])).json()).toMatchObject({ error: { code: 'RESTORE_OUTSIDE' } });
+    expect((await runCommand(['restore', leading, join(dir.path, 'a/b/home'), '--json'])).json()).toMatchObject({ error: { code: 'RESTORE_OUTSIDE' } });
     expect(existsSync(join(dir.path, 'elsewhere'))).toBe(false);
 
     await mkdir(join(dir.path, 'taken'));
     await writeFile(join(dir.path, 'taken/mine'), 'mine');
-    expect((await gatehouse(['restore', whole, join(dir.path, 'taken'), '--json'])).json()).toMatchObject({ error: { code: 'RESTORE_NOT_EMPTY' } });
+    expect((await runCommand(['restore', whole, join(dir.path, 'taken'), '--json'])).json()).toMatchObject({ error: { code: 'RESTORE_NOT_EMPTY' } });
     expect(await readFile(join(dir.path, 'taken/mine'), 'utf8')).toBe('mine');
   });
 

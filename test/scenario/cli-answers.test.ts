@@ -87,7 +87,7 @@ describe('every list', () => {
 });
 
 describe('every look at one thing', () => {
-  const first = async (list: string, member: string) => String(((await run(list, '--json')).json() as Listed).items[0]?.[member]);
+  const first = async (list: string, member: string) => String((await run(list, '--json')).json<Listed>().items[0]?.[member]);
 
   it.each([
     ['status', '', ''], ['doctor', '', ''], ['config get', '', ''], ['audit head', '', ''], ['trust list', '', ''],
@@ -98,7 +98,7 @@ describe('every look at one thing', () => {
     const script = await run(command, ...of, '--json');
     expect({ code: script.code, stderr: script.stderr }).toEqual({ code: 0, stderr: '' });
     const people = (await run(command, ...of)).stdout;
-    const facts = Object.entries(script.json() as Row).flatMap(([name, value]) => (NOT_SHOWN.includes(name) ? [] : [value])).filter((value) => typeof value === 'string' && !/^\d{4}-\d\d-\d\dT/.test(value));
+    const facts = Object.entries(script.json()).flatMap(([name, value]) => (NOT_SHOWN.includes(name) ? [] : [value])).filter((value) => typeof value === 'string' && !/^\d{4}-\d\d-\d\dT/.test(value));
     expect(script.json()).not.toEqual({});
     for (const each of of) expect(people).toContain(each);
     expect(facts.filter((fact) => !people.replace(/\s+/g, ' ').includes(String(fact).replace(/\s+/g, ' ').trim()))).toEqual([]);

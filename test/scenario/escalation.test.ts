@@ -83,8 +83,8 @@ describe('a required plugin', () => {
     expect(await look('evidence', 'helper')).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no evidence') as unknown });
     expect(await look('show', 'nobody')).toMatchObject({ code: 1, stderr: expect.stringContaining('no instance') as unknown });
 
-    expect(await gatehouse(['plugins', 'release', 'nobody', '--reason', 'x', '--yes', '--home', home.path])).toMatchObject({ code: 1, stderr: expect.stringContaining("There is no instance 'nobody'") as string });
-    const released = await gatehouse(['plugins', 'release', 'helper', '--reason', 'mended', '--yes', '--json', '--home', home.path]);
+    expect(await runCommand(['plugins', 'release', 'nobody', '--reason', 'x', '--yes', '--home', home.path])).toMatchObject({ code: 1, stderr: expect.stringContaining("There is no instance 'nobody'") as string });
+    const released = await runCommand(['plugins', 'release', 'helper', '--reason', 'mended', '--yes', '--json', '--home', home.path]);
     expect([released.code, released.json()]).toEqual([0, expect.objectContaining({ instance: 'helper', state: 'approved', strikes: 0 })]);
     await using again = await startProcess(home.path);
     expect(again.lines.find(({ event }) => event === 'ready')).toMatchObject({ plugins: { active: expect.arrayContaining(['helper']) as unknown, degraded: [] } });
@@ -111,7 +111,7 @@ describe('an optional plugin', () => {
     void running.host.lost.then((reason) => (lost = reason));
     const client = webhookClient(running.address, WEBHOOK_SECRET);
     for (const conversation of CRASHING) await client.post({ id: '1', conversation, text: 'crash' });
-    await eventually(() => expect(running.host.plugins.show('helper')).toMatchObject({ state: 'quarantined', strikes: 3 }), 30_000);
+    await eventually(() => expect(running.host.plugins.show('helper')).toMatchObject({ state: 'quarantined', strikes: 3 }), 60_000);
     expect(running.host.readiness()).toMatchObject({ ready: true, degraded: [{ instance: 'helper', code: 'PLUGIN_QUARANTINED' }] });
     await client.post({ id: '2', conversation: 'd', text: 'echo still here' });
     await eventually(async () => expect((await client.replies('d')).items.map(({ text }) => text)).toEqual(['still here']));

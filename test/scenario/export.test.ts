@@ -18,7 +18,7 @@ import { eventually } from '../support/eventually.ts';
 import { addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse, type Answer, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse, LAUNCHER } from '../support/process.ts';
+import { LAUNCHER } from '../support/process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
@@ -75,7 +75,7 @@ async function talk(host: Gatehouse): Promise<void> {
     expect(items.filter(({ outcome }) => outcome === 'accepted' || outcome === 'pending')).toEqual([]);
     expect((await host.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1);
     expect(items.filter(({ outcome }) => outcome === 'delivered').length).toBeGreaterThanOrEqual(14);
-  }, 30_000);
+  }, 60_000);
 }
 
 beforeAll(async () => {
@@ -91,7 +91,7 @@ beforeAll(async () => {
   if (made.code !== 0) throw new Error(made.stderr + made.stdout);
   text = await readFile(file, 'utf8');
   [first = {}, ...records] = linesOf(text).slice(0, -1);
-}, 60_000);
+});
 afterAll(async () => {
   await old[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
@@ -117,7 +117,7 @@ describe('an export', () => {
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringContaining('application/x-ndjson')]);
     expect(unknown.json()).toMatchObject({ code: 'REQUEST_INVALID' });
     expect(recordsOf(live)).toEqual(recordsOf(text));
-    const printed = await gatehouse(['export', '--home', old.path]);
+    const printed = await runCommand(['export', '--home', old.path]);
     expect([printed.code, printed.stderr, recordsOf(printed.stdout)]).toEqual([0, '', recordsOf(text)]);
     expect(statSync(file).mode & 0o077).toBe(0);
     expect(first).toMatchObject({ format: 'gatehouse-export', version: 1, gatehouse: expect.any(String), what: [...EXPORT_PARTS] });
@@ -182,7 +182,7 @@ describe('an import', () => {
 
     await using host = await startGatehouse(home);
     expect(recordsOf((await host.api('/export')).text)).toEqual(recordsOf(text));
-    const refused = await gatehouse(['import', file, '--home', home.path, '--json']);
+    const refused = await runCommand(['import', file, '--home', home.path, '--json']);
     expect([refused.code, refused.json()]).toMatchObject([1, { error: { code: 'STORE_LOCKED' } }]);
 
     const get = async <T>(path: string) => (await host.api(path)).json<T>();
@@ -208,7 +208,7 @@ describe('an import', () => {
     const done = (await get<{ items: { outcome: string; detail: object }[] }>('/audit?action=data.import')).items;
     expect(done.map(({ outcome }) => outcome)).toEqual(['done', 'begun', 'done', 'begun']);
     expect(done[2]).toMatchObject({ actor: 'command line', detail: { added: records.length } });
-  }, 60_000);
+  });
 
   it('keeps what is there and differs, tells of it, and takes it from the file when asked to', async () => {
     await using home = await aNotingHome();
@@ -236,7 +236,7 @@ describe('an import', () => {
     const moved = changed.find(({ text: said }) => said === 'for somebody');
     const lines = (await store.range(conversations, conversations.prefix('webhook', 'c0'))).filter(({ key, value }) => (value.messageId ?? key.at(-1)) === moved?.['id']);
     expect(lines.map(({ key }) => key.at(-1))).toEqual([place]);
-  }, 30_000);
+  });
 
   it('comes to the same when it is killed in the middle and begun again', async () => {
     await using home = await aHome();
@@ -254,7 +254,7 @@ describe('an import', () => {
       const child = spawn(process.execPath, [LAUNCHER, 'import', path, '--home', home.path], { stdio: 'ignore' });
       const ended = new Promise((resolve) => child.on('exit', resolve));
       const store = join(home.path, 'data/store/data.mdb');
-      await eventually(() => expect((existsSync(store) && statSync(store).size > megabytes * 2 ** 20) || child.exitCode !== null).toBe(true), 30_000);
+      await eventually(() => expect((existsSync(store) && statSync(store).size > megabytes * 2 ** 20) || child.exitCode !== null).toBe(true), 60_000);
       child.kill('SIGKILL');
       await ended;
       const { kept, added, conflicts } = (await importInto(home, path, '--dry-run')).json() as Record<'kept' | 'added' | 'conflicts', number>;
@@ -266,7 +266,7 @@ describe('an import', () => {
     expect(recordsOf(await exportOf(home, '--what', 'messages,sessions,kv'))).toEqual(recordsOf(whole));
     await using store = await storeOf(home);
     expect((await store.get(kvUsage, kvUsage.key('notes')))?.value).toEqual({ bytes: 1000 * (7 + 102) });
-  }, 60_000);
+  });
 });
 
 describe('a file that is no whole export', () => {

@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import type { TestHome } from '../support/home.ts';
 import { aLaneHome, fatesIn, heardIn, say } from '../support/lane-home.ts';
 import { startProcess, type HostProcess } from '../support/process.ts';
+import { sampler } from '../support/sampled.ts';
 
 async function api<Answer>(home: TestHome, { address }: HostProcess, path: string, method = 'GET', body?: unknown): Promise<Answer> {
   const token = (await readFile(join(home.path, 'data/admin-token'), 'utf8')).trim();
@@ -39,8 +40,10 @@ const ENDS: Readonly<Record<QueueMode, readonly string[]>> = {
 };
 const MODES: readonly QueueMode[] = ['followup', 'collect', 'steer', 'interrupt'];
 
-describe.each(STATES)('kill -9 of a lane that is %s', (_, queue, first, state) => {
-  it.each(MODES)('in mode %s ends every message once, as the mode says', async (mode) => {
+const isTried = sampler(2);
+
+describe.each(STATES)('kill -9 of a lane that is %s', (stands, queue, first, state) => {
+  it.each(MODES.filter((mode) => isTried(STATES.findIndex(([name]) => name === stands) + MODES.indexOf(mode))))('in mode %s ends every message once, as the mode says', async (mode) => {
     await using home = await aLaneHome({ queue: { mode, ...queue } });
     const before = await startProcess(home.path);
     await say(before.address, '1', first);
@@ -51,7 +54,7 @@ describe.each(STATES)('kill -9 of a lane that is %s', (_, queue, first, state) =
 
     await using after = await startProcess(home.path);
     await say(after.address, 'go', 'go', 'elsewhere');
-    await eventually(async () => expect((await messagesOf(home, after)).filter(({ outcome }) => outcome === 'accepted')).toEqual([]), 20_000);
+    await eventually(async () => expect((await messagesOf(home, after)).filter(({ outcome }) => outcome === 'accepted')).toEqual([]), 60_000);
     const all = await messagesOf(home, after);
     const fates = fatesIn(all);
     // A run may have failed often enough, or have been ended by a newer message, before the kill; what is certain is that each ended once, and the last was answered.
@@ -61,7 +64,7 @@ describe.each(STATES)('kill -9 of a lane that is %s', (_, queue, first, state) =
     expect(new Set(heard.map(({ id }) => id)).size).toBe(heard.length);
     const stood = heard.reduce((sum, { collected = 1, dropped = 0 }) => sum + collected + dropped, 0);
     expect(stood).toBe(3);
-  }, 60_000);
+  });
 });
 
 describe('kill -9', () => {
@@ -74,7 +77,7 @@ describe('kill -9', () => {
     await killed(before);
     await using after = await startProcess(home.path);
     await say(after.address, 'go', 'go', 'elsewhere');
-    await eventually(async () => expect(fatesIn(await messagesOf(home, after))).toEqual(['1 answered', '2 dropped LANE_OVERFLOW', '3 dropped LANE_OVERFLOW', '4 answered', '5 answered']), 20_000);
+    await eventually(async () => expect(fatesIn(await messagesOf(home, after))).toEqual(['1 answered', '2 dropped LANE_OVERFLOW', '3 dropped LANE_OVERFLOW', '4 answered', '5 answered']), 60_000);
     expect(heardIn(await messagesOf(home, after))[1]).toEqual({ id: '4', text: 'text 4\n[2 messages before this one were dropped: “text 2”, “text 3”]', dropped: 2 });
   });
 

@@ -8,7 +8,8 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse as command, startProcess, type HostProcess } from '../support/process.ts';
+import { startProcess, type HostProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { webhookClient, type WebhookClient } from '../support/webhook.ts';
 
 /** `tell <conversation> <text>` is sent to that conversation of the webchat, `note <text>` to the webhook; the reply says under which id, or why not. */
@@ -29,7 +30,7 @@ async function replyTo(client: WebhookClient, conversation: string, id: string):
     const reply = (await client.replies(conversation)).items.find((each) => each.inReplyTo === id);
     expect(reply).toBeDefined();
     return reply?.text ?? '';
-  }, 20_000);
+  }, 60_000);
 }
 
 describe('a message that a plugin sends', () => {
@@ -88,7 +89,7 @@ describe('a message that a plugin sends', () => {
       const { items } = (await gatehouse.api('/dead-letters')).json<{ items: { id: string; messageId: string }[] }>();
       expect(items).toMatchObject([{ messageId, instance: 'line', direction: 'outbound', code: 'DELIVERY_FAILED' }]);
       return items[0];
-    }, 20_000);
+    }, 60_000);
     expect((await gatehouse.fetch('/channels/line/mend', { method: 'POST' })).status).toBe(200);
     expect((await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST' })).status).toBe(202);
     await eventually(async () => expect((await gatehouse.api(`/messages/${messageId}`)).json()).toMatchObject({ outcome: 'delivered', sender: { id: 'plugin:herald' }, hops: 1 }));
@@ -99,7 +100,7 @@ describe('kill -9 of the host', () => {
   const KILLS = 6;
   const LANES = 4;
 
-  it(`${KILLS} times: what was sent with an answered message is there once, in the order of the messages`, { timeout: 180_000 }, async () => {
+  it(`${KILLS} times: what was sent with an answered message is there once, in the order of the messages`, async () => {
     await using home = await aHome([HERALD]);
     await addWebhook(home, { required: true, admit: { senderPerSecond: 100_000 } });
     const acknowledged = Array.from({ length: LANES }, () => [] as string[]);
@@ -157,10 +158,10 @@ async function everyReply(client: WebhookClient, conversation: string) {
 /** As an operator sees it, from the command line: nothing waits, nothing died. */
 async function expectDelivered(home: TestHome, atLeast: number): Promise<void> {
   await eventually(async () => {
-    const status = (await command(['status', '--home', home.path, '--json'])).json<{ deliveries: { waiting: number; running: number }; deadLetters: number }>();
+    const status = (await runCommand(['status', '--home', home.path, '--json'])).json<{ deliveries: { waiting: number; running: number }; deadLetters: number }>();
     expect(status).toMatchObject({ deliveries: { waiting: 0, running: 0 }, deadLetters: 0 });
   }, 60_000);
-  const { items } = (await command(['messages', '--home', home.path, '--json', '--direction', 'outbound', '--outcome', 'delivered', '--limit', '200'])).json<{ items: MessageView[] }>();
+  const { items } = (await runCommand(['messages', '--home', home.path, '--json', '--direction', 'outbound', '--outcome', 'delivered', '--limit', '200'])).json<{ items: MessageView[] }>();
   expect(items.filter(({ hops }) => hops === 1).length).toBeGreaterThan(Math.min(atLeast, 200) / 4);
   expect(items.every(({ hops = 0 }) => hops <= BOUNDS.messageHops)).toBe(true);
 }

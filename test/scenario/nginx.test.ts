@@ -67,7 +67,7 @@ describe.skipIf(missing.length > 0)(`a host behind nginx${missing.length > 0 ? `
     const upstream = new URL(host.address).host;
     parts.use(await startNginx(join(dir.path, 'one'), exampleConfig({ upstream, port: one, mtlsPort: mtls, certificates: dir.path }), [one, mtls]));
     parts.use(await startNginx(join(dir.path, 'two'), exampleConfig({ upstream: `127.0.0.1:${inner}`, port: two, mtlsPort: mtls2, certificates: dir.path }) + second(inner, upstream), [two, inner]));
-  }, 60_000);
+  });
   afterAll(() => parts.disposeAsync());
 
   interface Asked {
@@ -112,7 +112,7 @@ describe.skipIf(missing.length > 0)(`a host behind nginx${missing.length > 0 ? `
       const { socket, said } = chat(`https://chat.example.com:${port}`, port);
       await eventually(() => expect(said()).toMatch(/^HTTP\/1\.1 101 /));
       socket.write(wsFrame({ opcode: OPCODE.text, payload: Buffer.from(JSON.stringify({ type: 'message', id: 'm1', text: 'echo through nginx' })) }));
-      await eventually(() => expect(said()).toMatch(/"inReplyTo":"m1","text":"[^"]*through nginx"/), 20_000);
+      await eventually(() => expect(said()).toMatch(/"inReplyTo":"m1","text":"[^"]*through nginx"/), 60_000);
       socket.destroy();
       const foreign = chat('https://evil.example', port);
       await eventually(() => expect(foreign.said()).toMatch(/^HTTP\/1\.1 403 [\s\S]*ORIGIN_REFUSED/));

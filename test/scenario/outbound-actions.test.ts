@@ -4,7 +4,8 @@ import type { Grant } from '../../schemas/capability.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse as command, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startReceiver, type Received, type Receiver } from '../support/receiver.ts';
 
 const VALUE = 'a token nobody may see';
@@ -116,7 +117,7 @@ describe('the requests of one send', () => {
     await Promise.all(Array.from({ length: 300 }, (_, n) => say(gatehouse, 'x', { channel: 'slow', conversation: `c${n}` })));
     await eventually(() => expect(slow.received.length).toBeGreaterThan(0));
     await say(gatehouse, 'hello', { channel: 'quick' });
-    await eventually(() => expect(quick.received.map(({ body }) => body)).toEqual(['hello']), 4000);
+    await eventually(() => expect(quick.received.map(({ body }) => body)).toEqual(['hello']), 60_000);
     await slow[Symbol.asyncDispose]();
   });
 });
@@ -156,7 +157,7 @@ describe('a host that dies while a reply is under way', () => {
     const [before, after] = receiver.received;
     expect([after?.body, after?.headers['idempotency-key']]).toEqual([before?.body, before?.headers['idempotency-key']]);
     await eventually(async () => {
-      const { items } = (await command(['messages', '--json', '--home', home.path])).json<{ items: { direction: string; outcome: string }[] }>();
+      const { items } = (await runCommand(['messages', '--json', '--home', home.path])).json<{ items: { direction: string; outcome: string }[] }>();
       expect(items.filter(({ direction }) => direction === 'outbound')).toMatchObject([{ outcome: 'delivered' }]);
     });
     expect(again.pid).not.toBe(host.pid);

@@ -6,7 +6,8 @@ import type { TextLimits } from '../../schemas/text-limits.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse as command, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startReceiver, type Answering, type Received, type Receiver } from '../support/receiver.ts';
 
 interface Line {
@@ -83,7 +84,7 @@ const expectDelivered = (gatehouse: Gatehouse) =>
     const reply = await onlyReply(gatehouse);
     expect(reply.outcome).toBe('delivered');
     return reply;
-  }, 30_000);
+  }, 60_000);
 
 describe('a reply that is too long for its channel', () => {
   it('leaves in pieces: in order, each under a key of its own, each within the limit', async () => {
@@ -134,7 +135,7 @@ describe('a reply that is too long for its channel', () => {
     await using _again = await startProcess(home.path);
     await eventually(() => expect(receiver.received).toHaveLength(9), 60_000);
     await eventually(async () => {
-      const { items } = (await command(['messages', '--json', '--home', home.path])).json<{ items: { direction: string; outcome: string }[] }>();
+      const { items } = (await runCommand(['messages', '--json', '--home', home.path])).json<{ items: { direction: string; outcome: string }[] }>();
       expect(items.filter(({ direction }) => direction === 'outbound')).toMatchObject([{ outcome: 'delivered' }]);
     });
     expect(receiver.received.map(textOf)).toEqual([1, 2, 3, 4, 4, 5, 6, 7, 8].map(sentence));
@@ -191,7 +192,7 @@ describe('a remote that asks to be left alone', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     await eventually(async () => expect((await gatehouse.api('/deliveries')).json()).toMatchObject({ items: [{ class: 'rate-limited', attempts: 1, nextTryAt: expect.any(String) as string }] }));
     await say(gatehouse, 'b', 'two');
-    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 15_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 60_000);
     expect(early).toEqual([]);
   });
 
@@ -206,7 +207,7 @@ describe('a remote that asks to be left alone', () => {
     }
     await using gatehouse = await startGatehouse(home);
     await say(gatehouse, 'b', 'two');
-    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 15_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 60_000);
     expect(early).toEqual([]);
   });
 
@@ -219,7 +220,7 @@ describe('a remote that asks to be left alone', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     await say(gatehouse, 'b', 'two');
     await eventually(() => expect(early).toEqual(['/two']));
-    await eventually(() => expect(receiver.received.map(({ target }) => target)).toEqual(['/one', '/two', '/one']), 15_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target)).toEqual(['/one', '/two', '/one']), 60_000);
     expect(early).toEqual(['/two']);
   });
 });

@@ -54,7 +54,7 @@ describe('the packed files', () => {
 
   it('of the host hold the dashboard, and nothing of the machine it was made on', async () => {
     const files = filesOf('@gatehouse/host').filter((file) => file.startsWith('dist/host/control/dashboard/dist/'));
-    expect(files.map((file) => file.replace(/^.*\/dist\//, '').replace(/-[\w-]{8}\./, '.')).toSorted()).toEqual(['assets/icon.svg', 'assets/index.css', 'assets/index.js', 'assets/uPlot.esm.js', 'index.html']);
+    expect(files.map((file) => file.replace(/^.*\/dist\//, '').replace(/-[\w-]{8}\./, '.')).toSorted()).toEqual(['assets/icon.svg', 'assets/index.css', 'assets/index.js', 'assets/pairing.js', 'assets/uPlot.esm.js', 'index.html']);
     const contents = await Promise.all(files.map((file) => readFile(join(checkout.path, 'host', file), 'utf8')));
     expect(contents.filter((content) => content.includes(checkout.path) || content.includes(ROOT) || content.includes('sourceMappingURL'))).toEqual([]);
   });

@@ -11,7 +11,8 @@ import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-part
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aClockAhead } from '../support/hand-clock.ts';
 import { aHome, type TestHome } from '../support/home.ts';
-import { gatehouse as command, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { visitorOf } from '../../plugins/webchat/src/visitor.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -249,7 +250,7 @@ describe('pairing over a kill', () => {
       expect(code).toBeDefined();
       return code ?? '';
     });
-    const run = (...args: readonly string[]) => command(['pairing', ...args, '--home', home.path]);
+    const run = (...args: readonly string[]) => runCommand(['pairing', ...args, '--home', home.path]);
     expect((await run('approve', await codeOf('ada'))).stdout).toMatch(/^ada is approved at 'webhook' \([0-9a-f]{32}\)\.\n$/);
     expect((await run('deny', await codeOf('bea'))).code).toBe(0);
     expect((await run('approve', 'ABCDEFGH')).code).toBe(2);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   home = await aHome([{ name: 'parrot', ...parrot }, { name: 'macaw', ...parrot }, { name: 'finch', ...parrot }]);
   gatehouse = await startGatehouse(home);
   admin = readFileSync(resolve(gatehouse.host.config.dataDir, 'admin-token'), 'utf8').trim();
-}, 30_000);
+});
 afterAll(async () => {
   await gatehouse[Symbol.asyncDispose]();
   await home[Symbol.asyncDispose]();

@@ -13,7 +13,7 @@ const TELLER: TestPlugin = {
   kind: 'skill',
   source: `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => {
     const [verb, ...words] = message.text.split(' ');
-    if (verb === 'slow') { await ctx.sleep(400); return { replies: [{ text: 'done' }] }; }
+    if (verb === 'slow') { await ctx.sleep(3000); return { replies: [{ text: 'done' }] }; }
     if (verb === 'stream') {
       const seen = [];
       for (const word of words) { seen.push(await ctx.reply.delta(word + ' ')); await ctx.sleep(70); }
@@ -115,14 +115,14 @@ describe('a reply that is shown while it comes into being', () => {
     const { items } = (await gatehouse.api('/messages?direction=inbound')).json<{ items: { stages: object[] }[] }>();
     expect(items[0]?.stages).toContainEqual({ stage: 'stream', decision: 'withdrawn', reason: '6 bytes', durationMs: 0 });
     chat.say('fail');
-    await eventually(() => expect(ofType(chat, 'withdrawn').length).toBeGreaterThan(2), 20_000);
+    await eventually(() => expect(ofType(chat, 'withdrawn').length).toBeGreaterThan(2), 60_000);
     expect(ofType(chat, 'message')).toHaveLength(1);
   });
 });
 
 describe('somebody who writes', () => {
   it('is told of where the operator wants it, after a while, and not of quick answers', async () => {
-    await using home = await aHomeWith({ outbound: { typing: { afterMs: 100 } } });
+    await using home = await aHomeWith({ outbound: { typing: { afterMs: 1500 } } });
     await using gatehouse = await startGatehouse(home);
     await using chat = await openChat(gatehouse.address);
     expect(await chat.ask('hello')).toBe('the other says hello');

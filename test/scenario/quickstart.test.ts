@@ -53,5 +53,5 @@ describe('docs/quickstart.md', { shuffle: false, concurrent: false }, () => {
     const { expected, actual, raw } = await reader.follow(block);
     shown[number - 1] = raw;
     expect(actual).toBe(expected);
-  }, 90_000);
+  });
 });

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
+import { paceNow } from '../support/pace.ts';
 import { startProcess } from '../support/process.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -38,11 +39,11 @@ describe('a sandbox killed from outside', () => {
     state.over = true;
     for (const [lane, sent] of (await posting).entries()) {
       const expected = Array.from({ length: Math.min(sent, 100) }, (_, n) => String(n)); // the first page
-      await eventually(async () => expect((await client.replies(`lane-${lane}`)).items.map(({ text }) => text)).toEqual(expected), 30_000);
+      await eventually(async () => expect((await client.replies(`lane-${lane}`)).items.map(({ text }) => text)).toEqual(expected), 60_000);
     }
-    expect(Math.min(...took)).toBeLessThan(BACK_WITHIN_MS);
+    expect(Math.min(...took)).toBeLessThan(BACK_WITHIN_MS * paceNow());
     expect(gatehouse.host.plugins.show(instance)).toMatchObject({ state: 'active', strikes: 0, restarts: KILLS });
-  }, 90_000);
+  });
 });
 
 const ASKER = `gatehouse.register({ kind: 'skill', handlers: { respond: async ({ message }, ctx) => {

@@ -9,8 +9,10 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
+import { paceNow } from '../support/pace.ts';
 import { buildTestPackage } from '../support/packages.ts';
-import { gatehouse as run, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startTraffic } from '../support/traffic.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -196,14 +198,18 @@ describe('an upgrade that fails its self test', () => {
     const traffic = startTraffic(it.gatehouse.address);
     await traffic.goesOn();
     await it.home.add({ name: 'skill', version: '1.1.0', kind: 'skill', source: broken });
-    await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'impaired', version: '1.0.0', code: 'UPGRADE_ROLLED_BACK', strikes: 0, diagnostics: [{ code: 'UPGRADE_ROLLED_BACK', message: expect.stringContaining("'test.skill' 1.1.0") }] }), 20_000);
+    await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'impaired', version: '1.0.0', code: 'UPGRADE_ROLLED_BACK', strikes: 0, diagnostics: [{ code: 'UPGRADE_ROLLED_BACK', message: expect.stringContaining("'test.skill' 1.1.0") }] }), 60_000);
     expect(await readyz(it.gatehouse)).toEqual({ ready: true, degraded: [] });
     await traffic.goesOn();
 
     const before = watched.seen.length;
+    const tried: string[] = [];
+    using listening = new DisposableStack();
+    listening.defer(subscribe('sandbox.started', ({ instance }) => void tried.push(instance)));
     await edit(it.home, 'webhook', { order: 7 }); // another change does not try it again
     await eventually(() => expect(watched.seen.slice(before).flatMap(({ changes }) => changes)).toMatchObject([{ instance: 'webhook' }]));
-    expect(watched.seen.at(-1)).toMatchObject({ refused: [{ code: 'UPGRADE_ROLLED_BACK' }], durationMs: expect.toSatisfy((ms: number) => ms < 3000) });
+    expect(watched.seen.at(-1)).toMatchObject({ refused: [{ code: 'UPGRADE_ROLLED_BACK' }] });
+    expect(tried).not.toContain('skill');
 
     await it.home.add({ name: 'skill', version: '1.2.0', ...answering('three') });
     await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'active', version: '1.2.0' }));
@@ -337,7 +343,8 @@ describe('trust', () => {
     const revokedAt = performance.now();
     await it.home.write('manifests/trust/revocations.json', { digests: [digest] });
     await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'revoked', code: 'REVOKED' }));
-    expect(performance.now() - revokedAt).toBeLessThan(2000);
+    const tookMs = performance.now() - revokedAt;
+    expect(tookMs).toBeLessThan(2000 * paceNow());
     expect(await readdir(join(it.home.path, 'data/evidence'))).toHaveLength(1);
     await it.home.write('manifests/trust/revocations.json', {});
     await it.host.reload();
@@ -372,7 +379,8 @@ describe('trust', () => {
     const deniedAt = performance.now();
     await hostJson({ deny: { plugins: ['test.skill'] } });
     await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'rejected', code: 'PLUGIN_DENIED_BY_LIST' }));
-    expect(performance.now() - deniedAt).toBeLessThan(2000);
+    const tookMs = performance.now() - deniedAt;
+    expect(tookMs).toBeLessThan(2000 * paceNow());
     expect(it.show('other').state).toBe('active');
     expect((await readyz(it.gatehouse)).ready).toBe(false);
 
@@ -533,7 +541,7 @@ describe('on the command line', () => {
     await using home = await aHome();
     await addFirstParty(home, 'webchat');
     await using host = await startProcess(home.path);
-    const inHome = (...args: string[]) => run([...args, '--home', home.path, '--json', '--yes']);
+    const inHome = (...args: string[]) => runCommand([...args, '--home', home.path, '--json', '--yes']);
     const place = join(home.path, 'made');
     const built = await aHome();
     await using _ = built;
@@ -554,7 +562,7 @@ describe('on the command line', () => {
     expect((await inHome('plugins', 'show', 'skill')).json()).toMatchObject({ version: '1.0.0', state: 'impaired', diagnostics: [{ code: 'UPGRADE_ROLLED_BACK' }] });
     expect((await inHome('status')).json()).toMatchObject({ reload: { watching: true, last: { refused: [{ code: 'UPGRADE_ROLLED_BACK' }] } } });
     expect((await inHome('plugins', 'reload')).json()).toMatchObject({ changes: [], refused: [{ code: 'UPGRADE_ROLLED_BACK' }] });
-    const people = await run(['plugins', 'reload', '--home', home.path]);
+    const people = await runCommand(['plugins', 'reload', '--home', home.path]);
     expect(people.stdout).toMatch(/Nothing changed\.[^]*UPGRADE_ROLLED_BACK/);
     expect(host.lines.some((line) => line['event'] === 'reload')).toBe(true);
     expect(host.lines.find((line) => line['event'] === 'plugin' && line['state'] === 'impaired')).toMatchObject({ instance: 'skill', code: 'UPGRADE_ROLLED_BACK' });

@@ -6,7 +6,7 @@ import { subscribe } from '../../host/events.ts';
 import type { ScanView } from '../../schemas/scan.ts';
 import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const answering = (name: string): TestPlugin => ({
   name, kind: 'skill', manifest: { skill: { triggers: { prefixes: [`${name} `] } } },
@@ -53,10 +53,10 @@ describe('scans', () => {
       await using it = await startGatehouse(home);
       expect(it.host.plugins.show('odd')).toMatchObject({ state: 'pending-approval', code: 'SCAN_WARNING', scan: { outcome: 'warn', risk: 'high' } });
     }
-    const scanned = await gatehouse(['scan', 'odd', '--json', '--home', home.path]);
+    const scanned = await runCommand(['scan', 'odd', '--json', '--home', home.path]);
     expect(scanned.code).toBe(3);
     expect(scanned.json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn', findings: [{ rule: 'dynamic-code', file: 'plugin.js', line: 2 }, {}, {}] });
-    const folder = await gatehouse(['scan', 'plugins/test.odd-1.0.0', '--home', home.path], { cwd: home.path });
+    const folder = await runCommand(['scan', 'plugins/test.odd-1.0.0', '--home', home.path], { cwd: home.path });
     expect(folder.code).toBe(3);
     expect(folder.stdout).toMatch(/warn dynamic-code \(high\) in plugin\.js:2:\d+: .*Function\s+constructor/);
     expect(folder.stdout).toMatch(/^ {2}\S/m); // what to do about it, below it
@@ -64,7 +64,7 @@ describe('scans', () => {
     await home.add(answering('decoy'));
     await cp(join(home.path, 'plugins/test.decoy-1.0.0'), join(home.path, 'odd'), { recursive: true });
     const inPlace = { cwd: home.path };
-    expect((await gatehouse(['scan', 'odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn' });
-    expect((await gatehouse(['scan', './odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.decoy' });
+    expect((await runCommand(['scan', 'odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.odd', outcome: 'warn' });
+    expect((await runCommand(['scan', './odd', '--json', '--home', home.path], inPlace)).json<ScanView>()).toMatchObject({ plugin: 'test.decoy' });
   });
 });

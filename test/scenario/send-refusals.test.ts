@@ -11,7 +11,7 @@ beforeAll(async () => {
   home = await aHome([{ name: 'parrot', kind: 'skill', source: `gatehouse.register({ kind: 'skill', handlers: { respond: async () => ({ replies: [] }) } });`, manifest: { skill: {} } }]);
   await addWebhook(home);
   gatehouse = await startGatehouse(home);
-}, 30_000);
+});
 afterAll(async () => {
   await gatehouse[Symbol.asyncDispose]();
   await home[Symbol.asyncDispose]();
@@ -60,6 +60,6 @@ describe('POST /messages', () => {
     expect((await send(later)).json()).toMatchObject({ status: 409, code: 'CHANNEL_DOWN', detail: "Nothing can be sent by 'webhook': it is disabled." });
     expect(await storedFor('later')).toEqual([]);
     await gatehouse.api('/plugins/webhook/enable', { method: 'POST' });
-    await expect.poll(async () => (await send(later)).json<{ outcome?: string }>().outcome, { timeout: 10_000 }).toBe('delivered');
+    await expect.poll(async () => (await send(later)).json<{ outcome?: string }>().outcome, { timeout: 60_000 }).toBe('delivered');
   });
 });

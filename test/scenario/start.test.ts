@@ -7,6 +7,7 @@ import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-part
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
 import { gatehouse, startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -34,10 +35,10 @@ describe('a start', () => {
     const codes = refusalOf(started.stdout)?.diagnostics.filter((each) => each.severity === 'fatal').map((each) => each.code) ?? [];
     expect(codes).toEqual(expect.arrayContaining(['RELEASE_FILES', 'PACKAGE_NOT_FOUND', 'GRANT_NOT_REQUESTED', 'SCHEMA_UNKNOWN_KEY']));
 
-    const checked = await gatehouse(['check', '--json', '--home', home.path]);
+    const checked = await runCommand(['check', '--json', '--home', home.path]);
     expect(checked.code).toBe(3);
     expect(checked.json<{ ok: boolean; diagnostics: Diagnostic[] }>().diagnostics.map((each) => each.code)).toEqual(expect.arrayContaining(codes));
-    const human = await gatehouse(['check', '--home', home.path]);
+    const human = await runCommand(['check', '--home', home.path]);
     expect(human.stdout + human.stderr).toMatch(/requird.*required/s);
   });
 
@@ -65,7 +66,7 @@ describe('a start', () => {
     expect((await readyz.json()) as object).toMatchObject({ ready: true, degraded: expect.arrayContaining([expect.objectContaining({ instance: 'tampered' })]) });
     const metrics = await (await fetch(`${host.address}/metrics`)).text();
     expect(metrics).toMatch(/gatehouse_[a-z_]*degraded[^\n]* 2/);
-    const status = await gatehouse(['status', '--json', '--home', home.path]);
+    const status = await runCommand(['status', '--json', '--home', home.path]);
     expect(status.json<{ degraded: Diagnostic[] }>().degraded.map((each) => each.instance).sort()).toEqual(['broken', 'tampered']);
   });
 
@@ -73,7 +74,7 @@ describe('a start', () => {
     await using home = await aHome();
     await home.add({ name: 'twin', kind: 'skill', source: SKILL, manifest: { skill: {} } });
     await home.write('manifests/plugins/other.json', { plugin: 'test.twin', instance: 'twin', source: 'plugins/test.twin-1.0.0' });
-    const checked = await gatehouse(['check', '--json', '--home', home.path]);
+    const checked = await runCommand(['check', '--json', '--home', home.path]);
     const collision = checked.json<{ diagnostics: (Diagnostic & { message: string })[] }>().diagnostics.find((each) => each.code === 'INSTANCE_COLLISION');
     expect(collision?.message).toMatch(/other\.json/);
     expect(collision?.message).toMatch(/twin\.json/);

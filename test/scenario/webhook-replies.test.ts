@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { addFirstParty, addWebhook, WEBHOOK_SECRET } from '../support/first-party.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome, type TestHome } from '../support/home.ts';
-import { gatehouse as command } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startReceiver, type Answering, type Received } from '../support/receiver.ts';
 import { signatureOf, webhookClient } from '../support/webhook.ts';
 
@@ -104,7 +104,7 @@ describe('a reply', () => {
     await eventually(async () => expect(await world.letters()).toHaveLength(1));
     const second = (await world.letters())[0]?.id ?? '';
     writeRunFile(join(world.home.path, 'data'), { pid: process.pid, address: world.gatehouse.address, startedAt: new Date().toISOString() });
-    expect(await command(['dead-letters', 'replay', second, '--yes', '--home', world.home.path])).toMatchObject({ code: 0 });
+    expect(await runCommand(['dead-letters', 'replay', second, '--yes', '--home', world.home.path])).toMatchObject({ code: 0 });
     await eventually(() => expect(world.receiver.received).toHaveLength(4));
     const keys = world.receiver.received.map(({ headers }) => headers['idempotency-key']);
     expect([keys[2], keys[3]]).toEqual([keys[0], keys[1]]);
@@ -143,9 +143,9 @@ describe('a reply', () => {
 
     await world.home.write('webhook.secret', 'quite another secret\n');
     const renewed = webhookClient(world.gatehouse.address, 'quite another secret');
-    await eventually(async () => expect((await renewed.post({ id: '2', conversation: 'c', text: 'echo 2' })).status).toBe(202), 30_000);
+    await eventually(async () => expect((await renewed.post({ id: '2', conversation: 'c', text: 'echo 2' })).status).toBe(202), 60_000);
     expect((await world.client.post({ id: '3', conversation: 'c', text: 'echo 3' })).status).toBe(401);
-    await eventually(() => expect(world.receiver.received).toHaveLength(2), 30_000);
+    await eventually(() => expect(world.receiver.received).toHaveLength(2), 60_000);
     expect(world.receiver.received.map(({ headers }) => headers['x-gatehouse-signature'])).toEqual([
       signatureOf(WEBHOOK_SECRET, world.receiver.received[0]?.body ?? ''),
       signatureOf('quite another secret', world.receiver.received[1]?.body ?? ''),
@@ -153,9 +153,9 @@ describe('a reply', () => {
 
     // Lost, it is nobody's mistake who sends: they are told to come back.
     await rm(join(world.home.path, 'webhook.secret'));
-    await eventually(async () => expect(await renewed.post({ id: '4', conversation: 'c', text: 'echo 4' })).toMatchObject({ status: 503, body: { code: 'INSTANCE_UNAVAILABLE' } }), 30_000);
+    await eventually(async () => expect(await renewed.post({ id: '4', conversation: 'c', text: 'echo 4' })).toMatchObject({ status: 503, body: { code: 'INSTANCE_UNAVAILABLE' } }), 60_000);
     await world.home.write('webhook.secret', 'quite another secret\n');
-    await eventually(async () => expect((await renewed.post({ id: '5', conversation: 'c', text: 'echo 5' })).status).toBe(202), 30_000);
+    await eventually(async () => expect((await renewed.post({ id: '5', conversation: 'c', text: 'echo 5' })).status).toBe(202), 60_000);
   });
 
   it('of a conversation whose receiver hangs holds up no other conversation', async () => {
@@ -164,7 +164,7 @@ describe('a reply', () => {
     await eventually(() => expect(world.receiver.received).toHaveLength(1));
     await world.say('s2', 'echo s2', 'stuck');
     for (let n = 0; n < 20; n++) await world.say(`f${n}`, `echo f${n}`, `free-${n % 5}`);
-    await eventually(() => expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('f'))).toHaveLength(20), 8000);
+    await eventually(() => expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('f'))).toHaveLength(20), 60_000);
     expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('s'))).toEqual(['s1']);
   });
 });

@@ -10,6 +10,7 @@ import { startGatehouse, type Gatehouse } from '../support/gatehouse.ts';
 import { aClockAhead } from '../support/hand-clock.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { gatehouse as command } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { mayFail, mayMount, mountFailingDisk, mountSmallDisk } from '../support/small-disk.ts';
 import { webhookClient } from '../support/webhook.ts';
 
@@ -45,12 +46,12 @@ describe('a store that a disk has damaged', () => {
     const file = join(data, 'store/data.mdb');
     await truncate(file, Math.floor((await stat(file)).size / 2));
     const damaged = await readFile(file);
-    for (const args of [['check', '--json', '--home', home.path], ['backup', 'create', '--json', '--home', home.path]]) expect((await command(args)).json()).toMatchObject({ error: { code: 'STORE_DAMAGED' } });
+    for (const args of [['check', '--json', '--home', home.path], ['backup', 'create', '--json', '--home', home.path]]) expect((await runCommand(args)).json()).toMatchObject({ error: { code: 'STORE_DAMAGED' } });
     expect(await start(home)).toMatchObject({ exit: 3, code: 'STORE_DAMAGED', message: expect.stringContaining(`${file} is damaged: page`), fix: expect.stringContaining('gatehouse restore BACKUP --data-only') });
     expect((await readFile(file)).equals(damaged)).toBe(true);
 
     await rename(data, aside);
-    expect(await command(['restore', join(aside, 'backups', backup), '--data-only', '--home', home.path])).toMatchObject({ code: 0 });
+    expect(await runCommand(['restore', join(aside, 'backups', backup), '--data-only', '--home', home.path])).toMatchObject({ code: 0 });
     await cp(join(aside, 'trust'), join(data, 'trust'), { recursive: true });
     await using it = await startGatehouse(home);
     expect((await post(it, 'one')).body).toMatchObject({ status: 'duplicate' });
@@ -189,7 +190,7 @@ describe('lost keys', () => {
     const actions = (await it.api('/audit?limit=50')).json<{ items: { action: string }[] }>().items.map(({ action }) => action);
     expect(actions.filter((action) => action === 'log.key')).toHaveLength(2);
     expect(actions).toContain('token.revoke');
-    expect(await command(['audit', 'verify', '--json', '--home', home.path])).toMatchObject({ code: 4 }); // no host of another process runs
+    expect(await runCommand(['audit', 'verify', '--json', '--home', home.path])).toMatchObject({ code: 4 }); // no host of another process runs
   });
 
   it('that are there by half refuse the start, and are not written over', async () => {

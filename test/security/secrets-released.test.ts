@@ -46,7 +46,7 @@ async function heldBy(host: HostProcess, dir: string): Promise<string[]> {
   return Object.entries(CANARIES).filter(([, canary]) => bytes.includes(canary)).map(([instance]) => instance);
 }
 
-it('attack g198 secrets-after-quarantine: a plugin that is stopped leaves no value of its secrets in the host', { timeout: 120_000 }, async () => {
+it('attack g198 secrets-after-quarantine: a plugin that is stopped leaves no value of its secrets in the host', async () => {
   await using dir = await tempDir();
   await using receiver = await startReceiver(() => ({ status: 200, body: 'ok' }));
   await using home = await aHome([DOOR], { egress: { allow: [receiver.exception] } });

@@ -11,7 +11,8 @@ import { descendantsOf, mayReadMemory, Watch } from '../support/canary.ts';
 import { eventually } from '../support/eventually.ts';
 import { addFirstParty } from '../support/first-party.ts';
 import { aHome, type TestHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse as command, startProcess, type HostProcess } from '../support/process.ts';
+import { startProcess, type HostProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startReceiver, type Receiver, type ReceiverAnswer } from '../support/receiver.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
 import { webhookClient } from '../support/webhook.ts';
@@ -278,7 +279,7 @@ async function lookAround(host: HostProcess, home: TestHome, watch: Watch): Prom
 
   const commands = [['status'], ['doctor'], ['check'], ['plugins', 'list'], ['plugins', 'show', 'prober'], ['plugins', 'show', 'webhook'], ['messages'], ['dead-letters', 'list'], ['dead-letters', 'show', letters[0] ?? '']];
   for (const args of commands.flatMap((each) => [each, [...each, '--json']])) {
-    const { stdout, stderr } = await command([...args, '--home', home.path], { env: { WEBHOOK_CANARY: VALUES.signing } });
+    const { stdout, stderr } = await runCommand([...args, '--home', home.path], { env: { WEBHOOK_CANARY: VALUES.signing } });
     watch.look(`cli ${args.join(' ')}`, `${stdout}\n${stderr}`);
   }
 }

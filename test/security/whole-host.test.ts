@@ -38,7 +38,7 @@ const attacker = ({ name, handler }: (typeof ATTACKS)[number]): TestPlugin => ({
 });
 
 describe('a host full of hostile plugins', () => {
-  it('contains them all at once, quarantines the killers, and answers everybody else', { timeout: 180_000 }, async () => {
+  it('contains them all at once, quarantines the killers, and answers everybody else', async () => {
     await using home = await aHome([DOOR, ...ATTACKS.map(attacker)]);
     await addNeighbours(home);
     await using gatehouse = await startGatehouse(home);
@@ -67,7 +67,7 @@ describe('a host full of hostile plugins', () => {
     expect(readyz.json<{ degraded: { code: string }[] }>().degraded.filter(({ code }) => code === 'PLUGIN_QUARANTINED')).toHaveLength(quarantined.length);
   });
 
-  it('attack 57 fork-bomb-respawn: a plugin that dies at load is tried with growing pauses and then given up', { timeout: 120_000 }, async () => {
+  it('attack 57 fork-bomb-respawn: a plugin that dies at load is tried with growing pauses and then given up', async () => {
     await using home = await aHome([{ name: 'phoenix', kind: 'skill', source: 'for (;;);', manifest: { skill: {} } }]);
     await addNeighbours(home);
     await using gatehouse = await startGatehouse(home);

@@ -2,7 +2,7 @@
 import { subscribe } from '../../host/events.ts';
 
 export interface Comebacks extends Disposable {
-  /** Rejects after 20 s. */
+  /** Rejects after 60 s. */
   kill(instance: string): Promise<number>;
 }
 
@@ -21,7 +21,7 @@ export function watchComebacks(): Comebacks {
         subscribe('sandbox.ended', (end) => void (end.pid === pid && (isDown = true))),
         subscribe('plugin.call', (call) => isDown && call.instance === instance && call.ok && back.resolve(performance.now() - killedAt)),
       ];
-      const tooLate = setTimeout(() => back.reject(new Error(`'${instance}' did not come back`)), 20_000);
+      const tooLate = setTimeout(() => back.reject(new Error(`'${instance}' did not come back`)), 60_000);
       process.kill(pid, 'SIGKILL');
       try {
         return await back.promise;

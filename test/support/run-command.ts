@@ -8,7 +8,7 @@ export interface Ran {
   readonly stdout: string;
   readonly stderr: string;
   /** What --json printed. */
-  json(): unknown;
+  json<T = Record<string, unknown>>(): T;
 }
 
 export async function runCommand(args: readonly string[], { cwd = '/', env = {}, columns }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly columns?: number } = {}): Promise<Ran> {
@@ -16,8 +16,8 @@ export async function runCommand(args: readonly string[], { cwd = '/', env = {},
   const stderr = new PassThrough();
   // oxlint-disable-next-line no-unsafe-type-assertion -- the command line writes, and asks whether they are terminals: they are not
   const streams = { stdin: new PassThrough(), stdout, stderr } as unknown as IoStreams;
-  const code = await runCli({ argv: args, streams, env, cwd, serve: async () => 0 });
+  const code = await runCli({ argv: args, streams, env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env }, cwd, serve: async () => 0 });
   const text = (stream: PassThrough) => String(stream.read() ?? '');
   const printed = { stdout: text(stdout), stderr: text(stderr) };
-  return { code, ...printed, json: () => JSON.parse(printed.stdout) };
+  return { code, ...printed, json: <T>() => JSON.parse(printed.stdout) as T };
 }

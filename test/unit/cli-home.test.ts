@@ -6,7 +6,8 @@ import type { Capability } from '../../schemas/capability.ts';
 import type { Diagnostic, PluginView } from '../../schemas/control.ts';
 import type { Enablement } from '../../schemas/enablement.ts';
 import { aHome, type TestPlugin } from '../support/home.ts';
-import { gatehouse, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir, type TempDir } from '../support/temp.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -26,7 +27,7 @@ describe('init', () => {
   beforeAll(async () => {
     made = await tempDir();
     home = join(made.path, 'home');
-    await gatehouse(['init', home]);
+    await runCommand(['init', home]);
     return () => made[Symbol.asyncDispose]();
   });
 
@@ -48,7 +49,7 @@ describe('init', () => {
   });
 
   it('makes a home that would start', async () => {
-    const checked = await gatehouse(['check', '--json', '--home', home]);
+    const checked = await runCommand(['check', '--json', '--home', home]);
     expect(checked.json()).toEqual({ ok: true, diagnostics: [] });
     expect(checked.code).toBe(0);
   });
@@ -56,32 +57,32 @@ describe('init', () => {
   it('changes nothing that is there', async () => {
     await using dir = await tempDir();
     await writeFile(join(dir.path, 'notes.txt'), 'mine');
-    expect(await gatehouse(['init', dir.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('not empty') });
+    expect(await runCommand(['init', dir.path])).toMatchObject({ code: 2, stderr: expect.stringContaining('not empty') });
     expect(await readdir(dir.path)).toEqual(['notes.txt']);
   });
 
   it('takes an empty directory, and with --empty enables nothing', async () => {
     await using dir = await tempDir();
-    expect((await gatehouse(['init', dir.path, '--empty', '--json'])).json()).toEqual({ home: dir.path, plugins: [] });
+    expect((await runCommand(['init', dir.path, '--empty', '--json'])).json()).toEqual({ home: dir.path, plugins: [] });
     expect(await readdir(join(dir.path, 'manifests', 'plugins'))).toEqual([]);
-    expect((await gatehouse(['check', '--json'], { cwd: dir.path })).json()).toEqual({ ok: true, diagnostics: [] });
+    expect((await runCommand(['check', '--json'], { cwd: dir.path })).json()).toEqual({ ok: true, diagnostics: [] });
   });
 
   it('has its webhook enabled by id, with a secret', async () => {
     await using dir = await tempDir();
     await cp(home, dir.path, { recursive: true });
-    const refused = await gatehouse(['plugins', 'enable', 'gatehouse.webhook', '--yes', '--json', '--home', dir.path]);
+    const refused = await runCommand(['plugins', 'enable', 'gatehouse.webhook', '--yes', '--json', '--home', dir.path]);
     expect(refused).toMatchObject({ code: 3 });
     expect(refused.json()).toMatchObject({ error: { code: 'SECRET_MISSING' } });
-    const enabled = await gatehouse(['plugins', 'enable', 'gatehouse.webhook', '--secret', 'signing=env:HOOK', '--config', '{"replyUrl":"https://example.org/in"}', '--required', '--yes', '--json', '--home', dir.path]);
+    const enabled = await runCommand(['plugins', 'enable', 'gatehouse.webhook', '--secret', 'signing=env:HOOK', '--config', '{"replyUrl":"https://example.org/in"}', '--required', '--yes', '--json', '--home', dir.path]);
     expect(enabled).toMatchObject({ code: 0 });
     expect(await enablementIn(dir.path, 'webhook')).toMatchObject({ plugin: 'gatehouse.webhook', required: true, secrets: { signing: { env: 'HOOK' } }, config: { replyUrl: 'https://example.org/in' } });
-    expect((await gatehouse(['check', '--home', dir.path])).code).toBe(3);
-    expect((await gatehouse(['check', '--home', dir.path], { env: { HOOK: 'a secret' } })).code).toBe(0);
+    expect((await runCommand(['check', '--home', dir.path])).code).toBe(3);
+    expect((await runCommand(['check', '--home', dir.path], { env: { HOOK: 'a secret' } })).code).toBe(0);
   });
 
   it('knows which first-party plugins there are', async () => {
-    expect((await gatehouse(['plugins', 'enable', 'gatehouse.nothing', '--json', '--home', home])).json()).toMatchObject({ error: { code: 'FIRST_PARTY_UNKNOWN' } });
+    expect((await runCommand(['plugins', 'enable', 'gatehouse.nothing', '--json', '--home', home])).json()).toMatchObject({ error: { code: 'FIRST_PARTY_UNKNOWN' } });
   });
 });
 
@@ -89,12 +90,12 @@ describe('check', () => {
   it('ends as a start would: 0 with degraded plugins, 3 with fatal findings, and lists all of them', async () => {
     await using home = await aHome([{ name: 'fine', kind: 'skill', source: SKILL, manifest: { skill: {} } }]);
     await home.write('manifests/plugins/absent.json', { plugin: 'test.absent' });
-    const degraded = await gatehouse(['check', '--json', '--home', home.path]);
+    const degraded = await runCommand(['check', '--json', '--home', home.path]);
     expect(degraded.json<{ diagnostics: Diagnostic[] }>()).toMatchObject({ ok: true, diagnostics: [{ code: 'PACKAGE_NOT_FOUND', severity: 'degraded', instance: 'absent' }] });
     expect(degraded.code).toBe(0);
     await home.write('manifests/plugins/needed.json', { plugin: 'test.needed', required: true });
     await home.write('manifests/plugins/typo.json', '{"plugin":"test.typo","requird":true}');
-    const fatal = await gatehouse(['check', '--json', '--home', home.path]);
+    const fatal = await runCommand(['check', '--json', '--home', home.path]);
     expect(fatal.json<{ diagnostics: Diagnostic[] }>().diagnostics.map(({ code }) => code).toSorted()).toEqual(['PACKAGE_NOT_FOUND', 'PACKAGE_NOT_FOUND', 'SCHEMA_UNKNOWN_KEY']);
     expect(fatal.code).toBe(3);
   });
@@ -102,7 +103,7 @@ describe('check', () => {
   it.each([[{ boot: { deadlineMs: 'soon' } }, 2], [{ listen: '0.0.0.0:1' }, 3]])('ends with the code of a broken or unsafe host.json: %j', async (content, code) => {
     await using home = await aHome();
     await home.write('manifests/host.json', content);
-    expect((await gatehouse(['check', '--home', home.path])).code).toBe(code);
+    expect((await runCommand(['check', '--home', home.path])).code).toBe(code);
   });
 });
 
@@ -117,7 +118,7 @@ describe('plugins', () => {
     await cp(join(home.path, 'plugins', 'test.greeter-1.0.0'), path, { recursive: true });
     await rm(join(home.path, 'plugins'), { recursive: true });
     await rm(join(home.path, 'manifests', 'plugins', 'greeter.json'));
-    const run = (...args: readonly string[]) => gatehouse(['plugins', ...args, '--home', home.path]);
+    const run = (...args: readonly string[]) => runCommand(['plugins', ...args, '--home', home.path]);
     return { home: home.path, path, run, add: (each: TestPlugin) => home.add(each), [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
   }
 
@@ -136,7 +137,7 @@ describe('plugins', () => {
     await at.run('enable', at.path, '--yes');
     expect((await at.run('enable', at.path, '--instance', 'other', '--grants', 'none', '--yes')).code).toBe(0);
     expect(await enablementIn(at.home, 'other')).toMatchObject({ instance: 'other', grants: [] });
-    expect((await gatehouse(['check', '--json', '--home', at.home])).json()).toMatchObject({ ok: true });
+    expect((await runCommand(['check', '--json', '--home', at.home])).json()).toMatchObject({ ok: true });
   });
 
   it('enable keeps what the operator set when a package is enabled again', async () => {
@@ -194,13 +195,13 @@ describe('plugins', () => {
     await damage(join(at.home, 'plugins', 'test.greeter-1.0.0'));
     expect(await at.run('enable', at.path, '--yes')).toMatchObject({ code: 0, stderr: expect.stringContaining('was not what its publisher signed; it was replaced') });
     expect((await at.run('enable', at.path, '--yes')).stderr).not.toContain('replaced');
-    expect((await gatehouse(['check', '--json', '--home', at.home])).json()).toEqual({ ok: true, diagnostics: [] });
+    expect((await runCommand(['check', '--json', '--home', at.home])).json()).toEqual({ ok: true, diagnostics: [] });
   });
 
   it('enable drops grants a new version no longer asks for, adds none, and says which are in force', async () => {
     const read = { name: 'message.read', conversations: 'own' } as const;
     await using home = await aHome([{ ...plugin, manifest: { skill: {}, capabilities: [KV, read] } }]);
-    const run = (...args: readonly string[]) => gatehouse(['plugins', 'enable', ...args, '--yes', '--home', home.path]);
+    const run = (...args: readonly string[]) => runCommand(['plugins', 'enable', ...args, '--yes', '--home', home.path]);
     const upgrade = async (version: string, capabilities: readonly Capability[]) => {
       const kept = await enablementIn(home.path, 'greeter');
       const path = await home.add({ ...plugin, version, manifest: { skill: {}, capabilities: [...capabilities] } });
@@ -218,7 +219,7 @@ describe('plugins', () => {
     expect(await enablementIn(home.path, 'greeter')).toMatchObject({ version: '2.0.0', grants: [{ name: 'kv', quotaBytes: 1024 }] });
     const less = await run(await upgrade('3.0.0', [{ ...KV, quotaBytes: 512 }]), '--json');
     expect(less.json()).toMatchObject({ grants: [{ name: 'kv', quotaBytes: 512 }], dropped: [{ name: 'kv', quotaBytes: 1024 }], missing: [], wider: [] });
-    expect((await gatehouse(['check', '--json', '--home', home.path])).json()).toEqual({ ok: true, diagnostics: [] });
+    expect((await runCommand(['check', '--json', '--home', home.path])).json()).toEqual({ ok: true, diagnostics: [] });
   });
 
   it('enable refuses an older version than the instance ran, whether or not a host is running', async () => {
@@ -262,16 +263,16 @@ describe('plugins', () => {
 
   it('disable and enable switch an instance and leave the rest of its file alone', async () => {
     await using home = await aHome([{ ...plugin, enablement: { order: 7 } }]);
-    expect((await gatehouse(['plugins', 'disable', 'greeter', '--json', '--home', home.path])).json()).toMatchObject({ instance: 'greeter', enabled: false });
+    expect((await runCommand(['plugins', 'disable', 'greeter', '--json', '--home', home.path])).json()).toMatchObject({ instance: 'greeter', enabled: false });
     expect(await enablementIn(home.path, 'greeter')).toMatchObject({ enabled: false, order: 7 });
-    expect((await gatehouse(['plugins', 'list', '--json', '--home', home.path])).json()).toMatchObject({ items: [{ instance: 'greeter', state: 'disabled' }] });
-    expect((await gatehouse(['plugins', 'enable', 'greeter', '--json', '--home', home.path])).json()).toMatchObject({ instance: 'greeter', enabled: true });
+    expect((await runCommand(['plugins', 'list', '--json', '--home', home.path])).json()).toMatchObject({ items: [{ instance: 'greeter', state: 'disabled' }] });
+    expect((await runCommand(['plugins', 'enable', 'greeter', '--json', '--home', home.path])).json()).toMatchObject({ instance: 'greeter', enabled: true });
     expect(await enablementIn(home.path, 'greeter')).toMatchObject({ enabled: true, order: 7 });
   });
 
   it('know only instances that there are', async () => {
     await using home = await aHome();
-    for (const verb of ['show', 'disable']) expect(await gatehouse(['plugins', verb, 'nobody', '--home', home.path])).toMatchObject({ code: 1 });
+    for (const verb of ['show', 'disable']) expect(await runCommand(['plugins', verb, 'nobody', '--home', home.path])).toMatchObject({ code: 1 });
   });
 });
 
@@ -284,7 +285,7 @@ describe('doctor', () => {
 
   it('examines a healthy home and finds nothing that fails', async () => {
     await using home = await aHome();
-    const report = await gatehouse(['doctor', '--json', '--home', home.path]);
+    const report = await runCommand(['doctor', '--json', '--home', home.path]);
     const { ok, findings, config } = report.json<Report>();
     expect({ code: report.code, ok, profile: config.profile }).toEqual({ code: 0, ok: true, profile: 'local' });
     expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([...findings.map(({ check }) => check), 'node', 'settings', 'address', 'plugins', 'trust', 'data', 'disk', 'confinement', 'host', 'clock', 'limits']));
@@ -300,7 +301,7 @@ describe('doctor', () => {
     await writeFile(join(home.path, 'data', 'run.json'), `{"pid":${2 ** 22 + 1},"address":"http://127.0.0.1:1","startedAt":"2026-11-21T00:00:00.000Z"}`, { mode: 0o600 });
     await home.write('manifests/plugins/needed.json', { plugin: 'test.needed', required: true });
     await home.write('manifests/trust/publishers/broken.json', '{}');
-    const report = await gatehouse(['doctor', '--json', '--home', home.path], { env: { GATEHOUSE_LOG_LEVEL: 'warn' } });
+    const report = await runCommand(['doctor', '--json', '--home', home.path], { env: { GATEHOUSE_LOG_LEVEL: 'warn' } });
     const { findings } = report.json<Report>();
     expect(report.code).toBe(1);
     const said = findings.map(({ state, detail, fix = '' }) => `${state} ${detail} → ${fix}`).join('\n');

@@ -12,6 +12,7 @@ import type { PluginView } from '../../schemas/control.ts';
 import { eventually } from '../support/eventually.ts';
 import { aHome, type TestHome } from '../support/home.ts';
 import { gatehouse, LAUNCHER, startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const SKILL = `gatehouse.register({ kind: 'skill', handlers: { respond: async () => null } });`;
 /** Takes its time over each request: whoever stops the host meanwhile sees a drain. */
@@ -52,11 +53,11 @@ describe('start', () => {
   it('follows the states of its plugins', async () => {
     await using home = await aHome([aSkill()]);
     await using host = await startProcess(home.path);
-    const disabled = await gatehouse(['plugins', 'disable', 'quiet', '--reason', 'a rest', '--json', '--home', home.path]);
+    const disabled = await runCommand(['plugins', 'disable', 'quiet', '--reason', 'a rest', '--json', '--home', home.path]);
     expect(disabled.json<PluginView>()).toMatchObject({ instance: 'quiet', state: 'disabled' });
     await eventually(() => expect(host.lines).toContainEqual(expect.objectContaining({ event: 'plugin', instance: 'quiet', state: 'disabled', reason: 'a rest' })));
     expect(JSON.parse(await readFile(join(home.path, 'manifests', 'plugins', 'quiet.json'), 'utf8'))).toMatchObject({ enabled: false });
-    expect((await gatehouse(['plugins', 'enable', 'quiet', '--home', home.path])).code).toBe(0);
+    expect((await runCommand(['plugins', 'enable', 'quiet', '--home', home.path])).code).toBe(0);
     await eventually(() => expect(host.lines).toContainEqual(expect.objectContaining({ event: 'plugin', instance: 'quiet', state: 'active' })));
   });
 
@@ -139,9 +140,9 @@ describe('stop', () => {
     const first = await startProcess(home.path);
     process.kill(first.pid, 'SIGKILL');
     await first.exited;
-    expect((await gatehouse(['status', '--home', home.path])).code).toBe(4);
+    expect((await runCommand(['status', '--home', home.path])).code).toBe(4);
     await using second = await startProcess(home.path);
     expect(JSON.parse(await readFile(runFile(home), 'utf8'))).toMatchObject({ pid: second.pid });
-    expect((await gatehouse(['status', '--home', home.path])).code).toBe(0);
+    expect((await runCommand(['status', '--home', home.path])).code).toBe(0);
   });
 });

@@ -13,7 +13,7 @@ import { askSocket } from '../support/ask-socket.ts';
 import { aChannel, startTestControl } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { aHome } from '../support/home.ts';
-import { gatehouse, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -141,7 +141,7 @@ describe('the socket of the data directory', () => {
     await using home = await aHome();
     await using host = await startProcess(home.path, ['--data', deep]);
     expect(existsSync(localSocketPath(deep))).toBe(false);
-    const status = await gatehouse(['status', '--json', '--home', home.path, '--data', deep]);
+    const status = await runCommand(['status', '--json', '--home', home.path, '--data', deep]);
     expect(status.json()).toMatchObject({ pid: host.pid });
   });
 });

@@ -7,7 +7,8 @@ import { changesBetween, mergePatch, needsRestart, patchOf, valueAt } from '../.
 import type { ConfigEdited, ConfigHistoryItem, ConfigView } from '../../schemas/config-view.ts';
 import { startTestControl, type Answer, type TestControl } from '../support/control-plane.ts';
 import { aHome } from '../support/home.ts';
-import { gatehouse, startProcess } from '../support/process.ts';
+import { startProcess } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const as = <T>(answer: Answer): T => JSON.parse(answer.text) as T;
 const send = (control: TestControl, method: string, path: string, body: unknown) => control.call(method, `/api/v1${path}`, { token: true, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -126,7 +127,7 @@ describe('settings through the API', () => {
 describe('gatehouse config', () => {
   it('works on the file with no host, and through the host with one', async () => {
     await using home = await aHome();
-    const run = (...args: string[]) => gatehouse(['config', ...args, '--home', home.path]);
+    const run = (...args: string[]) => runCommand(['config', ...args, '--home', home.path]);
     expect((await run('set', 'pipeline.queue.mode', 'collect', '--json')).json()).toMatchObject({ changes: [{ path: 'pipeline', after: { queue: { mode: 'collect' } } }] });
     expect((await run('get', 'pipeline.queue.mode')).stdout.trim()).toBe('"collect"');
     expect(await run('set', 'pipeline.queue.mode', 'never')).toMatchObject({ code: 2 });

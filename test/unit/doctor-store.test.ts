@@ -31,10 +31,10 @@ beforeAll(async () => {
   await eventually(async () => {
     const counts = [await store.count(deadLetters), await store.count(lanes), await store.count(deliveries)];
     if (counts.join() !== '1,1,0') throw new Error(`letters, lanes and deliveries are ${counts.join()}`);
-  }, 30_000);
+  }, 60_000);
   whole = join(home.path, 'data/store');
   besideItsHost = await examineStore(whole, { clock: systemClock, deep: true });
-}, 60_000);
+});
 afterAll(() => home[Symbol.asyncDispose]());
 
 /** What is said of a copy, once it is broken. */

@@ -134,16 +134,19 @@ describe('turns', () => {
   it('are refused when too many wait, and end once however often they are ended', async () => {
     const turns = new Turns();
     const [end] = await Promise.all(Array.from({ length: BOUNDS.fetchesAtOnce }, () => turns.take('a', forever)));
-    const waiting = Array.from({ length: BOUNDS.fetchesWaiting }, () => turns.take('a', forever));
+    const leaving = new AbortController();
+    const waiting = Array.from({ length: BOUNDS.fetchesWaiting }, () => turns.take('a', leaving.signal));
     await expect(turns.take('a', forever)).rejects.toMatchObject({ code: 'EGRESS_BUSY' });
     let taken = 0;
-    for (const each of waiting) void each.then(() => (taken += 1));
+    for (const each of waiting) void each.then(() => (taken += 1), () => undefined);
     end?.();
     end?.();
     end?.();
     await waiting[0];
     await new Promise(setImmediate);
     expect(taken).toBe(1);
+    leaving.abort(new Error('nobody waits any more'));
+    expect((await Promise.allSettled(waiting)).filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
   it('are given up by whoever ends, and pass to the one behind', async () => {

@@ -15,7 +15,8 @@ import { tokens } from '../../host/store/tables.ts';
 import { put } from '../../host/store/store.ts';
 import { startTestControl, type TestControl } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
-import { gatehouse, LAUNCHER } from '../support/process.ts';
+import { LAUNCHER } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 /** Events are the whole process's: each test speaks of an instance of its own. */
 const anInstance = () => `i${randomUUID().slice(0, 8)}`;
@@ -195,13 +196,13 @@ describe('gatehouse events', () => {
     const instance = anInstance();
     await using control = await startTestControl();
     publish('plugin.state', moved(instance, 'because \u001b[31mred'));
-    const script = await gatehouse(['events', '--instance', instance, '--json', '--home', control.home]);
+    const script = await runCommand(['events', '--instance', instance, '--json', '--home', control.home]);
     expect(script).toMatchObject({ code: 0 });
     expect(script.json()).toMatchObject({ type: 'plugin.state', data: { instance } });
-    const human = await gatehouse(['events', '--instance', instance, '--home', control.home]);
+    const human = await runCommand(['events', '--instance', instance, '--home', control.home]);
     expect(human.stdout).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3} plugin\\.state instance=${instance} .*reason=because`));
     expect(human.stdout).not.toContain('\u001b');
-    expect(await gatehouse(['events', '--types', 'nothing', '--home', control.home])).toMatchObject({ code: 2 });
+    expect(await runCommand(['events', '--types', 'nothing', '--home', control.home])).toMatchObject({ code: 2 });
   });
 
   it('follows until it is interrupted', async () => {
@@ -212,7 +213,7 @@ describe('gatehouse events', () => {
     let seen = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text));
     publish('plugin.state', moved(instance, 'before'));
-    await eventually(() => expect(seen).toContain('before'), 20_000);
+    await eventually(() => expect(seen).toContain('before'), 60_000);
     publish('plugin.state', moved(instance, 'after'));
     await eventually(() => expect(seen.trim().split('\n').map((line) => JSON.parse(line).data.reason)).toEqual(['before', 'after']));
     child.kill('SIGINT');

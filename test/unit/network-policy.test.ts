@@ -8,6 +8,7 @@ import { plainAddress, senderKey, within } from '../../host/network/addresses.ts
 import { PROFILE_DEFAULTS, isBelow } from '../../host/network/policy.ts';
 import type { HostConfig } from '../../schemas/host-config.ts';
 import { gatehouse } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 
 const LAN = [{ address: '192.168.1.7', family: 'IPv4' as const }];
@@ -138,7 +139,7 @@ describe('refusals', () => {
       expect({ command, code }).toEqual({ command, code: 3 });
       expect(stderr).toMatch(/network\.tls\.cert names .*missing\.pem, which cannot be read/);
     }
-    const { code, stderr } = await gatehouse(['check', '--home', home.path], { env: { GATEHOUSE_NETWORK_FUNNEL: 'true', GATEHOUSE_PROFILE: 'local', GATEHOUSE_LISTEN: '127.0.0.1:0' } });
+    const { code, stderr } = await runCommand(['check', '--home', home.path], { env: { GATEHOUSE_NETWORK_FUNNEL: 'true', GATEHOUSE_PROFILE: 'local', GATEHOUSE_LISTEN: '127.0.0.1:0' } });
     expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('public tunnel') });
   });
 });

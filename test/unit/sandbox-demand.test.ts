@@ -6,6 +6,7 @@ import { WALL_ORDER, levelOf, type Wall } from '../../host/sandbox/walls.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHome } from '../support/home.ts';
 import { gatehouse } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const demand = (strict: boolean, jitless = true) => ({ strict, sandbox: { jitless } });
 const without = (...walls: readonly Wall[]) => levelOf(WALL_ORDER.filter((wall) => !walls.includes(wall)), new Map(walls.map((wall) => [wall, `no ${wall} today`])));
@@ -53,9 +54,9 @@ describe('strict with the compiler switched on', () => {
     const started = await gatehouse(['start', '--json', '--home', home.path]);
     expect(started.code).toBe(3);
     expect(started.json<{ event: string; diagnostics: { code: string }[] }>()).toMatchObject({ event: 'refused', diagnostics: [{ code: 'CONFINEMENT_TOO_WEAK' }] });
-    const checked = await gatehouse(['check', '--json', '--home', home.path]);
+    const checked = await runCommand(['check', '--json', '--home', home.path]);
     expect([checked.code, checked.json<{ ok: boolean }>().ok]).toEqual([3, false]);
-    const examined = await gatehouse(['doctor', '--home', home.path]);
+    const examined = await runCommand(['doctor', '--home', home.path]);
     expect([examined.code, examined.stdout]).toEqual([1, expect.stringMatching(/CONFINEMENT_TOO_WEAK: .*no jitless/) as string]);
   });
 

@@ -5,6 +5,7 @@ import { ChildFrame, HostFrame } from '../../schemas/sandbox-protocol.ts';
 import { compileSchema } from '../../host/schema.ts';
 import { isChildFrame, isShallow, readChildFrame } from '../../host/sandbox/child-frames.ts';
 import { FrameDecoder, FrameProblem, FrameWriter } from '../../host/sandbox/frames.ts';
+import { cpuRatio } from '../support/cpu-ratio.ts';
 import { openFake, startFake } from '../support/fake-child.ts';
 import { aCall, aPool, openSandbox, toolSource } from '../support/sandboxes.ts';
 
@@ -40,18 +41,12 @@ describe('the decoder', () => {
   });
 
   it('costs in proportion to what it is given, also byte by byte', () => {
-    const cpuOf = (bytes: number) => {
+    const chunked = (bytes: number) => {
       const frame = framed('z'.repeat(bytes));
       const chunks = Array.from({ length: frame.length }, (_, index) => frame.subarray(index, index + 1));
-      const before = process.cpuUsage();
-      decode(chunks);
-      const { user, system } = process.cpuUsage(before);
-      return user + system;
+      return () => void decode(chunks);
     };
-    cpuOf(20_000);
-    const small = Math.min(...Array.from({ length: 5 }, () => cpuOf(80_000)));
-    const large = Math.min(...Array.from({ length: 3 }, () => cpuOf(640_000)));
-    expect(large / small).toBeLessThan(32); // 8 when linear, 64 when quadratic
+    expect(cpuRatio(chunked(80_000), chunked(640_000))).toBeLessThan(32); // 8 when linear, 64 when quadratic
   });
 });
 

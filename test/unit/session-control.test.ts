@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionView } from '../../schemas/control.ts';
 import { startTestControl } from '../support/control-plane.ts';
-import { gatehouse } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 const aSession = (key: string): SessionView => ({ key, id: `${key}#2`, startedAt: '2026-11-21T00:00:00.000Z', lastAt: '2026-11-21T01:00:00.000Z', messages: 3, waiting: 1 });
 
@@ -49,24 +49,24 @@ describe('gatehouse sessions', () => {
   it('lists, shows and resets, with foreign text made harmless for people and left whole for scripts', async () => {
     const strange = aSession('@peer:webhook:a/b\u001b[2J');
     await using control = await startTestControl({ sessions: [strange] });
-    const listed = await gatehouse(['sessions', '--home', control.home]);
+    const listed = await runCommand(['sessions', '--home', control.home]);
     expect(listed.stdout).toMatch(/^key +last at +started at +messages +waiting/);
-    const shown = await gatehouse(['sessions', 'show', strange.key, '--home', control.home]);
-    const reset = await gatehouse(['sessions', 'reset', strange.key, '--home', control.home]);
+    const shown = await runCommand(['sessions', 'show', strange.key, '--home', control.home]);
+    const reset = await runCommand(['sessions', 'reset', strange.key, '--home', control.home]);
     expect(reset.stdout).toContain('begins a new session');
     for (const { stdout, code } of [listed, shown, reset]) {
       expect(code).toBe(0);
       expect(stdout).not.toContain('\u001b');
     }
-    expect((await gatehouse(['sessions', 'show', strange.key, '--json', '--home', control.home])).json()).toEqual(strange);
-    expect(await gatehouse(['sessions', 'show', 'nobody', '--home', control.home])).toMatchObject({ code: 1, stderr: expect.stringContaining('gatehouse sessions') });
+    expect((await runCommand(['sessions', 'show', strange.key, '--json', '--home', control.home])).json()).toEqual(strange);
+    expect(await runCommand(['sessions', 'show', 'nobody', '--home', control.home])).toMatchObject({ code: 1, stderr: expect.stringContaining('gatehouse sessions') });
   });
 });
 
 describe('gatehouse send', () => {
   it('writes to a session or a person, and wants exactly one way to say whom', async () => {
     await using control = await startTestControl();
-    const send = (...to: string[]) => gatehouse(['send', ...to, '--text', 'hi', '--home', control.home]);
+    const send = (...to: string[]) => runCommand(['send', ...to, '--text', 'hi', '--home', control.home]);
     expect((await send('--to-session', '@main')).code).toBe(0);
     expect((await send('--to-identity', 'ada')).code).toBe(0);
     expect(control.asked).toEqual(['send to session @main hi', 'send to identity ada hi']);

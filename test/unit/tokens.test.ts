@@ -9,7 +9,7 @@ import { tokens } from '../../host/store/tables.ts';
 import type { NewTokenView, TokenView } from '../../schemas/token.ts';
 import { startTestControl, type Answer, type TestControl } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
-import { gatehouse } from '../support/process.ts';
+import { runCommand } from '../support/run-command.ts';
 
 function handClock(): Clock & { advance(ms: number): void } {
   let offsetMs = 0;
@@ -102,7 +102,7 @@ describe('a token', () => {
     const renewed = as<NewTokenView>(await post(control, `/tokens/${control.adminToken.split('_')[1]}/rotate`, { overlapSeconds: 0 }));
     expect(inFile()).toBe(renewed.token);
     expect(await statusWith(control, control.adminToken)).toBe(401);
-    expect(await gatehouse(['tokens', 'list', '--json', '--home', control.home])).toMatchObject({ code: 0 });
+    expect(await runCommand(['tokens', 'list', '--json', '--home', control.home])).toMatchObject({ code: 0 });
   });
 
   it('is revoked from the next request on', async () => {
@@ -150,13 +150,13 @@ describe('gatehouse tokens', () => {
   it('prints the secret alone, so that it can be piped', async () => {
     await using control = await startTestControl();
     const home = ['--home', control.home];
-    const made = await gatehouse(['tokens', 'create', '--label', 'ci', '--scope', 'status:read', 'plugins:read', '--expires-in', '2d', ...home]);
+    const made = await runCommand(['tokens', 'create', '--label', 'ci', '--scope', 'status:read', 'plugins:read', '--expires-in', '2d', ...home]);
     expect(made.stdout.trim()).toMatch(/^ght_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
     expect(made.stderr).toContain('ci: status:read, plugins:read, until ');
     expect(await statusWith(control, made.stdout.trim())).toBe(200);
     const id = made.stdout.split('_')[1] ?? '';
-    expect((await gatehouse(['tokens', 'revoke', id, ...home])).stdout).toContain("'ci' is refused since");
-    expect((await gatehouse(['tokens', ...home])).stdout).toMatch(/ci.*status:read plugins:read/);
-    expect(await gatehouse(['tokens', 'create', '--label', 'x', '--expires-in', 'soon', ...home])).toMatchObject({ code: 2 });
+    expect((await runCommand(['tokens', 'revoke', id, ...home])).stdout).toContain("'ci' is refused since");
+    expect((await runCommand(['tokens', ...home])).stdout).toMatch(/ci.*status:read plugins:read/);
+    expect(await runCommand(['tokens', 'create', '--label', 'x', '--expires-in', 'soon', ...home])).toMatchObject({ code: 2 });
   });
 });

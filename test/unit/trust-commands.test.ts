@@ -6,7 +6,6 @@ import { loadTrust } from '../../host/trust/trust-store.ts';
 import { aReviewer, trustReviewers } from '../support/approvals.ts';
 import { aHome } from '../support/home.ts';
 import { buildTestPackage, newTestKey, writeTrustRecord } from '../support/packages.ts';
-import { gatehouse } from '../support/process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -57,7 +56,7 @@ describe('new, build, sign, pack, trust and verify', () => {
     ];
     for (const step of steps) expect(await runCommand(step, at)).toMatchObject({ code: 0 });
     for (const path of ['hello', 'hello.tgz']) {
-      const verified = await gatehouse(['verify', path, '--home', home.path, '--json'], at);
+      const verified = await runCommand(['verify', path, '--home', home.path, '--json'], at);
       expect(verified.code).toBe(0);
       expect(verified.json()).toMatchObject({ ok: true, id: 'acme.hello', version: '0.1.0', publisher: 'acme', keyid: expect.stringMatching(/^ed25519:/), packageDigest: expect.stringMatching(/^sha256:/), checks: expect.arrayContaining([{ name: 'trust', ok: true, detail: expect.any(String) }]) });
     }
