@@ -37,8 +37,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'heavy', include: HEAVY, exclude: [...EXCLUDE, ...ALONE], sequence: { groupOrder: 0 } } },
       // The others wait most of the time, for processes, disks and clocks.
-      { extends: true, test: { name: 'small', include: SMALL, exclude: [...EXCLUDE, ...ALONE], isolate: false, maxWorkers: 3, sequence: { groupOrder: 1 } } },
-      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE, ...SMALL.filter((each) => each.startsWith('test/'))], maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'small', include: SMALL, exclude: [...EXCLUDE, ...ALONE], isolate: false, maxWorkers: 4, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: [...EXCLUDE, ...HEAVY, ...ALONE, ...SMALL.filter((each) => each.startsWith('test/'))], maxWorkers: 4, sequence: { groupOrder: 1 } } },
       { extends: true, test: { name: 'alone', include: ALONE, exclude: EXCLUDE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },

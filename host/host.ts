@@ -489,7 +489,7 @@ export async function startHost({ config, log, clock, tracing = NO_TRACING, env 
     pairing,
     backups,
     settings,
-    costs: costDesk({ store, ledger: costs, budgetsOf, instances: () => registry.list().map(({ instance }) => instance).toSorted(), kvHeldBytes: (instance) => ledger.used(instance) }),
+    costs: costDesk({ store, ledger: costs, budgetsOf, instances: () => registry.list().map(({ instance, resolved }) => ({ instance, isEnabled: resolved !== undefined })), kvHeldBytes: (instance) => ledger.used(instance) }),
     media: {
       async open(token) {
         const linked = links.read(token);

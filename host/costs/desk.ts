@@ -32,7 +32,7 @@ export interface StatQuery extends PageQuery {
 }
 
 export interface CostDesk {
-  /** Every instance, what is switched off or refused too: it may have cost something today. Throws CURSOR_INVALID. */
+  /** Every instance that is enabled, and those that are not any more and cost something today. Throws CURSOR_INVALID. */
   list(query?: CostQuery): Promise<Page<CostView>>;
   /** Throws PLUGIN_NOT_FOUND. */
   show(instance: string): Promise<CostView>;
@@ -43,7 +43,8 @@ export interface CostDesk {
 export interface CostDeskParts {
   readonly store: Store;
   readonly ledger: CostLedger;
-  readonly instances: () => readonly string[];
+  /** All there are, whether they are enabled or not. */
+  readonly instances: () => readonly { readonly instance: string; readonly isEnabled: boolean }[];
   readonly budgetsOf: (instance: string) => Budgets;
   readonly kvHeldBytes: (instance: string) => Promise<number>;
 }
@@ -62,11 +63,12 @@ export function costDesk({ store, ledger, instances, budgetsOf, kvHeldBytes }: C
   };
   return {
     async list({ state, sort = 'instance', ...page } = {}) {
-      const views = await Promise.all(instances().map(view));
+      const listed = instances().filter(({ instance, isEnabled }) => isEnabled || ledger.today('plugin', instance));
+      const views = await Promise.all(listed.map(({ instance }) => view(instance)));
       return sortedPage(views.filter((each) => state === undefined || each.state === state), { ...page, sort }, ORDERS);
     },
     async show(instance) {
-      if (!instances().includes(instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
+      if (!instances().some((each) => each.instance === instance)) throw new GatehouseError('PLUGIN_NOT_FOUND', { instance });
       return await view(instance);
     },
     async history({ grain, by, name, since, until, cursor, limit }) {

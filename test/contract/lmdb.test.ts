@@ -32,11 +32,24 @@ describe('one owner', () => {
     await using dir = await tempDir();
     const child = spawn(process.execPath, [writer, dir.path], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(createInterface({ input: child.stdout }), 'line');
+    const askedAt = performance.now();
     await expect(open(dir.path)).rejects.toMatchObject({ code: 'STORE_LOCKED', fields: { dir: dir.path, pid: child.pid } });
+    expect(performance.now() - askedAt).toBeLessThan(1000); // as long as one waits for an owner that dies
     child.kill('SIGKILL');
     await once(child, 'exit');
     await using store = await open(dir.path);
     expect(await write(store, 1)).toBe('committed');
+  });
+
+  it('has a directory whose owner was killed this moment, and may not be gone yet', async () => {
+    await using dir = await tempDir();
+    for (let kill = 0; kill < 5; kill += 1) {
+      const child = spawn(process.execPath, [writer, dir.path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      await once(createInterface({ input: child.stdout }), 'line');
+      child.kill('SIGKILL');
+      await using store = await open(dir.path);
+      expect(await write(store, kill)).toBe('committed');
+    }
   });
 
   it('is refused a directory that this very process holds, and has it after closing', async () => {

@@ -32,7 +32,7 @@ async function aStore() {
   };
 }
 
-const deskOf = (store: Store, ledger: CostLedger, budgets: Budgets = {}) => costDesk({ store, ledger, instances: () => ['weather'], budgetsOf: () => budgets, kvHeldBytes: async () => 7 });
+const deskOf = (store: Store, ledger: CostLedger, budgets: Budgets = {}) => costDesk({ store, ledger, instances: () => [{ instance: 'weather', isEnabled: true }, { instance: 'retired', isEnabled: false }], budgetsOf: () => budgets, kvHeldBytes: async () => 7 });
 
 /** What a budget refuses, or `through`. */
 const refusedBy = (act: () => unknown): unknown => {
@@ -252,5 +252,16 @@ describe('budgets', () => {
     world.call('4');
     expect(await desk.show('weather')).toMatchObject({ state: 'exceeded' });
     await expect(desk.show('nobody')).rejects.toMatchObject({ code: 'PLUGIN_NOT_FOUND' });
+  });
+
+  it('list what is switched off where it cost something today', async () => {
+    await using world = await aMeter({});
+    const desk = deskOf(world.store, world.ledger);
+    const listed = async () => (await desk.list()).items.map(({ instance }) => instance);
+    expect([await listed(), (await desk.show('retired')).spent.calls]).toEqual([['weather'], 0]);
+    world.ledger.charge('plugin', 'retired', { calls: 2 });
+    expect([await listed(), (await desk.show('retired')).spent.calls]).toEqual([['retired', 'weather'], 2]);
+    world.clock.turn(DAY_MS);
+    expect(await listed()).toEqual(['weather']);
   });
 });
