@@ -29,7 +29,7 @@ export interface Browser extends AsyncDisposable {
 export async function startBrowser({ colorScheme = 'light', viewport = { width: 1100, height: 800 }, isMobile = false }: BrowserOptions = {}): Promise<Browser> {
   const profile = await tempDir('gatehouse-browser-');
   const context = await chromium.launchPersistentContext(profile.path, { executablePath: EXECUTABLE, args: FLAGS, headless: true, colorScheme, viewport, ...(isMobile ? { isMobile, hasTouch: true, deviceScaleFactor: 2 } : {}) });
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(120_000);
   return {
     context,
     profile: profile.path,

@@ -54,8 +54,8 @@ it.skipIf(!hasChromium)('leads from a plugin that is enabled over its quarantine
 
   await open(page, 'Live events');
   for (const word of ['break', 'break']) await say(word);
-  await page.getByRole('button', { name: /plugin\.strike/ }).first().waitFor({ timeout: 30_000 });
-  await eventually(async () => expect((await host.api('/plugins/fragile')).json<PluginView>().state).toBe('quarantined'), 60_000);
+  await page.getByRole('button', { name: /plugin\.strike/ }).first().waitFor();
+  await eventually(async () => expect((await host.api('/plugins/fragile')).json<PluginView>().state).toBe('quarantined'), 120_000);
   await open(page, 'Overview');
   const attention = page.getByRole('region', { name: 'Needs attention' });
   await attention.getByText('quarantined', { exact: true }).waitFor();
@@ -68,9 +68,9 @@ it.skipIf(!hasChromium)('leads from a plugin that is enabled over its quarantine
   const releasing = page.getByRole('dialog', { name: 'Release fragile?' });
   await releasing.getByLabel('Reason').fill('its configuration is mended');
   await releasing.getByRole('button', { name: 'Release' }).click();
-  await eventually(async () => expect((await host.api('/plugins/fragile')).json<PluginView>().state).toBe('active'), 60_000);
+  await eventually(async () => expect((await host.api('/plugins/fragile')).json<PluginView>().state).toBe('active'), 120_000);
 
-  await eventually(async () => expect((await host.api('/dead-letters')).json<{ items: DeadLetterView[] }>().items.length).toBeGreaterThan(0), 60_000);
+  await eventually(async () => expect((await host.api('/dead-letters')).json<{ items: DeadLetterView[] }>().items.length).toBeGreaterThan(0), 120_000);
   await open(page, 'Dead letters');
   await page.locator('.list').getByRole('link').first().click();
   await page.getByRole('heading', { level: 1, name: 'Dead letter' }).waitFor();

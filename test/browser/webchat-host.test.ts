@@ -90,8 +90,8 @@ describe.skipIf(!hasChromium)('the webchat page and a real host', () => {
 
     await using second = await startProcess(home.path, ['--listen', `127.0.0.1:${port}`]);
     expect(second.address).toBe(first.address);
-    await eventually(async () => expect(await page.locator('.own[data-status="accepted"]').count()).toBe(texts.length), 60_000);
-    await eventually(async () => expect((await page.locator('.reply .bubble').allTextContents()).toSorted()).toEqual(texts), 60_000);
+    await eventually(async () => expect(await page.locator('.own[data-status="accepted"]').count()).toBe(texts.length), 120_000);
+    await eventually(async () => expect((await page.locator('.reply .bubble').allTextContents()).toSorted()).toEqual(texts), 120_000);
 
     // What the page shows is what the host holds: a browser that knows only the conversation's id reads the same replies.
     await page.evaluate('for (const key of Object.keys(localStorage)) if (key.endsWith(":transcript")) localStorage.removeItem(key)');

@@ -45,7 +45,7 @@ describe('kill -9 under steady writers', () => {
     for (let kill = 0; kill < KILLS; kill += 1) {
       const before = said.length;
       const wanted = before + randomInt(10, BETWEEN);
-      await eventually(() => expect(said.length).toBeGreaterThan(wanted), 60_000);
+      await eventually(() => expect(said.length).toBeGreaterThan(wanted), 120_000);
       process.kill(host.pid, 'SIGKILL');
       await host.exited;
       host = await startProcess(home.path);
@@ -57,7 +57,7 @@ describe('kill -9 under steady writers', () => {
       const all = await everyMessage(home.path, last.address);
       expect(all.filter(({ outcome }) => outcome === 'accepted' || outcome === 'pending')).toEqual([]);
       return all;
-    }, 60_000);
+    }, 120_000);
     expect(judgeLanes(said, listed)).toEqual([]);
   });
 });

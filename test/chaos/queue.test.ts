@@ -29,7 +29,7 @@ describe('a long queue', () => {
 
     const { host } = await queue.start();
     await using _ = host;
-    await eventually(async () => expect(await waitingIn(host, queue.home)).toBe(0), 60_000);
+    await eventually(async () => expect(await waitingIn(host, queue.home)).toBe(0), 120_000);
     let answered = 0;
     for (let conversation = 0; conversation < CONVERSATIONS; conversation += 1) {
       const numbers = (await queue.replies(host, conversation)).map(Number);

@@ -64,7 +64,7 @@ describe('the data directory', () => {
       const rows = (await exportMessages(host.address, fire.home.path)).filter(({ direction }) => direction === 'outbound');
       expect(rows.length).toBe(20);
       return rows;
-    }, 60_000);
+    }, 120_000);
     expect(answered.map(({ text }) => text).toSorted()).toEqual(Array.from({ length: 20 }, (_, n) => `${values.control} ${2 * n + 1}`).toSorted());
     for (let n = 0; n < 40; n += 2) expect(await eventually(() => post(`${n}`, 'whatever'))).toBe(403);
     expect(searched(fire, values).found).toEqual(['control']);

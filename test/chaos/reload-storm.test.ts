@@ -76,10 +76,10 @@ describe('a storm of files', () => {
       const id = `probe-${probes++}`;
       await client.post({ id, conversation: id, sender: 'probe', text: 'echo' });
       await eventually(async () => expect((await client.replies(id)).items.map(({ text }) => text)).toEqual(['1000001 echo']), 500);
-    }, 60_000);
+    }, 120_000);
     await eventually(() => {
       for (const instance of ['answering', 'standby']) expect(host.plugins.show(instance)).toMatchObject({ state: 'active', strikes: 0 });
-    }, 60_000);
+    }, 120_000);
     expect((await host.status()).reload.last?.refused).toEqual([]);
     await traffic.goesOn();
     const accepted = traffic.accepted();

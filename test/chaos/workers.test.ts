@@ -57,7 +57,7 @@ async function underTraffic(): Promise<Struck> {
     delivered: () => count,
     async goesOn() {
       const before = count;
-      await eventually(() => expect(count).toBeGreaterThan(before + 50), 60_000);
+      await eventually(() => expect(count).toBeGreaterThan(before + 50), 120_000);
     },
     async stop() {
       state.over = true;
@@ -77,8 +77,8 @@ async function underTraffic(): Promise<Struck> {
 async function everythingOnce(struck: Struck): Promise<void> {
   const { world, sends } = struck;
   const accepted = await struck.stop();
-  await eventually(async () => expect(await world.waitingDeliveries()).toBe(0), 60_000);
-  await eventually(() => expect(sends.size).toBe(accepted), 60_000);
+  await eventually(async () => expect(await world.waitingDeliveries()).toBe(0), 120_000);
+  await eventually(() => expect(sends.size).toBe(accepted), 120_000);
   expect([...sends].filter(([, times]) => times !== 1)).toEqual([]);
 }
 
@@ -109,7 +109,7 @@ describe('struck down under traffic', () => {
     const { world } = struck;
     const broken = 25;
     for (let n = 0; n < broken; n += 1) expect((await world.post('door', { id: `b${n}`, conversation: `b${n}`, sender: { id: `b${n}` }, text: 'break' })).status).toBe(202);
-    await eventually(async () => expect(await world.pipeline.deadLetters.count()).toBe(broken), 60_000);
+    await eventually(async () => expect(await world.pipeline.deadLetters.count()).toBe(broken), 120_000);
     const replayer = () => world.pipeline.workers.views().find(({ name }) => name === 'replay');
     world.beforeRange = (table) => (table.name === letterReplays.name ? failed() : undefined);
     expect(await world.pipeline.letterDesk.replayMany({}, 'a test')).toMatchObject({ marked: broken });
@@ -118,8 +118,8 @@ describe('struck down under traffic', () => {
     expect(await world.pipeline.deadLetters.count()).toBe(broken);
     world.beforeRange = () => undefined;
     const accepted = await struck.stop();
-    await eventually(async () => expect(await world.pipeline.deadLetters.count()).toBe(0), 60_000);
-    await eventually(() => expect(struck.sends.size).toBe(accepted + broken), 60_000);
+    await eventually(async () => expect(await world.pipeline.deadLetters.count()).toBe(0), 120_000);
+    await eventually(() => expect(struck.sends.size).toBe(accepted + broken), 120_000);
     expect([...struck.sends].filter(([, times]) => times !== 1)).toEqual([]);
     await eventually(() => expect(replayer()).toMatchObject({ state: 'idle' }));
   });
@@ -134,7 +134,7 @@ describe('struck down under traffic', () => {
       refused += 1;
       failed();
     };
-    await eventually(() => expect(refused).toBe(20), 60_000);
+    await eventually(() => expect(refused).toBe(20), 120_000);
     await struck.goesOn();
     await everythingOnce(struck);
   });

@@ -59,7 +59,7 @@ describe('a client generated from /openapi.json', () => {
     await writeFile(join(folder.path, 'program.ts'), PROGRAM);
 
     const { body: { messageId } } = await webhookClient(gatehouse.address, WEBHOOK_SECRET).post({ id: '1', conversation: 'c', text: 'hello' });
-    await expect.poll(async () => (await gatehouse.api(`/messages/${String(messageId)}`)).json()['outcome'], { timeout: 60_000 }).toBe('answered');
+    await expect.poll(async () => (await gatehouse.api(`/messages/${String(messageId)}`)).json()['outcome'], { timeout: 120_000 }).toBe('answered');
     const token = (await readFile(join(gatehouse.host.config.dataDir, 'admin-token'), 'utf8')).trim();
     const { stdout } = await run(process.execPath, ['program.ts', gatehouse.address, token, String(messageId)], { cwd: folder.path });
     expect(JSON.parse(stdout)).toEqual({

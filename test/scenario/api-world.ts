@@ -85,7 +85,7 @@ export async function anApiWorld(): Promise<ApiWorld> {
     const { items } = await get<{ items: { id: string; conversation: string }[] }>('/dead-letters');
     expect(items).toHaveLength(3);
     return Object.fromEntries(items.map(({ id, conversation }) => [conversation, id]));
-  }, 60_000);
+  }, 120_000);
   const { items: sessions } = await get<{ items: { key: string }[] }>('/sessions');
   const sessionOf = (conversation: string) => sessions.find(({ key }) => key.endsWith(conversation))?.key ?? '';
   const { plugin, version, digest, grantsDigest = '' } = gatehouse.host.plugins.show('reviewed');
@@ -143,7 +143,7 @@ export const CASES: Cases = {
   getBackup: made('createBackup', 'name'),
   deleteBackup: async (world) => {
     const wanted = made('createBackup', 'name')(world);
-    await eventually(async () => expect((await world.get(`/backups/${wanted.params?.['name']}`))['state']).toBe('done'), 60_000);
+    await eventually(async () => expect((await world.get(`/backups/${wanted.params?.['name']}`))['state']).toBe('done'), 120_000);
     return wanted;
   },
   createToken: () => ({ body: { label: 'a walker', scopes: ['status:read'] } }), listTokens: plain, getOwnToken: plain, getToken: made('createToken', 'id'), rotateToken: made('createToken', 'id'), revokeToken: made('createToken', 'id'),

@@ -235,7 +235,7 @@ describe('the health of a channel', () => {
     expect((await show(gatehouse)).strikes).toBe(0);
 
     await tell(gatehouse, { note: 'cut', value: true }); // nothing helps
-    await eventually(() => expect(restarts.events).toHaveLength(5), 60_000);
+    await eventually(() => expect(restarts.events).toHaveLength(5), 120_000);
     const delays = restarts.events.slice(1).map(({ delayMs }) => delayMs);
     expect(delays[0]).toBe(0);
     // Pauses of at least half of 100, 200 and 400 ms, the jitter taken off; what is between probes comes on top.

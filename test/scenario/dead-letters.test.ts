@@ -33,7 +33,7 @@ async function aBrokenHost(home: TestHome, conversations: readonly string[]) {
   const gatehouse = await startGatehouse(home);
   const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
   for (const conversation of conversations) expect((await client.post({ id: '1', conversation, text: `to ${conversation}` })).status).toBe(202);
-  await eventually(async () => expect(await letters(gatehouse)).toHaveLength(conversations.length), 60_000);
+  await eventually(async () => expect(await letters(gatehouse)).toHaveLength(conversations.length), 120_000);
   return { gatehouse, client };
 }
 
@@ -79,7 +79,7 @@ describe('dead letters', () => {
       const items = await letters(gatehouse);
       expect(items).toHaveLength(1);
       return items;
-    }, 60_000);
+    }, 120_000);
     expect(again).toMatchObject({ id: letter?.id, messageId: letter?.messageId, replays: 1 });
 
     await mend(home, gatehouse);
@@ -104,7 +104,7 @@ describe('dead letters', () => {
 
     await using second = await startGatehouse(home);
     const client = webhookClient(second.address, WEBHOOK_SECRET);
-    for (const conversation of conversations) await eventually(async () => expect((await client.replies(conversation)).items.map(({ text }) => text)).toEqual([`mended: to ${conversation}`]), 60_000);
+    for (const conversation of conversations) await eventually(async () => expect((await client.replies(conversation)).items.map(({ text }) => text)).toEqual([`mended: to ${conversation}`]), 120_000);
     expect(await letters(second)).toEqual([]);
   });
 
@@ -120,7 +120,7 @@ describe('dead letters', () => {
     expect((await gatehouse.api('/plugins/webhook/enable', { method: 'POST' })).status).toBe(200);
     for (let replays = 1; replays <= 5; replays += 1) {
       expect((await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST' })).status).toBe(202);
-      await eventually(async () => expect(await letters(gatehouse)).toMatchObject([{ replays }]), 60_000);
+      await eventually(async () => expect(await letters(gatehouse)).toMatchObject([{ replays }]), 120_000);
     }
     expect((await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST' })).json()).toMatchObject({ ...guarded, detail: expect.stringContaining('5 times already') });
     expect((await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST', body: { force: true } })).status).toBe(202);
@@ -147,7 +147,7 @@ describe('a message that costs a skill its sandbox', () => {
     await using gatehouse = await startGatehouse(home);
     const client = webhookClient(gatehouse.address, WEBHOOK_SECRET);
     for (const [id, text] of [['1', 'before'], ['2', 'poison'], ['3', 'after']] as const) expect((await client.post({ id, conversation: 'c', text })).status).toBe(202);
-    await eventually(async () => expect((await client.replies('c')).items.map(({ text }) => text)).toEqual(['got before', 'got after']), 60_000);
+    await eventually(async () => expect((await client.replies('c')).items.map(({ text }) => text)).toEqual(['got before', 'got after']), 120_000);
     expect(await letters(gatehouse)).toMatchObject([{ stage: 'respond', by: 'greedy', code: 'MESSAGE_POISONED', attempts: 2 }]);
     expect(gatehouse.host.plugins.show('greedy')).toMatchObject({ strikes: 2, state: 'active' });
   });

@@ -33,7 +33,7 @@ function startDev(dir: string, args: readonly string[] = []) {
       const found = told.find((each) => each.event === event && fits(each));
       if (!found) throw new Error(`no ${event} in ${JSON.stringify(told)} ${stderr}`);
       return found;
-    }, 60_000),
+    }, 120_000),
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
       await exited;

@@ -111,7 +111,7 @@ describe('an optional plugin', () => {
     void running.host.lost.then((reason) => (lost = reason));
     const client = webhookClient(running.address, WEBHOOK_SECRET);
     for (const conversation of CRASHING) await client.post({ id: '1', conversation, text: 'crash' });
-    await eventually(() => expect(running.host.plugins.show('helper')).toMatchObject({ state: 'quarantined', strikes: 3 }), 60_000);
+    await eventually(() => expect(running.host.plugins.show('helper')).toMatchObject({ state: 'quarantined', strikes: 3 }), 120_000);
     expect(running.host.readiness()).toMatchObject({ ready: true, degraded: [{ instance: 'helper', code: 'PLUGIN_QUARANTINED' }] });
     await client.post({ id: '2', conversation: 'd', text: 'echo still here' });
     await eventually(async () => expect((await client.replies('d')).items.map(({ text }) => text)).toEqual(['still here']));

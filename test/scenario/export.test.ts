@@ -75,7 +75,7 @@ async function talk(host: Gatehouse): Promise<void> {
     expect(items.filter(({ outcome }) => outcome === 'accepted' || outcome === 'pending')).toEqual([]);
     expect((await host.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1);
     expect(items.filter(({ outcome }) => outcome === 'delivered').length).toBeGreaterThanOrEqual(14);
-  }, 60_000);
+  }, 120_000);
 }
 
 beforeAll(async () => {
@@ -254,7 +254,7 @@ describe('an import', () => {
       const child = spawn(process.execPath, [LAUNCHER, 'import', path, '--home', home.path], { stdio: 'ignore' });
       const ended = new Promise((resolve) => child.on('exit', resolve));
       const store = join(home.path, 'data/store/data.mdb');
-      await eventually(() => expect((existsSync(store) && statSync(store).size > megabytes * 2 ** 20) || child.exitCode !== null).toBe(true), 60_000);
+      await eventually(() => expect((existsSync(store) && statSync(store).size > megabytes * 2 ** 20) || child.exitCode !== null).toBe(true), 120_000);
       child.kill('SIGKILL');
       await ended;
       const { kept, added, conflicts } = (await importInto(home, path, '--dry-run')).json() as Record<'kept' | 'added' | 'conflicts', number>;

@@ -119,7 +119,7 @@ describe('a dead letter', () => {
       const { items } = (await gatehouse.api('/dead-letters')).json<{ items: Letter[] }>();
       expect(items).toHaveLength(1);
       return items[0] as Letter;
-    }, 60_000);
+    }, 120_000);
     expect(letter).toMatchObject({ stage: 'respond', code: 'RESPOND_FAILED' });
     expect((await client.replies('sad')).items).toEqual([]);
 
@@ -147,7 +147,7 @@ describe('a dead letter', () => {
       const { items } = (await gatehouse.api('/dead-letters')).json<{ items: Letter[] }>();
       expect(items).toHaveLength(1);
       return items[0] as Letter;
-    }, 60_000);
+    }, 120_000);
     expect(letter).toMatchObject({ stage: 'deliver', code: 'DELIVERY_FAILED' });
     const shown = (await gatehouse.api(`/dead-letters/${letter.id}`)).json<{ text: string }>();
     expect(shown.text).toBe('lost?');

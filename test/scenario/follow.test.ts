@@ -51,25 +51,25 @@ describe('a list with --follow', () => {
     await using deliveries = follow('deliveries', 'list', '--conversation', 'heard', '--json');
     await post('unheard', 'say this too');
     await post('unheard', 'say break');
-    await eventually(() => expect(letters.lines()).toEqual([expect.stringMatching(/^\S+ {2}\S+Z {2}webhook {2}respond {2}\S+ {2}\d/)]), 60_000);
+    await eventually(() => expect(letters.lines()).toEqual([expect.stringMatching(/^\S+ {2}\S+Z {2}webhook {2}respond {2}\S+ {2}\d/)]), 120_000);
     await post('heard', 'say this');
-    await eventually(() => expect(deliveries.lines().map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ conversation: 'heard', state: 'delivered' })]), 60_000);
+    await eventually(() => expect(deliveries.lines().map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ conversation: 'heard', state: 'delivered' })]), 120_000);
   });
 
   it('tells what is there, what comes, and after a restart that something may be missed', async () => {
     const first = (await post('c', 'say one')).body['messageId'];
     await using following = follow('messages', 'list', '--conversation', 'c', '--direction', 'inbound', '--json');
     const seen = () => following.lines().map((line) => JSON.parse(line) as { id: string; outcome: string; text?: string; costs?: unknown });
-    await eventually(() => expect(seen().map(({ id }) => id)).toContain(first), 60_000);
+    await eventually(() => expect(seen().map(({ id }) => id)).toContain(first), 120_000);
     const second = (await post('c', 'say two')).body['messageId'];
-    await eventually(() => expect(seen().filter(({ outcome }) => outcome === 'answered').map(({ id }) => id)).toEqual([first, second]), 60_000);
+    await eventually(() => expect(seen().filter(({ outcome }) => outcome === 'answered').map(({ id }) => id)).toEqual([first, second]), 120_000);
 
     await host[Symbol.asyncDispose]();
-    await eventually(() => expect(following.stderr()).toContain('waiting for it'), 60_000);
+    await eventually(() => expect(following.stderr()).toContain('waiting for it'), 120_000);
     host = await startProcess(home.path);
-    await eventually(() => expect(following.stderr()).toMatch(/missed \(restarted\): `gatehouse messages list`/), 60_000);
+    await eventually(() => expect(following.stderr()).toMatch(/missed \(restarted\): `gatehouse messages list`/), 120_000);
     const third = (await post('c', 'say three')).body['messageId'];
-    await eventually(() => expect(seen().filter(({ outcome }) => outcome === 'answered').map(({ id }) => id)).toEqual([first, second, third]), 60_000);
+    await eventually(() => expect(seen().filter(({ outcome }) => outcome === 'answered').map(({ id }) => id)).toEqual([first, second, third]), 120_000);
     expect(new Set(seen().map(({ id, outcome }) => `${id} ${outcome}`)).size).toBe(seen().length);
     expect(seen().every(({ costs }) => costs === undefined)).toBe(true);
     expect(await following.interrupt()).toBe('SIGINT');

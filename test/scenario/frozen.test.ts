@@ -67,7 +67,7 @@ describe('a skill quarantined', () => {
     await at.client.post({ id: '1', conversation: 'c', text: 'late' });
     await screening;
     await quarantine(at.gatehouse, 'author');
-    await eventually(async () => expect((await at.gatehouse.host.messages.list({ conversation: 'c', direction: 'inbound' })).items[0]).toMatchObject({ outcome: 'unanswered' }), 60_000);
+    await eventually(async () => expect((await at.gatehouse.host.messages.list({ conversation: 'c', direction: 'inbound' })).items[0]).toMatchObject({ outcome: 'unanswered' }), 120_000);
     expect((await at.client.replies('c')).items).toEqual([]);
     expect(await kvOf(at.gatehouse, 'author')).toEqual([]);
   });
@@ -139,7 +139,7 @@ describe('a channel quarantined in the middle of a request that the host sends f
     expect(await reply()).toEqual(['pending']);
     answers = true;
     await at.gatehouse.api('/plugins/webhook/release', { method: 'POST', body: { reason: 'was fine' } });
-    await eventually(async () => expect(await reply()).toEqual(['delivered']), 60_000);
+    await eventually(async () => expect(await reply()).toEqual(['delivered']), 120_000);
     receiver.closeAllConnections();
     receiver.close();
   });

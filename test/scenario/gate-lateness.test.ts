@@ -22,7 +22,7 @@ describe('a gate that may be late', () => {
       await using visitor = await at.world.door(door);
       const text = `[outbound ${gate} hang] hello`;
       await visitor.say(`say ${text}`);
-      await eventually(async () => expect(await visitor.replies()).toEqual([text]), 60_000);
+      await eventually(async () => expect(await visitor.replies()).toEqual([text]), 120_000);
       expect(roundBefore('screen', await concluded(at.world, visitor.conversation))).toEqual(round(gate, 'timeout'));
       expect((await at.world.stored(visitor.conversation, 'outbound')).map(shown)).toEqual([keptAfter('timeout', gate, text, '')]);
     });
@@ -33,7 +33,7 @@ describe('a gate that may be late', () => {
     await at.world.settled(gate);
     const [text, reply] = [`[inbound ${gate} spin] say [outbound ${gate} spin] hello`, `[outbound ${gate} spin] hello`];
     expect(await visitor.say(text)).toMatchObject({ status: 'accepted' });
-    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 60_000);
+    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 120_000);
     const message = await concluded(at.world, visitor.conversation);
     expect(shown(message)).toEqual(keptAfter('timeout', gate, text, ''));
     expect(message.stages?.filter(({ instance, reason }) => instance === gate && reason === 'CALL_CPU').map(({ decision }) => decision)).toEqual(['timeout', 'timeout']);
@@ -62,7 +62,7 @@ describe('a gate that may be late', () => {
     expect(await elsewhere.say('say hello')).toMatchObject({ status: 'accepted' });
     expect(await at.world.stored(visitor.conversation, 'inbound')).toEqual([]);
     await gatehouse.api('/plugins/omega/release', { method: 'POST', body: { reason: 'it was fine' } });
-    await eventually(async () => expect(await visitor.say('again', 'denied later')).toEqual({ status: 'MODERATION_DENIED', reason: 'denied by omega' }), 60_000);
+    await eventually(async () => expect(await visitor.say('again', 'denied later')).toEqual({ status: 'MODERATION_DENIED', reason: 'denied by omega' }), 120_000);
     const [message, ...others] = await at.world.stored(visitor.conversation, 'inbound');
     expect(others).toEqual([]);
     const [judged, kept] = ['[inbound zeta flag] [inbound gamma modify] caf\u00e9', '[inbound zeta flag] <gamma> caf\u00e9'];

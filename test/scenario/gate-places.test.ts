@@ -63,7 +63,7 @@ describe('a gate', () => {
     await using visitor = await at.world.door(door);
     const reply = `[outbound ${gate} hang-once] hello`;
     await visitor.say(`say ${reply}`);
-    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 60_000);
+    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 120_000);
     const message = await concluded(at.world, visitor.conversation);
     expect(roundBefore('screen', message)).toEqual(roundUpTo(gate, 'unavailable'));
     expect(message.stages).toContainEqual(expect.objectContaining({ stage: 'screen', decision: 'retry', reason: 'GATE_TIMEOUT' }));

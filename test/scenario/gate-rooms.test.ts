@@ -35,7 +35,7 @@ describe('a room', () => {
     await using visitor = await at.world.door(door, room);
     const text = '[inbound zeta deny] [inbound omega modify] [inbound beta throw] say [outbound zeta hang] hello';
     expect(await visitor.say(text)).toMatchObject({ status: 'accepted' });
-    await eventually(async () => expect(await visitor.replies()).toEqual(['[outbound zeta hang] hello']), 60_000);
+    await eventually(async () => expect(await visitor.replies()).toEqual(['[outbound zeta hang] hello']), 120_000);
     const [message] = await at.world.stored(room, 'inbound');
     expect(shown(message ?? {})).toEqual({ text, flags: ['would-deny:zeta', 'would-modify:omega', 'unjudged:beta'], provenance: [{ gate: 'zeta', effect: 'would-deny' }, { gate: 'omega', effect: 'would-modify' }, { gate: 'beta', effect: 'unjudged' }] });
     expect((await at.world.stored(room, 'outbound')).map(({ flags }) => flags)).toEqual([['timeout:zeta']]);

@@ -24,7 +24,7 @@ describe('a gate', () => {
     await at.world.settled(gate);
     const reply = `[outbound ${gate} spin-once] hello`;
     await visitor.say(`say ${reply}`);
-    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 60_000);
+    await eventually(async () => expect(await visitor.replies()).toEqual([reply]), 120_000);
     const message = await concluded(at.world, visitor.conversation);
     expect(message.stages).toContainEqual(expect.objectContaining({ stage: 'gate', instance: gate, decision: 'unavailable', reason: 'CALL_CPU' }));
   });
@@ -146,7 +146,7 @@ describe('what gates refuse or take out', () => {
         expect(await said(`say [outbound gamma deny] ${turned(canaries.deniedReply)}`)).toBe('accepted');
         expect(await said(`say [outbound gamma modify] ${turned(canaries.maskedReply)}`)).toBe('accepted');
         expect(await said(`say ${canaries.passed}`)).toBe('accepted');
-        await eventually(async () => expect(await visitor.replies()).toEqual(['<gamma> ****', canaries.passed]), 60_000);
+        await eventually(async () => expect(await visitor.replies()).toEqual(['<gamma> ****', canaries.passed]), 120_000);
       }
       expect((await gatehouse.api('/plugins/gamma/quarantine', { method: 'POST', body: { reason: 'for its evidence' } })).status).toBe(200);
     }

@@ -54,7 +54,7 @@ describe.each(STATES)('kill -9 of a lane that is %s', (stands, queue, first, sta
 
     await using after = await startProcess(home.path);
     await say(after.address, 'go', 'go', 'elsewhere');
-    await eventually(async () => expect((await messagesOf(home, after)).filter(({ outcome }) => outcome === 'accepted')).toEqual([]), 60_000);
+    await eventually(async () => expect((await messagesOf(home, after)).filter(({ outcome }) => outcome === 'accepted')).toEqual([]), 120_000);
     const all = await messagesOf(home, after);
     const fates = fatesIn(all);
     // A run may have failed often enough, or have been ended by a newer message, before the kill; what is certain is that each ended once, and the last was answered.
@@ -77,7 +77,7 @@ describe('kill -9', () => {
     await killed(before);
     await using after = await startProcess(home.path);
     await say(after.address, 'go', 'go', 'elsewhere');
-    await eventually(async () => expect(fatesIn(await messagesOf(home, after))).toEqual(['1 answered', '2 dropped LANE_OVERFLOW', '3 dropped LANE_OVERFLOW', '4 answered', '5 answered']), 60_000);
+    await eventually(async () => expect(fatesIn(await messagesOf(home, after))).toEqual(['1 answered', '2 dropped LANE_OVERFLOW', '3 dropped LANE_OVERFLOW', '4 answered', '5 answered']), 120_000);
     expect(heardIn(await messagesOf(home, after))[1]).toEqual({ id: '4', text: 'text 4\n[2 messages before this one were dropped: “text 2”, “text 3”]', dropped: 2 });
   });
 

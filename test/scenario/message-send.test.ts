@@ -30,7 +30,7 @@ async function replyTo(client: WebhookClient, conversation: string, id: string):
     const reply = (await client.replies(conversation)).items.find((each) => each.inReplyTo === id);
     expect(reply).toBeDefined();
     return reply?.text ?? '';
-  }, 60_000);
+  }, 120_000);
 }
 
 describe('a message that a plugin sends', () => {
@@ -89,7 +89,7 @@ describe('a message that a plugin sends', () => {
       const { items } = (await gatehouse.api('/dead-letters')).json<{ items: { id: string; messageId: string }[] }>();
       expect(items).toMatchObject([{ messageId, instance: 'line', direction: 'outbound', code: 'DELIVERY_FAILED' }]);
       return items[0];
-    }, 60_000);
+    }, 120_000);
     expect((await gatehouse.fetch('/channels/line/mend', { method: 'POST' })).status).toBe(200);
     expect((await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST' })).status).toBe(202);
     await eventually(async () => expect((await gatehouse.api(`/messages/${messageId}`)).json()).toMatchObject({ outcome: 'delivered', sender: { id: 'plugin:herald' }, hops: 1 }));
@@ -124,7 +124,7 @@ describe('kill -9 of the host', () => {
         expect(replies.length).toBeGreaterThanOrEqual(ids.length);
         expect(sent.map(({ id }) => id)).toEqual(replies.map(({ text }) => text));
         return sent;
-      }, 60_000);
+      }, 120_000);
       expect(noted.map(({ text }) => text).slice(0, ids.length)).toEqual(ids);
     }
     await expectDelivered(home, acknowledged.flat().length);
@@ -160,7 +160,7 @@ async function expectDelivered(home: TestHome, atLeast: number): Promise<void> {
   await eventually(async () => {
     const status = (await runCommand(['status', '--home', home.path, '--json'])).json<{ deliveries: { waiting: number; running: number }; deadLetters: number }>();
     expect(status).toMatchObject({ deliveries: { waiting: 0, running: 0 }, deadLetters: 0 });
-  }, 60_000);
+  }, 120_000);
   const { items } = (await runCommand(['messages', '--home', home.path, '--json', '--direction', 'outbound', '--outcome', 'delivered', '--limit', '200'])).json<{ items: MessageView[] }>();
   expect(items.filter(({ hops }) => hops === 1).length).toBeGreaterThan(Math.min(atLeast, 200) / 4);
   expect(items.every(({ hops = 0 }) => hops <= BOUNDS.messageHops)).toBe(true);

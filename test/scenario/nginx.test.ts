@@ -112,7 +112,7 @@ describe.skipIf(missing.length > 0)(`a host behind nginx${missing.length > 0 ? `
       const { socket, said } = chat(`https://chat.example.com:${port}`, port);
       await eventually(() => expect(said()).toMatch(/^HTTP\/1\.1 101 /));
       socket.write(wsFrame({ opcode: OPCODE.text, payload: Buffer.from(JSON.stringify({ type: 'message', id: 'm1', text: 'echo through nginx' })) }));
-      await eventually(() => expect(said()).toMatch(/"inReplyTo":"m1","text":"[^"]*through nginx"/), 60_000);
+      await eventually(() => expect(said()).toMatch(/"inReplyTo":"m1","text":"[^"]*through nginx"/), 120_000);
       socket.destroy();
       const foreign = chat('https://evil.example', port);
       await eventually(() => expect(foreign.said()).toMatch(/^HTTP\/1\.1 403 [\s\S]*ORIGIN_REFUSED/));

@@ -58,7 +58,7 @@ describe('the requests of one send', () => {
     await using home = await homeOf([receiver], [aChannel(receiver, { send: THREE })]);
     await using gatehouse = await startGatehouse(home);
     await say(gatehouse, '1');
-    await eventually(() => expect(seen(receiver)).toEqual(['/a 1', '/b 1', '/b 1', '/c 1', '/c 1', '/c 1']), 60_000);
+    await eventually(() => expect(seen(receiver)).toEqual(['/a 1', '/b 1', '/b 1', '/c 1', '/c 1', '/c 1']), 120_000);
   });
 
   it('that were done before a restart or a replay are not done again', async () => {
@@ -75,7 +75,7 @@ describe('the requests of one send', () => {
       const { items } = (await gatehouse.api('/dead-letters')).json<{ items: { id: string; code: string }[] }>();
       expect(items).toMatchObject([{ code: 'DELIVERY_REFUSED' }]);
       return items;
-    }, 60_000);
+    }, 120_000);
     isTaken = true;
     await gatehouse.api(`/dead-letters/${letter?.id}/replay`, { method: 'POST' });
     await eventually(() => expect(seen(receiver)).toEqual(['/a 1', '/b 1', '/b 1', '/c 1', '/c 1', '/c 1']));
@@ -117,7 +117,7 @@ describe('the requests of one send', () => {
     await Promise.all(Array.from({ length: 300 }, (_, n) => say(gatehouse, 'x', { channel: 'slow', conversation: `c${n}` })));
     await eventually(() => expect(slow.received.length).toBeGreaterThan(0));
     await say(gatehouse, 'hello', { channel: 'quick' });
-    await eventually(() => expect(quick.received.map(({ body }) => body)).toEqual(['hello']), 60_000);
+    await eventually(() => expect(quick.received.map(({ body }) => body)).toEqual(['hello']), 120_000);
     await slow[Symbol.asyncDispose]();
   });
 });
@@ -153,7 +153,7 @@ describe('a host that dies while a reply is under way', () => {
       await first.exited;
     }
     await using again = await startProcess(home.path);
-    await eventually(() => expect(receiver.received).toHaveLength(2), 60_000);
+    await eventually(() => expect(receiver.received).toHaveLength(2), 120_000);
     const [before, after] = receiver.received;
     expect([after?.body, after?.headers['idempotency-key']]).toEqual([before?.body, before?.headers['idempotency-key']]);
     await eventually(async () => {

@@ -84,7 +84,7 @@ const expectDelivered = (gatehouse: Gatehouse) =>
     const reply = await onlyReply(gatehouse);
     expect(reply.outcome).toBe('delivered');
     return reply;
-  }, 60_000);
+  }, 120_000);
 
 describe('a reply that is too long for its channel', () => {
   it('leaves in pieces: in order, each under a key of its own, each within the limit', async () => {
@@ -133,7 +133,7 @@ describe('a reply that is too long for its channel', () => {
       await first.exited;
     }
     await using _again = await startProcess(home.path);
-    await eventually(() => expect(receiver.received).toHaveLength(9), 60_000);
+    await eventually(() => expect(receiver.received).toHaveLength(9), 120_000);
     await eventually(async () => {
       const { items } = (await runCommand(['messages', '--json', '--home', home.path])).json<{ items: { direction: string; outcome: string }[] }>();
       expect(items.filter(({ direction }) => direction === 'outbound')).toMatchObject([{ outcome: 'delivered' }]);
@@ -192,7 +192,7 @@ describe('a remote that asks to be left alone', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     await eventually(async () => expect((await gatehouse.api('/deliveries')).json()).toMatchObject({ items: [{ class: 'rate-limited', attempts: 1, nextTryAt: expect.any(String) as string }] }));
     await say(gatehouse, 'b', 'two');
-    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 60_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 120_000);
     expect(early).toEqual([]);
   });
 
@@ -207,7 +207,7 @@ describe('a remote that asks to be left alone', () => {
     }
     await using gatehouse = await startGatehouse(home);
     await say(gatehouse, 'b', 'two');
-    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 60_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target).toSorted()).toEqual(['/one', '/one', '/two']), 120_000);
     expect(early).toEqual([]);
   });
 
@@ -220,7 +220,7 @@ describe('a remote that asks to be left alone', () => {
     await eventually(() => expect(receiver.received).toHaveLength(1));
     await say(gatehouse, 'b', 'two');
     await eventually(() => expect(early).toEqual(['/two']));
-    await eventually(() => expect(receiver.received.map(({ target }) => target)).toEqual(['/one', '/two', '/one']), 60_000);
+    await eventually(() => expect(receiver.received.map(({ target }) => target)).toEqual(['/one', '/two', '/one']), 120_000);
     expect(early).toEqual(['/two']);
   });
 });

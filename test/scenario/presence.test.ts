@@ -115,7 +115,7 @@ describe('a reply that is shown while it comes into being', () => {
     const { items } = (await gatehouse.api('/messages?direction=inbound')).json<{ items: { stages: object[] }[] }>();
     expect(items[0]?.stages).toContainEqual({ stage: 'stream', decision: 'withdrawn', reason: '6 bytes', durationMs: 0 });
     chat.say('fail');
-    await eventually(() => expect(ofType(chat, 'withdrawn').length).toBeGreaterThan(2), 60_000);
+    await eventually(() => expect(ofType(chat, 'withdrawn').length).toBeGreaterThan(2), 120_000);
     expect(ofType(chat, 'message')).toHaveLength(1);
   });
 });

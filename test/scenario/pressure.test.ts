@@ -32,7 +32,7 @@ describe('pressure', () => {
         const waiting = queues.find(({ queue }) => queue === 'messages')?.depth ?? 0;
         if (waiting < depth) await post('full');
         expect(waiting).toBeGreaterThanOrEqual(depth);
-      }, 60_000);
+      }, 120_000);
     };
     expect((await pressure()).level).toBe('normal');
     await fill(MOST * 0.75);
@@ -45,17 +45,17 @@ describe('pressure', () => {
     await eventually(async () => {
       await fill(MOST * 0.85 + 1);
       expect(await post('low')).toMatchObject({ status: 503, body: { code: 'PRESSURE_SHED', queue: 'messages' } });
-    }, 60_000);
+    }, 120_000);
     expect((await post('high')).status).toBe(202);
     await eventually(async () => {
       if ((await pressure()).ratio < 0.9) await post('high');
       expect(await post('usual')).toMatchObject({ status: 503, body: { code: 'PRESSURE_SHED' } });
-    }, 60_000);
+    }, 120_000);
     const refused = await eventually(async () => {
       const answer = await post('high');
       expect(answer.status).toBe(503);
       return answer;
-    }, 60_000);
+    }, 120_000);
     expect(refused).toMatchObject({ status: 503, body: { code: 'HOST_BUSY', queue: 'messages', retryAfterMs: expect.any(Number) } });
     expect((await pressure()).shed).toBeGreaterThanOrEqual(3);
     const metrics = (await gatehouse.fetch('/metrics')).text;
@@ -64,7 +64,7 @@ describe('pressure', () => {
 
     await keeper(false);
     await gatehouse.api('/reload', { method: 'POST' });
-    await eventually(async () => expect((await pressure()).level).toBe('normal'), 60_000);
+    await eventually(async () => expect((await pressure()).level).toBe('normal'), 120_000);
     expect((await post('usual')).status).toBe(202);
   });
 
@@ -78,7 +78,7 @@ describe('pressure', () => {
     const answered = async (conversation: string) => {
       const startedAt = performance.now();
       expect((await client.post({ id: conversation, conversation, sender: conversation, text: 'hello' })).status).toBe(202);
-      await eventually(async () => expect((await client.replies(conversation)).items).toHaveLength(1), 60_000);
+      await eventually(async () => expect((await client.replies(conversation)).items).toHaveLength(1), 120_000);
       return performance.now() - startedAt;
     };
     const flood = Array.from({ length: 200 }, (_, n) => client.post({ id: `f${n}`, conversation: `flood-${n}`, sender: 'mallory', text: 'flood' }));

@@ -156,10 +156,10 @@ describe.concurrent.each(Object.entries(CASES))('a plugin stopped for %s', (name
     await waiting.promise;
 
     await pull(world, name);
-    await eventually(() => expect(show()).toMatchObject({ state, code }), 60_000);
+    await eventually(() => expect(show()).toMatchObject({ state, code }), 120_000);
     // Nothing is given to it any more, and its work goes to whoever is left: nobody, for words that are its own.
     const outcomeIn = async (conversation: string) => (await gatehouse.host.messages.list({ conversation, direction: 'inbound' })).items[0]?.outcome;
-    await eventually(async () => expect(await outcomeIn(inFlight)).toBe('unanswered'), 60_000);
+    await eventually(async () => expect(await outcomeIn(inFlight)).toBe('unanswered'), 120_000);
     const after = await say(name, 'recall', 'after');
     await eventually(async () => expect(await outcomeIn(after)).toBe('unanswered'));
     expect(calls.filter(({ ok }) => ok)).toEqual([]);
@@ -189,7 +189,7 @@ describe.concurrent.each(Object.entries(CASES))('a plugin stopped for %s', (name
 
     // Nothing of it was let go for good.
     await mend(world, name);
-    await eventually(() => expect(show().state).toBe('active'), 60_000);
+    await eventually(() => expect(show().state).toBe('active'), 120_000);
     const again = await say(name, 'recall', 'again');
     await eventually(async () => expect(await repliesIn(again)).toEqual(['it was before']));
     expect((await gatehouse.api(`/quarantine/${name}`)).json()).toMatchObject({ code: 'NOT_IN_QUARANTINE' });
@@ -199,7 +199,7 @@ describe.concurrent.each(Object.entries(CASES))('a plugin stopped for %s', (name
 describe('a plugin that never loads', () => {
   it('is tried again and again, and then given up with its evidence', async () => {
     const found = async () => (await world.gatehouse.api('/quarantine/broken')).json();
-    await eventually(async () => expect(await found()).toMatchObject({ state: 'quarantined', trigger: 'crash-loop', evidence: { state: 'intact' } }), 60_000);
+    await eventually(async () => expect(await found()).toMatchObject({ state: 'quarantined', trigger: 'crash-loop', evidence: { state: 'intact' } }), 120_000);
     expect((await found())['moves']).toEqual(expect.arrayContaining([expect.objectContaining({ to: 'backoff' })]));
     const { evidence } = (await world.gatehouse.api('/quarantine/broken/evidence')).json<EvidenceView>();
     expect(evidence.history.filter(({ event }) => event === 'plugin.strike').map(({ cause }) => cause)).toEqual(['load', 'load', 'load']);

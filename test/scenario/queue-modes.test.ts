@@ -74,7 +74,7 @@ describe('collect', () => {
       const { items } = await lane.gatehouse.host.deadLetters.list({});
       expect(items).toHaveLength(2);
       return items;
-    }, 60_000);
+    }, 120_000);
     expect((await lane.fates()).toSorted()).toEqual(['1 dead-lettered RESPOND_FAILED', '2 dead-lettered RESPOND_FAILED']);
     await lane.go();
     await eventually(async () => expect((await lane.gatehouse.host.status()).lanes).toMatchObject({ waiting: 0, running: 0 }));

@@ -39,7 +39,7 @@ describe('a sandbox killed from outside', () => {
     state.over = true;
     for (const [lane, sent] of (await posting).entries()) {
       const expected = Array.from({ length: Math.min(sent, 100) }, (_, n) => String(n)); // the first page
-      await eventually(async () => expect((await client.replies(`lane-${lane}`)).items.map(({ text }) => text)).toEqual(expected), 60_000);
+      await eventually(async () => expect((await client.replies(`lane-${lane}`)).items.map(({ text }) => text)).toEqual(expected), 120_000);
     }
     expect(Math.min(...took)).toBeLessThan(BACK_WITHIN_MS * paceNow());
     expect(gatehouse.host.plugins.show(instance)).toMatchObject({ state: 'active', strikes: 0, restarts: KILLS });

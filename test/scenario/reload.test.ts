@@ -198,7 +198,7 @@ describe('an upgrade that fails its self test', () => {
     const traffic = startTraffic(it.gatehouse.address);
     await traffic.goesOn();
     await it.home.add({ name: 'skill', version: '1.1.0', kind: 'skill', source: broken });
-    await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'impaired', version: '1.0.0', code: 'UPGRADE_ROLLED_BACK', strikes: 0, diagnostics: [{ code: 'UPGRADE_ROLLED_BACK', message: expect.stringContaining("'test.skill' 1.1.0") }] }), 60_000);
+    await eventually(() => expect(it.show('skill')).toMatchObject({ state: 'impaired', version: '1.0.0', code: 'UPGRADE_ROLLED_BACK', strikes: 0, diagnostics: [{ code: 'UPGRADE_ROLLED_BACK', message: expect.stringContaining("'test.skill' 1.1.0") }] }), 120_000);
     expect(await readyz(it.gatehouse)).toEqual({ ready: true, degraded: [] });
     await traffic.goesOn();
 

@@ -60,6 +60,6 @@ describe('POST /messages', () => {
     expect((await send(later)).json()).toMatchObject({ status: 409, code: 'CHANNEL_DOWN', detail: "Nothing can be sent by 'webhook': it is disabled." });
     expect(await storedFor('later')).toEqual([]);
     await gatehouse.api('/plugins/webhook/enable', { method: 'POST' });
-    await expect.poll(async () => (await send(later)).json<{ outcome?: string }>().outcome, { timeout: 60_000 }).toBe('delivered');
+    await expect.poll(async () => (await send(later)).json<{ outcome?: string }>().outcome, { timeout: 120_000 }).toBe('delivered');
   });
 });

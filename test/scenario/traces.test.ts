@@ -208,7 +208,7 @@ describe('the trace of a message whose host is killed', () => {
     await first.exited;
     await using second = await startProcess(home.path, [], undefined, options);
     expect(second.pid).not.toBe(first.pid);
-    await eventually(() => expect(collected.map(({ name }) => name)).toContain('deliver message'), 60_000);
+    await eventually(() => expect(collected.map(({ name }) => name)).toContain('deliver message'), 120_000);
     expect(new Set(collected.map(({ traceId }) => traceId))).toEqual(new Set([TRACE]));
     const [delivery, answer] = ['deliver message', 'answer message'].map((wanted) => collected.find(({ name }) => name === wanted));
     expect(delivery?.parentSpanId).toBe(answer?.spanId);

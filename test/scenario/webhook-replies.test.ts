@@ -64,7 +64,7 @@ describe('a reply', () => {
   it('that is not taken is posted again with the same id, before any later one of its conversation', async () => {
     await using world = await aWorld((_, index) => (index < 2 ? { status: index === 0 ? 503 : 429, headers: { 'retry-after': '1' }, body: 'not now' } : { status: 204 }));
     for (const id of ['1', '2', '3']) await world.say(id);
-    await eventually(() => expect(world.receiver.received.map(textOf)).toEqual(['1', '1', '1', '2', '3']), 60_000);
+    await eventually(() => expect(world.receiver.received.map(textOf)).toEqual(['1', '1', '1', '2', '3']), 120_000);
     const [first, second, third] = world.receiver.received;
     expect([second?.body, third?.body, second?.headers['idempotency-key'], third?.headers['idempotency-key']]).toEqual([first?.body, first?.body, first?.headers['idempotency-key'], first?.headers['idempotency-key']]);
     await eventually(async () => expect((await world.outcomes()).map(({ outcome }) => outcome)).toEqual(['delivered', 'delivered', 'delivered']));
@@ -143,9 +143,9 @@ describe('a reply', () => {
 
     await world.home.write('webhook.secret', 'quite another secret\n');
     const renewed = webhookClient(world.gatehouse.address, 'quite another secret');
-    await eventually(async () => expect((await renewed.post({ id: '2', conversation: 'c', text: 'echo 2' })).status).toBe(202), 60_000);
+    await eventually(async () => expect((await renewed.post({ id: '2', conversation: 'c', text: 'echo 2' })).status).toBe(202), 120_000);
     expect((await world.client.post({ id: '3', conversation: 'c', text: 'echo 3' })).status).toBe(401);
-    await eventually(() => expect(world.receiver.received).toHaveLength(2), 60_000);
+    await eventually(() => expect(world.receiver.received).toHaveLength(2), 120_000);
     expect(world.receiver.received.map(({ headers }) => headers['x-gatehouse-signature'])).toEqual([
       signatureOf(WEBHOOK_SECRET, world.receiver.received[0]?.body ?? ''),
       signatureOf('quite another secret', world.receiver.received[1]?.body ?? ''),
@@ -153,9 +153,9 @@ describe('a reply', () => {
 
     // Lost, it is nobody's mistake who sends: they are told to come back.
     await rm(join(world.home.path, 'webhook.secret'));
-    await eventually(async () => expect(await renewed.post({ id: '4', conversation: 'c', text: 'echo 4' })).toMatchObject({ status: 503, body: { code: 'INSTANCE_UNAVAILABLE' } }), 60_000);
+    await eventually(async () => expect(await renewed.post({ id: '4', conversation: 'c', text: 'echo 4' })).toMatchObject({ status: 503, body: { code: 'INSTANCE_UNAVAILABLE' } }), 120_000);
     await world.home.write('webhook.secret', 'quite another secret\n');
-    await eventually(async () => expect((await renewed.post({ id: '5', conversation: 'c', text: 'echo 5' })).status).toBe(202), 60_000);
+    await eventually(async () => expect((await renewed.post({ id: '5', conversation: 'c', text: 'echo 5' })).status).toBe(202), 120_000);
   });
 
   it('of a conversation whose receiver hangs holds up no other conversation', async () => {
@@ -164,7 +164,7 @@ describe('a reply', () => {
     await eventually(() => expect(world.receiver.received).toHaveLength(1));
     await world.say('s2', 'echo s2', 'stuck');
     for (let n = 0; n < 20; n++) await world.say(`f${n}`, `echo f${n}`, `free-${n % 5}`);
-    await eventually(() => expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('f'))).toHaveLength(20), 60_000);
+    await eventually(() => expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('f'))).toHaveLength(20), 120_000);
     expect(world.receiver.received.map(textOf).filter((text) => text.startsWith('s'))).toEqual(['s1']);
   });
 });

@@ -34,7 +34,7 @@ async function ask<T = Record<string, unknown>>(gatehouse: Gatehouse, text: stri
     const reply = items.find((each) => each.inReplyTo === id);
     expect(reply).toBeDefined();
     return JSON.parse(reply?.text ?? 'null') as T;
-  }, 60_000);
+  }, 120_000);
 }
 
 async function arena(...plugins: readonly TestPlugin[]) {
@@ -161,7 +161,7 @@ describe('between plugins', () => {
     });
     await besideNeighbour(other.gatehouse, async () => {
       await other.gatehouse.fetch('/channels/door/in', { method: 'POST', body: JSON.stringify({ id: 'f', conversation: 'c', sender: { id: 's' }, text: 'forger go' }) });
-      await eventually(async () => expect((await other.gatehouse.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1), 60_000);
+      await eventually(async () => expect((await other.gatehouse.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1), 120_000);
     });
   });
 });

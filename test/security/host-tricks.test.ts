@@ -147,7 +147,7 @@ describe('what plugins write', () => {
         const posted = await gatehouse.fetch('/channels/door/in', { method: 'POST', body: JSON.stringify({ id: `${text}${Math.random()}`, conversation: text + Math.random(), sender: { id: 's' }, text }) });
         expect(posted.status).toBe(202);
       }
-      await eventually(() => expect(gatehouse.host.plugins.show('reason').state).toBe('quarantined'), 60_000);
+      await eventually(() => expect(gatehouse.host.plugins.show('reason').state).toBe('quarantined'), 120_000);
     });
     const folder = join(home.path, 'data/evidence');
     const files = await eventually(async () => {
@@ -201,7 +201,7 @@ describe('plugins that call each other', () => {
       const before = count();
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(count()).toBe(before); // nothing goes on behind it
-    }, 60_000);
+    }, 120_000);
   });
 
   it('attack g87 schema-bombs: arguments and results that do not fit a tool’s schemas reach neither side', async () => {

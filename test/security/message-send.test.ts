@@ -55,7 +55,7 @@ async function ask(gatehouse: Gatehouse, id: string): Promise<unknown> {
     const reply = (await outbound(gatehouse, 'door')).find((each) => each.inReplyTo === id);
     expect(reply).toBeDefined();
     return JSON.parse(reply?.text ?? 'null') as unknown;
-  }, 60_000);
+  }, 120_000);
 }
 
 describe('a plugin that may send', () => {
@@ -112,7 +112,7 @@ describe('a plugin that may send', () => {
     await using stage = await arena(relay('ping', 'pong'), relay('pong', 'ping'), skill('starter', `return await code(ctx.message.send({ instance: 'ping', conversation: message.id, text: 'go' }));`, [grant('ping')]));
     await besideNeighbour(stage.gatehouse, async () => {
       for (let n = 0; n < 5; n += 1) expect(await ask(stage.gatehouse, `q${n}`)).toBe('sent');
-      await eventually(() => expect(stage.denied.filter(({ code }) => code === 'MESSAGE_HOPS')).toHaveLength(5), 60_000);
+      await eventually(() => expect(stage.denied.filter(({ code }) => code === 'MESSAGE_HOPS')).toHaveLength(5), 120_000);
       await eventually(async () => expect((await stage.gatehouse.host.status()).deliveries).toEqual({ waiting: 0, running: 0 }));
       const all = [...(await outbound(stage.gatehouse, 'ping')), ...(await outbound(stage.gatehouse, 'pong'))];
       expect(all).toHaveLength(5 * BOUNDS.messageHops);
@@ -141,7 +141,7 @@ describe('a plugin that may send', () => {
     await using stage = await arena(channel('sink'), skill('bomb', `for (let n = 0; n < 16; n++) await ctx.message.send({ instance: 'sink', conversation: 'c', text: 'residue' }); throw new Error('boom');`, [{ ...grant('sink'), quota: { perMinute: 1000 } }]));
     await besideNeighbour(stage.gatehouse, async () => {
       await stage.gatehouse.fetch('/channels/door/in', { method: 'POST', body: JSON.stringify({ id: 'q', conversation: 'c', sender: { id: 's' }, text: 'go' }) });
-      await eventually(async () => expect((await stage.gatehouse.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1), 60_000);
+      await eventually(async () => expect((await stage.gatehouse.api('/dead-letters')).json<{ items: unknown[] }>().items).toHaveLength(1), 120_000);
       expect(await outbound(stage.gatehouse, 'sink')).toEqual([]);
     });
   });

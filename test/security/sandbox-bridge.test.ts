@@ -94,7 +94,7 @@ it('attack 57 fork-bomb-respawn: a plugin that crashes at load for ever is tried
   const delays: number[] = [];
   const unsubscribe = subscribe('plugin.restarted', ({ instance, delayMs }) => void (instance === 'attacker' && delays.push(delayMs)));
   await using fight = await battle(pool, { source: 'const m = new Map(); for (let i = 0; ; i++) m.set(i, i);' });
-  await eventually(() => expect(fight.quarantined).toHaveLength(1), 60_000);
+  await eventually(() => expect(fight.quarantined).toHaveLength(1), 120_000);
   expect(delays).toHaveLength(2);
   expect(delays[1]).toBeGreaterThan(delays[0] as number);
   expect(fight.quarantined[0]).toMatchObject({ strikes: [{ cause: 'load' }, { cause: 'load' }, { cause: 'load' }] });

@@ -41,7 +41,7 @@ async function reply(gatehouse: Gatehouse): Promise<MessageView> {
     const [first] = await stored(gatehouse, 'outbound');
     if (!first) throw new Error('no reply yet');
     return first;
-  }, 60_000);
+  }, 120_000);
 }
 
 describe('what leaves', () => {
@@ -71,7 +71,7 @@ describe('what leaves', () => {
     await using home = await aHome([channel('plain', { links: 'refuse' }), parrot]);
     await using gatehouse = await startGatehouse(home);
     await say(gatehouse, 'see https://a.example/x');
-    await eventually(async () => expect((await stored(gatehouse, 'inbound'))[0]).toMatchObject({ outcome: 'unanswered' }), 60_000);
+    await eventually(async () => expect((await stored(gatehouse, 'inbound'))[0]).toMatchObject({ outcome: 'unanswered' }), 120_000);
     expect(await stored(gatehouse, 'outbound')).toEqual([]);
     expect((await stored(gatehouse, 'inbound'))[0]?.stages).toContainEqual({ stage: 'links', decision: 'deny', reason: 'links may not leave here', durationMs: 0 });
     const sent = (await gatehouse.api('/messages', { method: 'POST', body: { channel: 'door', to: 'c', text: 'www.a.example' } })).json();

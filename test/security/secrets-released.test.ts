@@ -41,7 +41,7 @@ async function heldBy(host: HostProcess, dir: string): Promise<string[]> {
     const { buffer } = await snapshot.read({ buffer: Buffer.alloc(8), position: Math.max(0, size - 8) });
     expect(buffer.toString()).toMatch(/\]\s*\}\s*$/); // whole
     return join(dir, name);
-  }, 60_000);
+  }, 120_000);
   const bytes = await readFile(file);
   return Object.entries(CANARIES).filter(([, canary]) => bytes.includes(canary)).map(([instance]) => instance);
 }

@@ -207,7 +207,7 @@ async function probe(host: HostProcess): Promise<void> {
       const { items } = await client.replies(id);
       expect(items).toHaveLength(1);
       return items[0]?.text ?? '';
-    }, 60_000);
+    }, 120_000);
     return /^[A-Z_]+/.exec(text)?.[0] ?? String((JSON.parse(text.slice(0, text.lastIndexOf('} ') + 1)) as { status: number }).status);
   };
   const learning = async (server: string, path: string, init?: Init) => `${server} ${path} ${await learnt(await tell(server, path, init))}`;
@@ -249,10 +249,10 @@ async function probe(host: HostProcess): Promise<void> {
   await tell('base', '/body', { finally: 'throw' });
   const paged = { id: 'x', conversation: 'x', sender: { id: 's' }, text: JSON.stringify({ who: 'prober-d', server: 'base', path: '/both', init: { secrets: ['key'] } }) };
   expect((await ask(host, '/channels/pager/in', { method: 'POST', body: JSON.stringify(paged) })).status).toBe(202);
-  await eventually(async () => expect((await itemsOf(host, 'dead-letters')).map(({ code }) => code)).toEqual(expect.arrayContaining(['RESPOND_FAILED', 'DELIVERY_REFUSED'])), 60_000);
+  await eventually(async () => expect((await itemsOf(host, 'dead-letters')).map(({ code }) => code)).toEqual(expect.arrayContaining(['RESPOND_FAILED', 'DELIVERY_REFUSED'])), 120_000);
   // A sandbox that is killed with all that it has learnt.
   await tell('base', '/body', { who: 'prober-e', finally: 'spin' });
-  await eventually(async () => expect((await ask(host, '/api/v1/plugins/prober-e')).text).toMatch(/"strikes":[1-9]/), 60_000);
+  await eventually(async () => expect((await ask(host, '/api/v1/plugins/prober-e')).text).toMatch(/"strikes":[1-9]/), 120_000);
 }
 
 /** Any request, with the admin token. */

@@ -57,7 +57,7 @@ export async function openChat(address: string, { conversation = newConversation
     },
     frame: (fits) =>
       new Promise((resolve, reject) => {
-        const deadline = setTimeout(() => finish(() => reject(new Error(`no such frame; seen: ${JSON.stringify(frames).slice(0, 2000)}`))), 60_000);
+        const deadline = setTimeout(() => finish(() => reject(new Error(`no such frame; seen: ${JSON.stringify(frames).slice(0, 2000)}`))), 120_000);
         const finish = (settle: () => void) => {
           clearTimeout(deadline);
           waiting.delete(look);

@@ -14,7 +14,7 @@ export const DOOR: TestPlugin = {
 let asked = 0;
 
 /** Each question in a conversation of its own, so that questions do not wait for each other. */
-export async function ask<T = Record<string, unknown>>(gatehouse: Pick<Gatehouse, 'fetch' | 'api'>, text: string, withinMs = 40_000): Promise<T> {
+export async function ask<T = Record<string, unknown>>(gatehouse: Pick<Gatehouse, 'fetch' | 'api'>, text: string, withinMs = 120_000): Promise<T> {
   const conversation = `c${++asked}`;
   const posted = await gatehouse.fetch('/channels/door/in', { method: 'POST', body: JSON.stringify({ id: 'q', conversation, sender: { id: conversation }, text }) });
   expect(posted.status).toBe(202);

@@ -2,8 +2,8 @@
 
 const STEP_MS = 5;
 
-/** Calls `check` until it returns without throwing, and returns its value; throws its last error once `withinMs` (default 30 s: what is right costs none of it, and a machine may be busy) have passed. */
-export async function eventually<T>(check: () => T | Promise<T>, withinMs = 30_000): Promise<T> {
+/** Calls `check` until it returns without throwing, and returns its value; throws its last error once `withinMs` (default 60 s: what is right costs none of it, and a machine may be busy) have passed. */
+export async function eventually<T>(check: () => T | Promise<T>, withinMs = 60_000): Promise<T> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
     try {

@@ -126,7 +126,7 @@ export async function gateWorld({ gates = {}, gate = {}, rooms = {} }: WorldOpti
         const { state } = gatehouse.host.plugins.show(gate);
         if (state !== 'active' && state !== 'quarantined') throw new Error(`'${gate}' is ${state}`);
         return state;
-      }, 60_000),
+      }, 120_000),
     async stored(conversation, direction) {
       const { items } = (await gatehouse.api(`/messages?conversation=${encodeURIComponent(conversation)}&direction=${direction}`)).json<{ items: MessageView[] }>();
       return items.toReversed();
@@ -184,5 +184,5 @@ export async function concluded(world: GateWorld, conversation: string): Promise
     const message = (await world.stored(conversation, 'inbound')).at(-1);
     if (!message || message.outcome === 'accepted') throw new Error(`the message is ${message?.outcome ?? 'not there'}`);
     return message;
-  }, 60_000);
+  }, 120_000);
 }

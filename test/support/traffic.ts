@@ -65,7 +65,7 @@ export function startTraffic(address: string, { conversations = 4, pauseMs = 10,
         const replies = await allReplies(client, `c${lane}`);
         expect(replies.map(({ id }) => id)).toEqual(ids);
         return replies;
-      }, 30_000)));
+      }, 120_000)));
     },
   };
 }

@@ -44,7 +44,7 @@ describe('a delivery', () => {
       }
     };
     await world.post('pager', arriving('1', 'hi'));
-    await eventually(async () => expect((await only(world))?.outcome).toBe('delivered'), 60_000);
+    await eventually(async () => expect((await only(world))?.outcome).toBe('delivered'), 120_000);
     expect([sent, failing, await world.waitingDeliveries()]).toEqual([1, 0, 0]);
   });
 

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await eventually(async () => {
     const counts = [await store.count(deadLetters), await store.count(lanes), await store.count(deliveries)];
     if (counts.join() !== '1,1,0') throw new Error(`letters, lanes and deliveries are ${counts.join()}`);
-  }, 60_000);
+  }, 120_000);
   whole = join(home.path, 'data/store');
   besideItsHost = await examineStore(whole, { clock: systemClock, deep: true });
 });

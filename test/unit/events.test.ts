@@ -213,7 +213,7 @@ describe('gatehouse events', () => {
     let seen = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text));
     publish('plugin.state', moved(instance, 'before'));
-    await eventually(() => expect(seen).toContain('before'), 60_000);
+    await eventually(() => expect(seen).toContain('before'), 120_000);
     publish('plugin.state', moved(instance, 'after'));
     await eventually(() => expect(seen.trim().split('\n').map((line) => JSON.parse(line).data.reason)).toEqual(['before', 'after']));
     child.kill('SIGINT');

@@ -52,7 +52,7 @@ describe('a lane whose run makes no step', () => {
     } } };
     await using world = await aPipeline({ hook: { kind: 'channel', policy: { queue: { mode: 'collect', debounceMs: 300 } } }, skill }, { settings: { lanes: { stuckAfterMs: 1000 } } });
     for (const [id, text] of [['1', 'one'], ['2', 'two'], ['3', 'three']] as const) await world.post('hook', arriving(id, text));
-    await eventually(() => expect(asked).toHaveLength(2), 60_000);
+    await eventually(() => expect(asked).toHaveLength(2), 120_000);
     expect(asked).toEqual(['one\ntwo\nthree', 'one\ntwo\nthree']);
     await eventually(async () => expect((await world.everyMessage()).filter(({ direction }) => direction === 'inbound').map(({ outcome }) => outcome)).toEqual(['answered', 'answered', 'answered']));
     expect((await world.outbound('hook', 'c')).map(({ text }) => text)).toEqual(['once']);
@@ -63,7 +63,7 @@ describe('a lane whose run makes no step', () => {
     const skill: StandIn = { kind: 'skill', handlers: { respond: () => new Promise(() => undefined) } };
     await using world = await aPipeline({ hook: { kind: 'channel' }, skill }, { settings: { lanes: { stuckAfterMs: 1000 } } });
     await world.post('hook', arriving('1', 'hello'));
-    await eventually(async () => expect(await world.everyMessage()).toMatchObject([{ outcome: 'dead-lettered', code: 'LANE_STUCK' }]), 60_000);
+    await eventually(async () => expect(await world.everyMessage()).toMatchObject([{ outcome: 'dead-lettered', code: 'LANE_STUCK' }]), 120_000);
     await eventually(() => expect([world.pipeline.lanes.waiting, world.pipeline.lanes.running]).toEqual([0, 0]));
   });
 

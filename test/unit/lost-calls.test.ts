@@ -48,7 +48,7 @@ describe('a delivery whose sandbox dies under it', () => {
     const mortal: StandIn = { kind: 'channel', handlers: { receive: ({ body }: { body: string }) => ({ messages: [JSON.parse(body)] }), send: () => (++deaths <= 5 ? Promise.reject(new SandboxDied()) : { actions: [frame] }) } };
     await using world = await aPipeline({ door: mortal, skill: { kind: 'skill', handlers: { respond: () => ({ replies: [{ text: 'hello' }] }) } } });
     await world.post('door', arriving('1', 'hi'));
-    await eventually(async () => expect((await world.outbound('door', 'c')).map(({ outcome }) => outcome)).toEqual(['delivered']), 60_000);
+    await eventually(async () => expect((await world.outbound('door', 'c')).map(({ outcome }) => outcome)).toEqual(['delivered']), 120_000);
     expect(deaths).toBe(6);
     expect(await world.store.range(deliveries, deliveries.prefix())).toEqual([]);
   });

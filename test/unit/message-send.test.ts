@@ -164,7 +164,7 @@ describe('a message that a plugin sends', () => {
     const somethingIsSent = () => eventually(async () => expect(await world.store.range(conversations, conversations.prefix('desk'), { limit: 10 })).toHaveLength(10));
     world.beforeRange = async (table, { after } = {}) => void (table.name === deliveries.name && after && (await somethingIsSent()));
     expect(await world.pipeline.recover()).toMatchObject({ deliveries: 2000 });
-    await eventually(async () => expect(await world.waitingDeliveries()).toBe(0), 60_000);
+    await eventually(async () => expect(await world.waitingDeliveries()).toBe(0), 120_000);
     expect(received.toSorted()).toEqual(waiting.map(({ text }) => text));
   });
 

@@ -138,7 +138,7 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     });
     expect(await shown()).toBe('host');
     put(authority.sign('renewed'));
-    await eventually(async () => expect(await shown()).toBe('renewed'), 60_000);
+    await eventually(async () => expect(await shown()).toBe('renewed'), 120_000);
   });
 
   it('keeps the certificate it has while a changed file is broken, and says so', async () => {
@@ -148,10 +148,10 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     const note = (_fields: unknown, text: string) => void told.push(text);
     using watch = watchCertificates(policyOf({ tls: live }), systemClock, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
     writeFileSync(live.cert, 'half a file');
-    await eventually(() => expect(told).toEqual(['a changed certificate is not taken up; the one before it stays']), 60_000);
+    await eventually(() => expect(told).toEqual(['a changed certificate is not taken up; the one before it stays']), 120_000);
     expect(watch?.current.leaf.subject).toBe('CN=host');
     copyFileSync(host.cert, live.cert);
-    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 60_000);
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 120_000);
   });
 
   it('outlives files that can no longer be looked at, and takes them up when they are back', async () => {
@@ -162,11 +162,11 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     using watch = watchCertificates(policyOf({ tls: live }), systemClock, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
     rmSync(live.cert);
     symlinkSync(live.cert, live.cert);
-    await eventually(() => expect(told).toEqual([expect.stringContaining('ELOOP')]), 60_000);
+    await eventually(() => expect(told).toEqual([expect.stringContaining('ELOOP')]), 120_000);
     expect(watch?.current.leaf.subject).toBe('CN=host');
     rmSync(live.cert);
     copyFileSync(host.cert, live.cert);
-    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 60_000);
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 120_000);
   });
 
   it('takes up a certificate that was refused for its time once that has come, though no file changes', async () => {
@@ -178,9 +178,9 @@ describe.skipIf(OPENSSL === undefined)(`a host with TLS${not}`, () => {
     using watch = watchCertificates(policyOf({ tls: live }), { ...systemClock, now: () => systemClock.now() + aheadMs }, Object.assign(createLog('fatal' as 'error'), { error: note, info: note }) satisfies Log);
     const early = authority.sign('early-live-pair', { from: inDays(1), until: inDays(9) });
     for (const part of ['key', 'cert'] as const) copyFileSync(early[part], live[part]);
-    await eventually(() => expect(told.at(-1)).toBe('a changed certificate is not taken up; the one before it stays'), 60_000);
+    await eventually(() => expect(told.at(-1)).toBe('a changed certificate is not taken up; the one before it stays'), 120_000);
     aheadMs = 2 * 86_400_000;
-    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 60_000);
+    await eventually(() => expect(told.at(-1)).toBe('certificates taken up'), 120_000);
     expect(watch?.current.leaf.subject).toBe('CN=early-live-pair');
   });
 

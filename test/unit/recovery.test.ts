@@ -30,7 +30,7 @@ it('a message that was held, and is let go while the lanes are still being read,
     if (table.name === lanes.name && after && held.waiting > 0) await held.release();
   };
   expect(await second.pipeline.recover()).toMatchObject({ messages: PAGE });
-  await eventually(async () => expect(await second.store.range(lanes, lanes.prefix())).toEqual([]), 60_000);
-  await eventually(async () => expect(await second.waitingDeliveries()).toBe(0), 60_000);
+  await eventually(async () => expect(await second.store.range(lanes, lanes.prefix())).toEqual([]), 120_000);
+  await eventually(async () => expect(await second.waitingDeliveries()).toBe(0), 120_000);
   expect(await second.outbound('street', 'c')).toHaveLength(1);
 });

@@ -50,13 +50,13 @@ describe('twenty plugins that crash at load, for ever', () => {
 
   it('are all given up, after as many starts as strikes', async () => {
     await using battle = await aBattle({ again: { burst: 100, perMinute: 100 }, standing: { rank: 'back' } });
-    await eventually(() => expect(battle.quarantined).toHaveLength(20), 60_000);
+    await eventually(() => expect(battle.quarantined).toHaveLength(20), 120_000);
     expect(battle.opened()).toBe(1 + 3 * 20);
   });
 
   it('come back no faster than all together may, and an innocent neighbour comes back at once', async () => {
     await using battle = await aBattle({ again: { burst: 5, perMinute: 0.001 }, standing: { rank: 'back' } });
-    await eventually(() => expect(battle.opened()).toBe(1 + 20 + 5), 60_000);
+    await eventually(() => expect(battle.opened()).toBe(1 + 20 + 5), 120_000);
     process.kill(battle.supervisor.stats('innocent')?.pid as number, 'SIGKILL');
     await eventually(() => expect(battle.supervisor.stats('innocent')).toMatchObject({ state: 'active', restarts: 1 }));
     expect(await battle.supervisor.call('innocent', aCall('unharmed'))).toMatchObject({ ok: true, value: 'unharmed' });
