@@ -1,6 +1,7 @@
 // Counters and histograms whose labels cannot grow without bound. Used by metrics.ts and gauges.ts.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { ERRORS } from '../errors.ts';
+import { Spreads, type Spread } from './histogram.ts';
 
 /** Combinations of labels a metric keeps apart; more than any operator has. What comes after them is counted as `other`. A histogram is a dozen series for each. */
 const COMBINATIONS = { counter: 4096, histogram: 512 } as const;
@@ -23,9 +24,11 @@ export function seriesOf(registry: Registry) {
       const only = tally();
       return () => only;
     },
-    histogram: (name: string, help: string, buckets: number[], ...labelNames: string[]): ((...labels: string[]) => Histogram.Internal<string>) => {
-      const histogram = new Histogram({ name, help, labelNames, buckets, registers });
-      return labelNames.length === 0 ? () => histogram : remember(COMBINATIONS.histogram, (...labels) => histogram.labels(...labels));
+    histogram: (name: string, help: string, buckets: number[], ...labelNames: string[]): ((...labels: string[]) => Spread) => {
+      const spreads = new Spreads({ name, help, labelNames, buckets, registers });
+      if (labelNames.length > 0) return remember(COMBINATIONS.histogram, (...labels) => spreads.spread(...labels));
+      const only = spreads.spread();
+      return () => only;
     },
     /** Read anew at each scrape; what `collect` does not set is gone. */
     gauge: (name: string, help: string, labelNames: string[], collect: (self: Gauge) => void | Promise<void>): void => {
@@ -63,19 +66,31 @@ class Tally {
   }
 }
 
-/** Keeps labelled children at hand: prom-client's own look-up costs more than the counting. */
-function remember<Child>(most: number, create: (...labels: string[]) => Child): (...labels: string[]) => Child {
-  const children = new Map<string, Child>();
+type Kept<Child> = Map<string, Child | Kept<Child>>;
+
+/** Keeps labelled children at hand, label by label: prom-client's own look-up, like any by a text of all labels, costs more than the counting. */
+function remember<Child extends object>(most: number, create: (...labels: string[]) => Child): (...labels: string[]) => Child {
+  const kept: Kept<Child> = new Map();
+  let size = 0;
   let other: Child | undefined;
   return (...labels) => {
-    const key = labels.length === 1 ? String(labels[0]) : labels.join('\n');
-    const known = children.get(key);
-    if (known) return known;
-    if (children.size >= most) return (other ??= create(...labels.map(() => 'other')));
+    let at: Kept<Child> | Child | undefined = kept;
+    for (const label of labels) at = at instanceof Map ? at.get(label) : undefined;
+    if (at && !(at instanceof Map)) return at;
+    if (size >= most) return (other ??= create(...labels.map(() => 'other')));
+    size += 1;
     const child = create(...labels);
-    children.set(key, child);
+    keep(kept, labels, child);
     return child;
   };
+}
+
+function keep<Child extends object>(kept: Kept<Child>, [label = '', ...more]: readonly string[], child: Child): void {
+  if (more.length === 0) return void kept.set(label, child);
+  const found = kept.get(label);
+  const below: Kept<Child> = found instanceof Map ? found : new Map<string, Child | Kept<Child>>();
+  kept.set(label, below);
+  return keep(below, more, child);
 }
 
 /** Codes of the error table, and one word for all others: a label is never foreign text. */

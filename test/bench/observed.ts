@@ -10,6 +10,7 @@ import { startControl } from '../../host/control/server.ts';
 import { createMetrics, type Metrics } from '../../host/telemetry/metrics.ts';
 import { createTracing } from '../../host/telemetry/traces.ts';
 import { NO_TRACING, type Tracing } from '../../host/tracing.ts';
+import { EVENT_TYPES } from '../../schemas/event.ts';
 import { quantile, startLoad } from './load.ts';
 
 const LANES = 64;
@@ -18,14 +19,19 @@ const SAMPLE_RATIO = 0.01;
 interface Watching {
   readonly metrics: boolean;
   readonly traces: boolean;
-  readonly dashboard: boolean;
+  /** Whose stream of events tells these types. */
+  readonly dashboard?: readonly string[];
 }
+
+/** As the page opens; messages have a view of their own. */
+const BY_DEFAULT = EVENT_TYPES.filter((type) => !type.startsWith('message.'));
 
 /** `plain` comes before each of the others. */
 const MODES: Readonly<Record<string, Watching>> = {
-  observed: { metrics: true, traces: true, dashboard: true },
-  'metrics only': { metrics: true, traces: false, dashboard: false },
-  'traces only': { metrics: false, traces: true, dashboard: false },
+  observed: { metrics: true, traces: true, dashboard: BY_DEFAULT },
+  'every event': { metrics: true, traces: true, dashboard: EVENT_TYPES },
+  'metrics only': { metrics: true, traces: false },
+  'traces only': { metrics: false, traces: true },
 };
 
 export async function observed({ smoke }: { readonly smoke: boolean }): Promise<void> {
@@ -44,7 +50,7 @@ export async function observed({ smoke }: { readonly smoke: boolean }): Promise<
   const watched = async (how: Watching | undefined, forMs: number) => {
     if (how?.metrics) metrics = createMetrics(load.host);
     if (how?.traces) tracing = sampling;
-    const observer = how?.dashboard ? await watch(control.address, token) : undefined;
+    const observer = how?.dashboard ? await watch(control.address, token, how.dashboard) : undefined;
     const { perS, cpuUs } = await run(load.roundTrip, forMs);
     const seen = await observer?.();
     tracing = NO_TRACING;
@@ -96,8 +102,8 @@ async function run(roundTrip: (lane: number) => Promise<number>, forMs: number):
 type Seen = Record<'scrapes' | 'polls' | 'events' | 'failed', number>;
 
 /** Resolves once it watches; the returned function ends it, and says what it saw. */
-async function watch(address: string, token: string): Promise<() => Promise<Seen>> {
-  const child = spawn(process.execPath, [resolve(import.meta.dirname, 'observer.ts'), address, token], { stdio: ['pipe', 'pipe', 'inherit'] });
+async function watch(address: string, token: string, types: readonly string[]): Promise<() => Promise<Seen>> {
+  const child = spawn(process.execPath, [resolve(import.meta.dirname, 'observer.ts'), address, token, types.join(',')], { stdio: ['pipe', 'pipe', 'inherit'] });
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   await once(child.stdout, 'data');

@@ -1,5 +1,5 @@
 // Whoever watches a host, in a process of its own as a browser and a Prometheus are: scrapes every second, polls what a dashboard shows, keeps a stream of events open. Started by observed.ts, until its input ends.
-const [address = '', token = ''] = process.argv.slice(2);
+const [address = '', token = '', types = ''] = process.argv.slice(2);
 const headers = { authorization: `Bearer ${token}` };
 
 const SCRAPE_MS = 1000;
@@ -25,7 +25,7 @@ const polling = setInterval(() => {
 }, POLL_MS);
 
 const stream = new AbortController();
-const { body } = await fetch(`${address}/api/v1/events`, { headers, signal: stream.signal });
+const { body } = await fetch(`${address}/api/v1/events?types=${types}`, { headers, signal: stream.signal });
 const reading = (async () => {
   for await (const chunk of body ?? []) counts.events += Buffer.from(chunk).toString('latin1').split('\nevent: ').length - 1;
 })().catch(() => undefined);
