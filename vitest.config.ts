@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const ALONE = ['test/security/neighbours.test.ts', 'test/security/whole-host.test.ts', 'test/unit/sandbox-niceness.test.ts'];
 
 /** Half a minute and more. Begun last, one of them would keep a worker at work while the others have nothing left. */
-const LONG = [/test\/chaos\/(boundaries|kill-host|young-kill|queue-modes)\./, /test\/security\/(secrets|egress)\./, /test\/scenario\/(reload|lanes-recovery|dead-letters|webhook-replies|outbound-gateway)\./, /test\/unit\/(cli-home|sandbox-endings|lane-watchdog)\./, /test\/(browser\/webchat-page|fuzz\/sanitize)\./];
+const LONG = [/test\/chaos\/(boundaries|kill-host|young-kill|queue-modes)\./, /test\/security\/(secrets|egress)\./, /test\/scenario\/(reload|lanes-recovery|dead-letters|webhook-replies|outbound-gateway|quickstart|escalation|message-send)\./, /test\/unit\/(cli-start|sandbox-endings|lane-watchdog)\./, /test\/(browser\/webchat-page|fuzz\/sanitize)\./];
 
 /** They keep the processor busy: no more of them at once than a small machine has cores. */
 const HEAVY = ['test/chaos/**/*.test.ts', 'test/security/**/*.test.ts'];

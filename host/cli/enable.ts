@@ -85,7 +85,6 @@ async function enablePackage(path: string, choices: Choices, config: ResolvedCon
   io.print(view ? { ...enabled, state: view.state, code: view.code, message: view.message } : enabled, () => `${instance} is enabled: ${file}\n${view ? becameOf(io, view) : 'It starts with the host.'}`);
 }
 
-/** Its files may lead to a release that a start would ask about. What cannot be read or does not verify is the start's to tell. */
 /** What the scanner says, before anybody agrees. Throws SCAN_BLOCKED: nobody could agree to that. */
 async function tellScan(release: VerifiedRelease, instance: string, config: ResolvedConfig, io: Io): Promise<void> {
   const scan = await scanForHome(release, config);
@@ -96,6 +95,7 @@ async function tellScan(release: VerifiedRelease, instance: string, config: Reso
   if (config.trust.scan?.onWarn !== 'report' && !release.development) io.say('It will wait until a reviewer has approved it: `gatehouse approve`.');
 }
 
+/** Its files may lead to a release that a start would ask about. What cannot be read or does not verify is the start's to tell. */
 async function agreeOffline(present: LoadedEnablement, config: ResolvedConfig): Promise<void> {
   try {
     await agreeToSigner(present.enablement.instance, await verifyForHome(await locatePackage(config.home, present), config, systemClock), config);

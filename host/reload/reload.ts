@@ -147,13 +147,13 @@ export class Reload implements AsyncDisposable {
   async enable(instance: string, actor: string): Promise<PluginView> {
     const { registry, life, clock, config: { reload: { quietMs, mostMs } } } = this.#parts;
     const settledBy = clock.monotonicMs() + quietMs + mostMs;
-    for (let again = true; again && !this.#closed; ) {
+    let isSettling: boolean;
+    do {
       await this.#replacing.untilFree(instance);
       await this.#judge({ instance, actor });
-      const isSettling = this.#settling.has(instance) && clock.monotonicMs() < settledBy;
+      isSettling = this.#settling.has(instance) && clock.monotonicMs() < settledBy;
       if (isSettling) await sleep(quietMs);
-      again = (await registry.scanned()) || this.#waiting.has(instance) || isSettling;
-    }
+    } while (((await registry.scanned()) || this.#waiting.has(instance) || isSettling) && !this.#closed);
     const { state } = registry.get(instance);
     return isAvailable(state) || isComing(state) ? life.view(instance) : await life.enable(instance, actor);
   }

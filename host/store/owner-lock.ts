@@ -105,7 +105,7 @@ async function writeDraft(dir: string, owner: Owner): Promise<string> {
 async function diesSoon(owner: Owner): Promise<boolean> {
   for (let look = 0; look < DYING_LOOKS; look += 1) {
     if (!(await isLive(owner))) return true;
-    if (!(await isDying(owner.pid))) break;
+    if (!(await isDying(owner.pid))) return false;
     await setTimeout(DYING_LOOK_MS);
   }
   return !(await isLive(owner));

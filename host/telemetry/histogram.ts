@@ -4,7 +4,7 @@ import { Histogram, type HistogramConfiguration } from 'prom-client';
 /** Counts of one combination of labels. */
 export class Spread {
   readonly labels: Readonly<Record<string, string>>;
-  /** How many fell into each bucket and into none below it; one more than there are bounds. */
+  /** How many were at most each bound and above the one before; at the end, how many were above all. */
   readonly counts: number[];
   readonly #bounds: readonly number[];
   sum = 0;

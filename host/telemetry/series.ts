@@ -85,12 +85,15 @@ function remember<Child extends object>(most: number, create: (...labels: string
   };
 }
 
-function keep<Child extends object>(kept: Kept<Child>, [label = '', ...more]: readonly string[], child: Child): void {
-  if (more.length === 0) return void kept.set(label, child);
-  const found = kept.get(label);
-  const below: Kept<Child> = found instanceof Map ? found : new Map<string, Child | Kept<Child>>();
-  kept.set(label, below);
-  return keep(below, more, child);
+function keep<Child extends object>(kept: Kept<Child>, labels: readonly string[], child: Child): void {
+  let at = kept;
+  for (const [place, label] of labels.entries()) {
+    if (place === labels.length - 1) return void at.set(label, child);
+    const found = at.get(label);
+    const below: Kept<Child> = found instanceof Map ? found : new Map<string, Child | Kept<Child>>();
+    at.set(label, below);
+    at = below;
+  }
 }
 
 /** Codes of the error table, and one word for all others: a label is never foreign text. */

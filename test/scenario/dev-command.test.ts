@@ -103,7 +103,7 @@ describe('gatehouse test', () => {
   it('builds in memory, runs the tests, loads it in a sandbox, and looks through it', async () => {
     await using dir = await tempDir();
     const path = await aPlugin(dir.path, 'moderation');
-    const ran = await runCommand(['test', path, '--json'], { env: { PATH: process.env['PATH'] } });
+    const ran = await runCommand(['test', path, '--json']);
     expect(ran.json()).toMatchObject({ ok: true, plugin: 'acme.moderation', checks: [{ name: 'build', ok: true }, { name: 'tests', ok: true, detail: '2 passed' }, { name: 'sandbox', ok: true, detail: expect.stringContaining('handlers: evaluate') }, { name: 'scan', ok: true }] });
     expect(ran.code).toBe(0);
     expect(existsSync(join(path, 'dist'))).toBe(false);
@@ -114,11 +114,11 @@ describe('gatehouse test', () => {
     const path = await aPlugin(dir.path, 'skill');
     const source = join(path, 'src/plugin.ts');
     await writeFile(source, (await readFile(source, 'utf8')).replace('Hello', 'Hola'));
-    const failed = await runCommand(['test', path, '--json'], { env: { PATH: process.env['PATH'] } });
+    const failed = await runCommand(['test', path, '--json']);
     expect(failed).toMatchObject({ code: 1 });
     expect(failed.json()).toMatchObject({ ok: false, checks: [{}, { name: 'tests', ok: false, detail: '1 of 2 failed', output: expect.stringContaining('Hola ada!') }, { name: 'sandbox', ok: true }, {}] });
     await writeFile(source, 'throw new Error("not today");');
-    const broken = await runCommand(['test', path, '--json'], { env: { PATH: process.env['PATH'] } });
+    const broken = await runCommand(['test', path, '--json']);
     expect(broken.json()).toMatchObject({ ok: false, checks: [{}, {}, { name: 'sandbox', ok: false, detail: expect.stringContaining('not today') }, {}] });
   });
 
@@ -127,7 +127,7 @@ describe('gatehouse test', () => {
     const path = await aPlugin(dir.path, 'skill');
     const manifest = JSON.parse(await readFile(join(path, 'plugin.json'), 'utf8')) as object;
     await writeFile(join(path, 'plugin.json'), JSON.stringify({ ...manifest, capabilities: [{ name: 'http.fetch', origins: ['https://metadata.google.internal'], methods: ['GET'], reason: 'To look around.' }] }));
-    const ran = await runCommand(['test', path, '--json'], { env: { PATH: process.env['PATH'] } });
+    const ran = await runCommand(['test', path, '--json']);
     expect({ code: ran.code, scan: Object(ran.json()).checks[3] }).toMatchObject({ code: 3, scan: { name: 'scan', ok: false } });
   });
 });
