@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { publish, subscribe, type Events } from '../../host/events.ts';
 import type { Observed } from '../../host/telemetry/gauges.ts';
 import { BOUNDS } from '../../schemas/bounds.ts';
 import { logEvents } from '../../host/telemetry/log-events.ts';
 import { createMetrics } from '../../host/telemetry/metrics.ts';
+import { seriesOf } from '../../host/telemetry/series.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGatehouse } from '../support/gatehouse.ts';
 import { aHandClock } from '../support/hand-clock.ts';
@@ -23,6 +25,18 @@ const host: Observed = {
   status: async () => status,
   vitals: () => ({ ...VITALS, sandboxes: [{ instance: 'echo', pending: 3, memoryBytes: 50_000_000 }], lanes: { messages: { oldestMs: 1500, deepest: 12 }, deliveries: { oldestMs: 0, deepest: 0 } } }),
 };
+
+describe('a histogram', () => {
+  it('counts what is at a bound below it, and adds up what the format adds up', async () => {
+    const registry = new Registry();
+    const seconds = seriesOf(registry).histogram('x_seconds', 'Help.', [0.1, 1], 'stage');
+    for (const value of [0.05, 0.1, 1, 5]) seconds('a').observe(value);
+    expect(() => seconds('a').observe(Number.NaN)).toThrow(RangeError);
+    expect((await registry.metrics()).trim().split('\n').slice(1)).toEqual([
+      '# TYPE x_seconds histogram', 'x_seconds_bucket{le="0.1",stage="a"} 2', 'x_seconds_bucket{le="1",stage="a"} 3', 'x_seconds_bucket{le="+Inf",stage="a"} 4', 'x_seconds_sum{stage="a"} 6.15', 'x_seconds_count{stage="a"} 4',
+    ]);
+  });
+});
 
 describe('metrics', () => {
   it('show the host as it is at the scrape', async () => {
